@@ -1,0 +1,42 @@
+#ifndef PAREXEC_ERROR_H
+#define PAREXEC_ERROR_H
+
+#include <errno.h>
+#include <parexec/export.h>
+
+/* System failures: -errno under PE_ names; own codes below -5000. One list. X(name, value, text) */
+#define PE_ERROR_LIST(X) \
+    X(PE_EPERM, -EPERM, "not permitted here") \
+    X(PE_EINTR, -EINTR, "interrupted by pe_pool_interrupt") \
+    X(PE_EAGAIN, -EAGAIN, "not now: it would have to wait") \
+    X(PE_ENOMEM, -ENOMEM, "out of memory") \
+    X(PE_EINVAL, -EINVAL, "invalid argument") \
+    X(PE_ENFILE, -ENFILE, "too many open files in the system") \
+    X(PE_EMFILE, -EMFILE, "too many open files in the process") \
+    X(PE_ENOSYS, -ENOSYS, "not available in this build or on this system") \
+    X(PE_EDEADLK, -EDEADLK, "would wait for itself") \
+    X(PE_ETIMEDOUT, -ETIMEDOUT, "deadline passed") \
+    X(PE_EALREADY, -EALREADY, "has already ended") \
+    X(PE_ECANCELED, -ECANCELED, "cancelled") \
+    X(PE_EINIT, -5001, "a worker's initialiser failed") \
+    X(PE_EBROKEN, -5002, "the pool is broken") \
+    X(PE_EFORKED, -5003, "handle belongs to the parent process") \
+    X(PE_ECLOSED, -5004, "the pool takes no new jobs") \
+    X(PE_EITEMS, -5005, "some items did not return 0") \
+    X(PE_ETOOBIG, -5006, "larger than the pool's limit") \
+    X(PE_ENODATA, -5007, "there is none") \
+    X(PE_ENOTLOADED, -5008, "function was loaded after the workers were forked") \
+    X(PE_EINLOOP, -5009, "called from inside the running loop")
+
+enum {
+#define PE_ERROR_ENUM_(name, value, text) name = value,
+    PE_ERROR_LIST(PE_ERROR_ENUM_)
+#undef PE_ERROR_ENUM_
+    PE_ERROR_LAST_ = -5999
+};
+
+PE_BEGIN_DECLS
+PE_EXPORT const char *pe_strerror(int error);
+PE_EXPORT const char *pe_err_name(int error);
+PE_END_DECLS
+#endif

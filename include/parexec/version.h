@@ -1,0 +1,17 @@
+#ifndef PAREXEC_VERSION_H
+#define PAREXEC_VERSION_H
+
+#include <parexec/export.h>
+
+#define PE_VERSION_MAJOR 0
+#define PE_VERSION_MINOR 1
+#define PE_VERSION_PATCH 0
+#define PE_VERSION_STRING "0.1.0"
+#define PE_VERSION_NUMBER (PE_VERSION_MAJOR * 10000 + PE_VERSION_MINOR * 100 + PE_VERSION_PATCH)
+
+PE_BEGIN_DECLS
+/* version of the library at run time, as PE_VERSION_NUMBER; text "0.1.0" */
+PE_EXPORT int pe_version(void);
+PE_EXPORT const char *pe_version_string(void);
+PE_END_DECLS
+#endif
