@@ -2,8 +2,8 @@
  * Descriptors of the library's own: close-on-exec from birth and never below 3, so that a program that runs with
  * closed standard streams does not find our pipe in their place.
  *
- * Everything returns a descriptor or 0, or -errno; none sets errno for its caller. All are async-signal-safe and
- * allocate nothing.
+ * Everything returns a descriptor or 0, or -errno; what errno holds afterwards says nothing, only the two that close
+ * keep it. All are async-signal-safe and allocate nothing.
  */
 #ifndef PE__BASE_FD_H
 #define PE__BASE_FD_H
