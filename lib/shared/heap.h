@@ -14,15 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PE__SHARED_HEAP_UNIT_BYTES ((size_t)65536) /* large blocks are multiples of it, small ones at most as large */
-#define PE__SHARED_HEAP_SPAN_BYTES ((size_t)1048576) /* blocks of one small size are carved from spans of this many */
+#define PE__SHARED_HEAP_UNIT_BYTES ((size_t)65536)   /* large blocks are multiples, small ones no larger */
+#define PE__SHARED_HEAP_SPAN_BYTES ((size_t)1048576) /* small blocks of one size are carved from these */
 #define PE__SHARED_HEAP_ALIGN_BYTES ((size_t)64)
 #define PE__SHARED_HEAP_CLASS_COUNT 36
 
 struct pe__shared_extent;
 struct pe__shared_span;
 
-/* The spans of one small block size that have a free block: those in use first, then at most one empty one. */
+/*
+ * The spans of one small block size that have a free block: those in use first, then at most one empty one.
+ */
 struct pe__shared_class {
     struct pe__shared_span *first;
     struct pe__shared_span *last;
@@ -49,32 +51,37 @@ struct pe__shared_heap {
 };
 
 /*
- * Takes over [base, base + bytes), of which whole units are used. The pages must read as zero now. Freed blocks keep
- * their pages up to warm_limit_bytes in sum (spans that are kept ready, one a size, are not counted).
- * PE_EINVAL: base not 64 KiB aligned, less than one unit, more than 2^30 units. PE_ENOMEM.
+ * Takes over [base, base + bytes), of which whole units are used. The pages must read as zero now. Freed
+ * blocks keep their pages up to warm_limit_bytes in sum (spans that are kept ready, one a size, are not
+ * counted). PE_EINVAL: base not 64 KiB aligned, less than one unit, more than 2^30 units. PE_ENOMEM.
  */
 int pe__shared_heap_init(struct pe__shared_heap *heap, void *base, size_t bytes, size_t warm_limit_bytes);
 
-/* Frees the bookkeeping, not the range. Harmless on a heap of zeros, after a failed init and when repeated. */
+/*
+ * Frees the bookkeeping, not the range. Harmless on a heap of zeros, after a failed init and when repeated.
+ */
 void pe__shared_heap_fini(struct pe__shared_heap *heap);
 
 /*
- * A block of at least `bytes` (0 counts as 1), 64-byte aligned. With `zeroed` the first `bytes` of it read as zero,
- * provided that nobody writes to memory that is not his. PE_ENOMEM: no such hole in the range, or no private memory
- * for the bookkeeping; nothing has changed then.
+ * A block of at least `bytes` (0 counts as 1), 64-byte aligned. With `zeroed` the first `bytes` of it read
+ * as zero, provided that nobody writes to memory that is not his. PE_ENOMEM: no such hole in the range, or
+ * no private memory for the bookkeeping; nothing has changed then.
  */
 int pe__shared_heap_alloc(struct pe__shared_heap *heap, size_t bytes, bool zeroed, void **ret_memory);
 
-/* PE_EINVAL when `memory` is not the start of a live block (NULL, freed before, inside a block, foreign). Needs no memory. */
+/*
+ * PE_EINVAL when `memory` is not the start of a live block (NULL, freed before, inside a block, foreign).
+ * Needs no memory.
+ */
 int pe__shared_heap_free(struct pe__shared_heap *heap, void *memory);
 
 /*
- * Whether the whole of [memory, memory + bytes) lies inside one live block; for 0 bytes, whether `memory` does.
- * A block is as large as it was rounded up to. Any values are fine: they may come from a worker.
+ * Whether the whole of [memory, memory + bytes) lies inside one live block; for 0 bytes, whether `memory`
+ * does. A block is as large as it was rounded up to. Any values are fine: they may come from a worker.
  */
 bool pe__shared_heap_owns(const struct pe__shared_heap *heap, const void *memory, size_t bytes);
 
 size_t pe__shared_heap_used(const struct pe__shared_heap *heap); /* bytes in live blocks, as rounded up */
-size_t pe__shared_heap_warm(const struct pe__shared_heap *heap); /* bytes in free extents that still hold pages */
+size_t pe__shared_heap_warm(const struct pe__shared_heap *heap); /* bytes in free extents with pages */
 
 #endif
