@@ -1,10 +1,33 @@
+/*
+ * error.h: the errors that calls return.
+ *
+ * A call that returns int returns 0 or above when it worked, and below 0 one of the codes here. Failures
+ * of the system are the negative errno under a PE_ name (PE_ENOMEM is -ENOMEM); a rarer one that has no
+ * name here comes back as its negative errno all the same, so an unknown code is to be taken as a failure
+ * like any other. The library's own codes lie from -5001 down, out of errno's way. Values are never
+ * changed or used again.
+ *
+ * An error says that the call failed. How a job ended is something else: a job that crashed leaves a
+ * pe_status (job.h), whose kinds are above 0 and are never returned by a call.
+ *
+ *     pe_pool *pool;
+ *     int error = pe_pool_new(NULL, &pool);
+ *
+ *     if (error < 0) {
+ *         fprintf(stderr, "pool: %s (%s)\n", pe_strerror(error), pe_err_name(error));
+ *         return 1;
+ *     }
+ *
+ * Threads, forks, signals: both functions only look up static texts. Any thread and any process may call
+ * them, a signal handler too.
+ */
 #ifndef PAREXEC_ERROR_H
 #define PAREXEC_ERROR_H
 
 #include <errno.h>
 #include <parexec/export.h>
 
-/* System failures: -errno under PE_ names; own codes below -5000. One list. X(name, value, text) */
+/* Number, name and text of every code, the one list. X(name, value, text) */
 #define PE_ERROR_LIST(X) \
     X(PE_EPERM, -EPERM, "not permitted here") \
     X(PE_EINTR, -EINTR, "interrupted by pe_pool_interrupt") \
@@ -36,7 +59,29 @@ enum {
 };
 
 PE_BEGIN_DECLS
+
+/*
+ * What a code means, in English.
+ *
+ * error   what a call returned; every int is fine.
+ * Returns: the text of a code of the list; "success" for 0; the C library's text for another negative
+ *          errno; else "unknown error". Never NULL. Errors: none.
+ * Ownership: static text, valid for ever, not to be freed.
+ * Threads: any. Child: yes. Since: 0.1
+ */
 PE_EXPORT const char *pe_strerror(int error);
+
+/*
+ * The name of a code, for logs and bindings.
+ *
+ * error   what a call returned; every int is fine.
+ * Returns: "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EPIPE")
+ *          for another negative errno; else "PE_EUNKNOWN". Never NULL. Errors: none.
+ * Ownership: static text, valid for ever, not to be freed.
+ * Threads: any. Child: yes. Since: 0.1
+ */
 PE_EXPORT const char *pe_err_name(int error);
+
 PE_END_DECLS
+
 #endif

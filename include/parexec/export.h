@@ -1,9 +1,21 @@
+/*
+ * export.h: what every other header of libparexec starts with.
+ *
+ * Fixed-width types, C linkage for C++, and the marks for exported functions. A program seldom includes
+ * it by itself: parexec.h and every parexec/NAME.h do. It declares nothing that can be called, so no
+ * rules for threads, forks or signals are needed.
+ *
+ * All headers compile as C99 and as C++11, each alone, and define no functions: whatever is not a macro
+ * is a symbol of the library that a binding can find. Names begin with pe_ or PE_; those that end in an
+ * underscore, and all that begin with pe__, are not for programs.
+ */
 #ifndef PAREXEC_EXPORT_H
 #define PAREXEC_EXPORT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* Around declarations: C linkage when a C++ compiler reads them. */
 #ifdef __cplusplus
 #define PE_BEGIN_DECLS extern "C" {
 #define PE_END_DECLS }
@@ -12,6 +24,11 @@
 #define PE_END_DECLS
 #endif
 
+/*
+ * PE_EXPORT marks what the shared library exports; everything else in it is hidden. PE_FORMAT lets the
+ * compiler check a printf-like call: the number of the format parameter, counted from 1, and of the first
+ * one that it consumes.
+ */
 #if defined(__GNUC__)
 #define PE_EXPORT __attribute__((visibility("default")))
 #define PE_FORMAT(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))

@@ -1,8 +1,24 @@
+/*
+ * version.h: which libparexec this is, at compile time and at run time.
+ *
+ * The macros tell what the program was compiled against, the functions what it runs with; the two differ
+ * after the shared library was replaced. Sized structs and the rules of the ABI make an older program run
+ * with a newer library of the same soname; a program that needs something newer can find out first:
+ *
+ *     if (pe_version() < 100) {
+ *         fprintf(stderr, "needs libparexec 0.1.0, found %s\n", pe_version_string());
+ *         return 1;
+ *     }
+ *
+ * Threads, forks, signals: both functions return constants and may be called anywhere, from any process
+ * and from a signal handler.
+ */
 #ifndef PAREXEC_VERSION_H
 #define PAREXEC_VERSION_H
 
 #include <parexec/export.h>
 
+/* The release compiled against. PE_VERSION_NUMBER grows with every release: 0.1.0 is 100, 1.2.3 is 10203. */
 #define PE_VERSION_MAJOR 0
 #define PE_VERSION_MINOR 1
 #define PE_VERSION_PATCH 0
@@ -10,8 +26,24 @@
 #define PE_VERSION_NUMBER (PE_VERSION_MAJOR * 10000 + PE_VERSION_MINOR * 100 + PE_VERSION_PATCH)
 
 PE_BEGIN_DECLS
-/* version of the library at run time, as PE_VERSION_NUMBER; text "0.1.0" */
+
+/*
+ * The release that the program runs with, as a number to compare.
+ *
+ * Returns: PE_VERSION_NUMBER of the library, above 0. Errors: none.
+ * Threads: any. Child: yes. Since: 0.1
+ */
 PE_EXPORT int pe_version(void);
+
+/*
+ * The release that the program runs with, as text to print.
+ *
+ * Returns: PE_VERSION_STRING of the library, such as "0.1.0". Errors: none.
+ * Ownership: static text, valid for ever (until the library is unloaded), not to be freed.
+ * Threads: any. Child: yes. Since: 0.1
+ */
 PE_EXPORT const char *pe_version_string(void);
+
 PE_END_DECLS
+
 #endif
