@@ -1,6 +1,7 @@
 /*
- * Sized structs in and out. The caller's memory is copied once and only the copy is used, so that a struct which
- * another thread changes meanwhile cannot pass the check in one shape and be used in another.
+ * Sized structs in and out. The caller's memory is copied once and only the copy is used, so that a
+ * struct which another thread changes meanwhile cannot pass the check in one shape and be used in
+ * another.
  */
 #include "base/check.h"
 

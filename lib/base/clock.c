@@ -1,16 +1,17 @@
 /*
  * Monotonic time and ticks.
  *
- * The counter is trusted only when the processor says that it runs at one rate through every sleep state (invariant
- * TSC) and the kernel itself keeps time by it; a kernel that found the counters of two sockets apart has chosen
- * another source, and then so do we. Without it ticks are nanoseconds.
+ * The counter is trusted only when the processor says that it runs at one rate through every sleep state
+ * (invariant TSC) and the kernel itself keeps time by it; a kernel that found the counters of two sockets
+ * apart has chosen another source, and then so do we. Without it ticks are nanoseconds.
  *
- * The rate is taken from two readings of both clocks: one when the library is loaded, one when a rate is asked for.
- * It is taken anew until the readings are a second apart (an error of 50 ns is 0.05 millionths by then) and never
- * after that: the monotonic clock stops while the machine is suspended, the counter may not.
+ * The rate is taken from two readings of both clocks: one when the library is loaded, one when a rate is
+ * asked for. It is taken anew until the readings are a second apart (an error of 50 ns is 0.05 millionths
+ * by then) and never after that: the monotonic clock stops while the machine is suspended, the counter
+ * may not.
  *
- * All state is written by the constructor or is a single atomic word that any thread may overwrite with an equally
- * good value, so there is no lock that a fork could leave held.
+ * All state is written by the constructor or is a single atomic word that any thread may overwrite with
+ * an equally good value, so there is no lock that a fork could leave held.
  */
 #include "base/clock.h"
 
@@ -99,8 +100,8 @@ static bool counter_usable(void)
 
 #endif
 
-/* Both clocks at one moment. Of a few tries the one that took least counts: a thread that loses its CPU between the
- * two reads would spoil the rate. */
+/* Both clocks at one moment. Of a few tries the one that took least counts: a thread that loses its CPU
+ * between the two reads would spoil the rate. */
 static struct reading read_both(void)
 {
     struct reading best = { 0, 0 };

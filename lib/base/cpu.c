@@ -1,11 +1,12 @@
 /*
  * Usable CPUs.
  *
- * The quota is found as the kernel enforces it: any group between the process's own and the root may carry one, so
- * every level is read. /proc/self/cgroup names the group, /proc/self/mountinfo says where such groups can be seen and
- * which group (the mount's root) lies at the mount point. In a container the mount point may be the process's own
- * group already, or the group's name may be one that only the world outside knows; when no mount shows the named
- * group, the mount points themselves are what there is to read.
+ * The quota is found as the kernel enforces it: any group between the process's own and the root may
+ * carry one, so every level is read. /proc/self/cgroup names the group, /proc/self/mountinfo says where
+ * such groups can be seen and which group (the mount's root) lies at the mount point. In a container the
+ * mount point may be the process's own group already, or the group's name may be one that only the world
+ * outside knows; when no mount shows the named group, the mount points themselves are what there is to
+ * read.
  *
  * All of it is somebody else's text and none of it is worth failing for: what does not parse limits nothing.
  */
@@ -28,7 +29,8 @@
 #define AFFINITY_CPUS_MAX (1 << 20)
 #define FILE_BYTES_MAX (16u << 20)
 
-/* A control group as the process sees it. The two versions differ in where it is listed and how a quota is written. */
+/* A control group as the process sees it. The two versions differ in where it is listed and how a quota
+ * is written. */
 struct group {
     bool unified;      /* v2 */
     const char *path;  /* of the process, from /proc/self/cgroup; NULL: not in such a hierarchy */
@@ -65,7 +67,8 @@ int pe__base_cpu_affinity(void)
     return 1;
 }
 
-/* The text of a file of unknown length (those of /proc tell 0), to be freed; NULL when it cannot be had whole. */
+/* The text of a file of unknown length (those of /proc tell 0), to be freed; NULL when it cannot be had
+ * whole. */
 static char *read_text(const char *path)
 {
     size_t room = 4096, used = 0;

@@ -1,6 +1,7 @@
 /*
- * What a spinning loop does between two looks: tells the processor that it spins, which gives the other hardware
- * thread of the core its share and saves power. No memory order is implied beyond the compiler's.
+ * What a spinning loop does between two looks: tells the processor that it spins, which gives the other
+ * hardware thread of the core its share and saves power. No memory order is implied beyond the
+ * compiler's.
  */
 #ifndef PE__BASE_CPU_RELAX_H
 #define PE__BASE_CPU_RELAX_H

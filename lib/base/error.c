@@ -1,7 +1,7 @@
 /*
- * Names and texts of the error codes, from the one list in the public header. A code outside the list is looked up
- * in the C library, as far as that gives static texts: nothing is formatted, translated or allocated, so every
- * answer lives for ever and any thread may ask.
+ * Names and texts of the error codes, from the one list in the public header. A code outside the list is
+ * looked up in the C library, as far as that gives static texts: nothing is formatted, translated or
+ * allocated, so every answer lives for ever and any thread may ask.
  */
 #include <parexec/error.h>
 

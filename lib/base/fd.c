@@ -4,8 +4,9 @@
  * Three calls are newer than the oldest kernel and C library that we run on (pidfd_open, pidfd_send_signal,
  * close_range), so they are made by number; the numbers are the same on every architecture but alpha.
  *
- * Closing all but a few runs in the child of a program with threads: no malloc, no stdio, no opendir. It goes by
- * ranges where the kernel can, else by the directory that lists them, and when that cannot be opened by counting.
+ * Closing all but a few runs in the child of a program with threads: no malloc, no stdio, no opendir. It
+ * goes by ranges where the kernel can, else by the directory that lists them, and when that cannot be
+ * opened by counting.
  */
 #include "base/fd.h"
 
@@ -238,8 +239,8 @@ static bool close_by_directory(const int *keep, size_t n)
     return bytes == 0;
 }
 
-/* The limit may be a billion in a container, and a descriptor may lie above a limit lowered since: neither is worth
- * a minute of system calls in this last resort. */
+/* The limit may be a billion in a container, and a descriptor may lie above a limit lowered since:
+ * neither is worth a minute of system calls in this last resort. */
 static void close_by_counting(const int *keep, size_t n)
 {
     struct rlimit limit;

@@ -1,15 +1,17 @@
 /*
  * A word that the kernel wipes at a fork.
  *
- * The word lies in a page of its own with MADV_WIPEONFORK: zero on first use, and zero again in every child. Whoever
- * finds zero stores a fresh generation, from a counter in ordinary memory, which a child inherits: the child's next
- * number is therefore above every token it can have inherited, through any number of forks.
+ * The word lies in a page of its own with MADV_WIPEONFORK: zero on first use, and zero again in every
+ * child. Whoever finds zero stores a fresh generation, from a counter in ordinary memory, which a child
+ * inherits: the child's next number is therefore above every token it can have inherited, through any
+ * number of forks.
  *
- * Before Linux 4.14 the kernel refuses; then a handler of pthread_atfork wipes an ordinary word (a child made by a
- * bare clone is not noticed there).
+ * Before Linux 4.14 the kernel refuses; then a handler of pthread_atfork wipes an ordinary word (a child
+ * made by a bare clone is not noticed there).
  *
- * There is no lock, since a fork could leave it held: the first page wins by compare-and-swap, a second one goes
- * back. Word and pointer need no order among each other beyond acquire and release of the pointer.
+ * There is no lock, since a fork could leave it held: the first page wins by compare-and-swap, a second
+ * one goes back. Word and pointer need no order among each other beyond acquire and release of the
+ * pointer.
  */
 #include "base/forked.h"
 

@@ -1,8 +1,10 @@
 /*
- * Are we in a child that the program forked behind our back? Answered without a system call and without a lock.
+ * Are we in a child that the program forked behind our back? Answered without a system call and without a
+ * lock.
  *
- * An object takes a token when it is made and asks with it at the start of every call. A child made by vfork, or by
- * clone with CLONE_VM, shares our memory and is not told apart. Any thread; async-signal-safe but for the first token.
+ * An object takes a token when it is made and asks with it at the start of every call. A child made by
+ * vfork, or by clone with CLONE_VM, shares our memory and is not told apart. Any thread;
+ * async-signal-safe but for the first token.
  */
 #ifndef PE__BASE_FORKED_H
 #define PE__BASE_FORKED_H

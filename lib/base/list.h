@@ -1,8 +1,9 @@
 /*
  * Intrusive doubly linked list: a ring through a head that is no entry itself.
  *
- * The nodes live inside the caller's structs; the list owns nothing and locks nothing. A node that is in no list
- * points at itself, so removing it again does no harm; that holds for nodes that went through init or remove.
+ * The nodes live inside the caller's structs; the list owns nothing and locks nothing. A node that is in
+ * no list points at itself, so removing it again does no harm; that holds for nodes that went through
+ * init or remove.
  */
 #ifndef PE__BASE_LIST_H
 #define PE__BASE_LIST_H

@@ -1,10 +1,10 @@
 /*
  * The log hook.
  *
- * Function and context must change together, and a reader must not wait: it may be in the child of a thread that was
- * changing them. So the pair is immutable and lies behind one atomic pointer. A reader may hold an old pair for any
- * length of time, therefore pairs are never freed; they stay in a list and are used again when the same hook comes
- * back, which bounds them by the number of different hooks.
+ * Function and context must change together, and a reader must not wait: it may be in the child of a
+ * thread that was changing them. So the pair is immutable and lies behind one atomic pointer. A reader
+ * may hold an old pair for any length of time, therefore pairs are never freed; they stay in a list and
+ * are used again when the same hook comes back, which bounds them by the number of different hooks.
  */
 #include "base/log.h"
 

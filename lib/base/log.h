@@ -9,10 +9,12 @@
 
 #include <parexec/log.h>
 
-/* Formats (cut at 511 bytes) and calls the hook; without one it does nothing, not even format. Keeps errno. */
+/* Formats (cut at 511 bytes) and calls the hook; without one it does nothing, not even format. Keeps
+ * errno. */
 void pe__base_log(int level, const char *format, ...) PE_FORMAT(2, 3);
 
-/* For keeper, seed and worker right after the fork: no hook from here on in this process. Async-signal-safe. */
+/* For keeper, seed and worker right after the fork: no hook from here on in this process.
+ * Async-signal-safe. */
 void pe__base_log_off(void);
 
 #endif
