@@ -1,0 +1,134 @@
+/* The plain kernel: vectors of 16 bytes as gcc and clang offer them in C, for any processor.
+ *
+ * Without a fused multiply-add the sum x*x + y*y is rounded three times, by less than 2^39 in all near the circle, and
+ * the rounding of y*y - R*R in the definition moves it by 2^37 more; so a point farther than 2^40 from R*R = 2^62
+ * falls on the same side in every kernel, however the compiler contracts the expression, and only about
+ * four points in ten million need a second look. They do not get it on the spot, where a call would cost the
+ * loop its registers: a stretch in which one was met is drawn again, slowly. */
+
+#include "pi-kernel.h"
+
+#include <string.h>
+
+#define R2 0x1p62f
+#define MARGIN 0x1p40f
+#define STRETCH_STEPS 512
+
+typedef uint64_t draws __attribute__((vector_size(16)));
+typedef int32_t whole __attribute__((vector_size(16)));
+typedef float real __attribute__((vector_size(16)));
+
+/* Two generators. */
+typedef struct pair {
+    draws s0, s1, s2, s3;
+} pair;
+
+static inline pair load(uint64_t (*word)[PI_LANES], int lane)
+{
+    pair s;
+
+    memcpy(&s.s0, &word[0][lane], sizeof(s.s0));
+    memcpy(&s.s1, &word[1][lane], sizeof(s.s1));
+    memcpy(&s.s2, &word[2][lane], sizeof(s.s2));
+    memcpy(&s.s3, &word[3][lane], sizeof(s.s3));
+    return s;
+}
+
+static inline void store(uint64_t (*word)[PI_LANES], int lane, const pair *s)
+{
+    memcpy(&word[0][lane], &s->s0, sizeof(s->s0));
+    memcpy(&word[1][lane], &s->s1, sizeof(s->s1));
+    memcpy(&word[2][lane], &s->s2, sizeof(s->s2));
+    memcpy(&word[3][lane], &s->s3, sizeof(s->s3));
+}
+
+static inline whole draw(pair *s)
+{
+    draws result = s->s0 + s->s3;
+    draws shifted = s->s1 << 17;
+
+    s->s2 ^= s->s0;
+    s->s3 ^= s->s1;
+    s->s1 ^= s->s2;
+    s->s0 ^= s->s3;
+    s->s2 ^= shifted;
+    s->s3 = s->s3 << 45 | s->s3 >> 19;
+    return (whole)result;
+}
+
+/* Four points: -1 in `hits` for each hit, all bits in `doubt` where one came too close to the circle. */
+static inline void four_points(pair *s, whole *hits, whole *doubt)
+{
+    const whole sign = { INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN };
+    real x = __builtin_convertvector(draw(s), real);
+    real y = __builtin_convertvector(draw(s), real);
+    real beyond = (x * x + y * y) - R2;
+
+    *hits += (whole)(beyond < 0.0f);
+    *doubt |= (whole)((real)((whole)beyond & ~sign) < MARGIN);
+}
+
+/* Hits of two pairs of generators, interleaved because each is a chain of dependent operations. */
+static inline uint64_t run_quick(pair *one, pair *two, uint64_t steps, int *ret_doubt)
+{
+    pair a = *one;
+    pair b = *two;
+    whole hits_a = { 0 }, hits_b = { 0 }, doubt = { 0 };
+
+    for (; steps > 0; steps--) {
+        four_points(&a, &hits_a, &doubt);
+        four_points(&b, &hits_b, &doubt);
+    }
+    *one = a;
+    *two = b;
+    hits_a += hits_b;
+    *ret_doubt = (doubt[0] | doubt[1] | doubt[2] | doubt[3]) != 0;
+    return (uint64_t)-((int64_t)hits_a[0] + hits_a[1] + hits_a[2] + hits_a[3]);
+}
+
+static uint64_t run_careful(pair *s, uint64_t steps)
+{
+    uint64_t hits = 0;
+
+    for (; steps > 0; steps--) {
+        whole x = draw(s);
+        whole y = draw(s);
+        for (int i = 0; i < 4; i++)
+            hits += (uint64_t)pi_is_hit(x[i], y[i]);
+    }
+    return hits;
+}
+
+static uint64_t run_four(uint64_t (*word)[PI_LANES], int lane, uint64_t steps)
+{
+    pair a = load(word, lane);
+    pair b = load(word, lane + 2);
+    uint64_t hits = 0;
+
+    while (steps > 0) {
+        uint64_t now = steps < STRETCH_STEPS ? steps : STRETCH_STEPS;
+        pair a_before = a, b_before = b;
+        int doubt;
+        uint64_t count = run_quick(&a, &b, now, &doubt);
+
+        if (doubt) {
+            a = a_before;
+            b = b_before;
+            count = run_careful(&a, now) + run_careful(&b, now);
+        }
+        hits += count;
+        steps -= now;
+    }
+    store(word, lane, &a);
+    store(word, lane + 2, &b);
+    return hits;
+}
+
+uint64_t pi__kernel_c(pi_state *state, uint64_t steps)
+{
+    uint64_t hits = 0;
+
+    for (int i = 0; i < PI_SETS * PI_LANES; i += 4)
+        hits += run_four(state->word[i / PI_LANES], i % PI_LANES, steps);
+    return hits;
+}
