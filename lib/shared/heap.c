@@ -283,6 +283,15 @@ static uint32_t first_warm_fit(const struct pe__shared_heap *heap, uint32_t unit
     return 0;
 }
 
+/* How many of the first units of a hole are dirty; most holes are wholly so, or not at all. */
+static uint32_t dirty_in_hole(const struct pe__shared_heap *heap, const struct pe__shared_extent *hole,
+                              uint32_t units)
+{
+    if (!hole->dirty)
+        return 0;
+    return hole->dirty == hole->units ? units : dirty_count(heap, hole->first, units);
+}
+
 static uint32_t highest_warm(const struct pe__shared_heap *heap)
 {
     const struct pe__shared_extent *all = heap->extents;
@@ -313,8 +322,8 @@ static uint32_t find_hole(const struct pe__shared_heap *heap, uint32_t units, bo
     uint32_t warm = first_warm_fit(heap, units);
     if (!warm || warm == lowest)
         return lowest;
-    uint32_t here = all[lowest].dirty ? dirty_count(heap, all[lowest].first, units) : 0;
-    return dirty_count(heap, all[warm].first, units) > here ? warm : lowest;
+    uint32_t in_lowest = dirty_in_hole(heap, &all[lowest], units);
+    return dirty_in_hole(heap, &all[warm], units) > in_lowest ? warm : lowest;
 }
 
 /* ---- taking and giving back extents ---- */
@@ -331,7 +340,7 @@ static uint32_t take_extent(struct pe__shared_heap *heap, uint32_t units, bool z
 
     struct pe__shared_extent *e = &heap->extents[hole];
     uint32_t rest_units = e->units - units;
-    uint32_t taken_dirty = e->dirty ? dirty_count(heap, e->first, units) : 0;
+    uint32_t taken_dirty = dirty_in_hole(heap, e, units);
     uint32_t rest_dirty = e->dirty - taken_dirty;
 
     heap->warm_units -= taken_dirty;
@@ -391,12 +400,12 @@ static void merge(struct pe__shared_heap *heap, uint32_t left, uint32_t right)
     remove_extent(heap, right);
 }
 
-static void give_extent(struct pe__shared_heap *heap, uint32_t index)
+static void give_extent(struct pe__shared_heap *heap, uint32_t index, uint32_t dirty)
 {
     struct pe__shared_extent *all = heap->extents, *e = &all[index];
 
     e->free = true;
-    e->dirty = dirty_count(heap, e->first, e->units);
+    e->dirty = dirty;
     heap->warm_units += e->dirty;
     if (e->next && all[e->next].free)
         merge(heap, index, e->next);
@@ -486,7 +495,7 @@ static void span_free(struct pe__shared_heap *heap, struct pe__shared_span *span
 
     memset(&heap->owners[span->first], 0, SPAN_UNITS * sizeof heap->owners[0]);
     set_dirty(heap, span->first, (carved_bytes + PE__SHARED_HEAP_UNIT_BYTES - 1) >> UNIT_SHIFT, true);
-    give_extent(heap, span->extent);
+    give_extent(heap, span->extent, dirty_count(heap, span->first, SPAN_UNITS));
     free(span);
 }
 
@@ -645,7 +654,7 @@ static int free_large(struct pe__shared_heap *heap, uint32_t index, size_t offse
         return PE_EINVAL;
     heap->owners[e->first] = 0;
     heap->used_bytes -= (size_t)e->units << UNIT_SHIFT;
-    give_extent(heap, index);
+    give_extent(heap, index, e->units); /* all of them: marked when it was handed out */
     return 0;
 }
 
