@@ -387,8 +387,8 @@ static int with_a_full_table(void)
     pe__base_fd_close_all_but(NULL, 0);
     close(0);
     close(1);
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return 1;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)  /* valgrind keeps some room for itself */
+        return SKIPPED;
     if (pe__base_eventfd() != -EINVAL && pe__base_eventfd() != -EMFILE)
         return 2;
     if (pe__base_socketpair(pair) >= 0 || pair[0] != -7 || pair[1] != -7)
@@ -408,7 +408,7 @@ static int with_room_for_one(void)
     close(0);
     close(1);
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return 1;
+        return SKIPPED;
     if (pe__base_socketpair(pair) != -EMFILE || pair[0] != -7 || pair[1] != -7)
         return 2;
     return is_open(0) || is_open(1) || is_open(3) ? 3 : 0;
@@ -416,8 +416,12 @@ static int with_room_for_one(void)
 
 PE_TEST(fd_failure_leaves_nothing_open)
 {
-    ck_assert_int_eq(in_child(with_a_full_table), 0);
-    ck_assert_int_eq(in_child(with_room_for_one), 0);
+    int full = in_child(with_a_full_table), one = in_child(with_room_for_one);
+
+    if (full == SKIPPED || one == SKIPPED)
+        HARNESS_SKIP("the limit of descriptors cannot be that low here");
+    ck_assert_int_eq(full, 0);
+    ck_assert_int_eq(one, 0);
 }
 END_TEST
 
