@@ -6,12 +6,17 @@
 #include <stdlib.h>
 
 static long fail_after = -1; /* private allocations that still succeed; -1: all */
+static int fail_once;        /* only the next one fails after that, not all */
 
 static int fails_now(void)
 {
-    if (fail_after < 0)
-        return 0;
-    return fail_after == 0 ? 1 : (fail_after--, 0);
+    if (fail_after > 0)
+        fail_after--;
+    else if (fail_after == 0) {
+        fail_after = fail_once ? -1 : 0;
+        return 1;
+    }
+    return 0;
 }
 
 static void *test_malloc(size_t bytes)
@@ -89,11 +94,27 @@ static uint32_t check_subtree(uint32_t index, uint32_t *ret_warm_max)
     return max;
 }
 
+static void check_class(const struct pe__shared_class *class)
+{
+    const struct pe__shared_span *prev = NULL;
+
+    for (const struct pe__shared_span *span = class->first; span; prev = span, span = span->next) {
+        ck_assert_ptr_eq(span->prev, prev);
+        ck_assert_ptr_eq(&heap.classes[span->class_index], class);
+        ck_assert(span->stack_count || span->carved_count < span->block_count);
+        ck_assert((span->stack_count == span->carved_count) == (span == class->empty));
+    }
+    ck_assert_ptr_eq(class->last, prev);
+    ck_assert(!class->empty || class->empty == prev);
+}
+
 static void check_heap(void)
 {
     uint32_t index = heap.root, unit = 0, warm = 0, count = 0;
     bool last_free = false;
 
+    for (size_t i = 0; i < PE__SHARED_HEAP_CLASS_COUNT; i++)
+        check_class(&heap.classes[i]);
     check_subtree(heap.root, &warm);
     warm = 0;
     while (heap.extents[index].left)
@@ -301,6 +322,21 @@ START_TEST(last_one_back_is_first_one_out)
 }
 END_TEST
 
+START_TEST(a_full_span_is_used_again)
+{
+    char *blocks[40];
+    set_up(16 * MIB, MIB);
+    for (size_t i = 0; i < 40; i++) /* 16 in a span */
+        blocks[i] = take(UNIT, false);
+    give(blocks[3]);
+    give(blocks[20]);
+    check_heap();
+    ck_assert_ptr_eq(take(UNIT, false), blocks[20]);
+    ck_assert_ptr_eq(take(UNIT, false), blocks[3]);
+    tear_down();
+}
+END_TEST
+
 START_TEST(neighbours_grow_together)
 {
     static const int orders[6][3] = {
@@ -392,8 +428,8 @@ START_TEST(exhaustion_changes_nothing)
 {
     void *untouched = &heap;
     set_up(4 * MIB, 4 * MIB);
-    static const size_t sizes[] = { 4 * MIB + 1, SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2 };
-    for (size_t i = 0; i < 4; i++)
+    static const size_t sizes[] = { 4 * MIB + 1, SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2, ((size_t)1 << 48) + UNIT };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         ck_assert_int_eq(pe__shared_heap_alloc(&heap, sizes[i], true, &untouched), PE_ENOMEM);
     char *all = take(4 * MIB, false);
     ck_assert_int_eq(pe__shared_heap_alloc(&heap, 1, false, &untouched), PE_ENOMEM);
@@ -443,7 +479,8 @@ START_TEST(only_the_start_of_a_live_block_is_taken_back)
     char *small = take(700, false), *large = take(3 * UNIT, false), *edge = take(40 * KIB, false);
     char *bad[] = { NULL, &local, range - 1, range - 64, range + range_bytes, range + range_bytes - UNIT,
                     small + 1, small + 64, small + 768, large + 1, large + 64, large + UNIT,
-                    large + 3 * UNIT - 64, edge + 25 * 40 * KIB, edge + 40 * KIB, (char *)UINTPTR_MAX, (char *)1 };
+                    large + 3 * UNIT - 64, edge + 25 * 40 * KIB, edge + 40 * KIB,
+                    (char *)UINTPTR_MAX, (char *)1 };
     size_t used = pe__shared_heap_used(&heap);
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -569,13 +606,14 @@ START_TEST(init_without_memory)
 {
     set_up(16 * MIB, 0);
     pe__shared_heap_fini(&heap);
-    for (fail_after = 0; fail_after < 3; fail_after++) {
-        long nth = fail_after;
-        ck_assert_int_eq(pe__shared_heap_init(&heap, range, range_bytes, 0), PE_ENOMEM);
-        pe__shared_heap_fini(&heap);
+    fail_once = 1;
+    for (long nth = 0; nth < 3; nth++) {
         fail_after = nth;
+        ck_assert_int_eq(pe__shared_heap_init(&heap, range, range_bytes, 0), PE_ENOMEM);
+        ck_assert_int_eq(fail_after, -1);
+        pe__shared_heap_fini(&heap);
     }
-    fail_after = -1;
+    fail_once = 0;
     ck_assert_int_eq(pe__shared_heap_init(&heap, range, range_bytes, 0), 0);
     tear_down();
 }
@@ -714,7 +752,7 @@ END_TEST
 static TCase *add(Suite *suite, const char *name, const TTest *test)
 {
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test);
     suite_add_tcase(suite, tcase);
     return tcase;
@@ -731,7 +769,8 @@ int main(void)
     tcase_add_test(tcase, zeroed_large_block_on_pages_that_were_a_span);
     tcase_add_test(tcase, fresh_zeroed_block_is_not_touched);
     add(suite, "scribbled range", bookkeeping_is_out_of_reach);
-    add(suite, "reuse", last_one_back_is_first_one_out);
+    tcase = add(suite, "reuse", last_one_back_is_first_one_out);
+    tcase_add_test(tcase, a_full_span_is_used_again);
     tcase = add(suite, "coalescing", neighbours_grow_together);
     tcase_add_test(tcase, an_emptied_span_goes_back);
     tcase = add(suite, "placement", lowest_hole_that_fits);
