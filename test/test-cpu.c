@@ -146,6 +146,8 @@ PE_TEST(quota_of_another_subtree_is_not_ours)
     put(&tree, "/mnt/def/cpu.max", "100000 100000\n");
     put(&tree, "/sys/fs/cgroup/docker/abcdef/cpu.max", "500000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 5);
+    put(&tree, "/sys/fs/cgroup/docker/abcdef/cpu.max", "max 100000\n");
+    ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
     tree_remove(&tree);
 }
 END_TEST
