@@ -428,7 +428,9 @@ START_TEST(exhaustion_changes_nothing)
 {
     void *untouched = &heap;
     set_up(4 * MIB, 4 * MIB);
-    static const size_t sizes[] = { 4 * MIB + 1, SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2, ((size_t)1 << 48) + UNIT };
+    static const size_t sizes[] = {
+        4 * MIB + 1, SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2, ((size_t)1 << 48) + UNIT,
+    };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         ck_assert_int_eq(pe__shared_heap_alloc(&heap, sizes[i], true, &untouched), PE_ENOMEM);
     char *all = take(4 * MIB, false);
@@ -722,7 +724,7 @@ START_TEST(random_run_against_a_shadow)
 {
     static const size_t limits[] = { 0, 8 * MIB, 1024 * MIB };
     static struct shadow shadows[SHADOW_MAX];
-    int steps = getenv("PE_TEST_HEAP_STEPS") ? atoi(getenv("PE_TEST_HEAP_STEPS")) : 4000;
+    int steps = getenv("PE_TEST_HEAP_STEPS") ? atoi(getenv("PE_TEST_HEAP_STEPS")) : 3000;
 
     set_up(96 * MIB, limits[_i]);
     random_state = (uint64_t)_i + 1;
