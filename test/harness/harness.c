@@ -51,6 +51,11 @@ int harness_forks(void)
     return !text || strcmp(text, "no") != 0;
 }
 
+int harness_long(void)
+{
+    return getenv("PAREXEC_TEST_LONG") != NULL;
+}
+
 static void before_test(void)
 {
     harness_fail_reset();

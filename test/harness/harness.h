@@ -67,6 +67,8 @@ void harness_skipped(const char *function, const char *format, ...) __attribute_
 
 /* How many times longer everything takes here than on a quick machine; 1 unless CK_TIMEOUT_MULTIPLIER says more. */
 double harness_slowness(void);
+/* 1 when the long modes of tests are asked for (test/run --long). */
+int harness_long(void);
 /* 1 when each test runs in a process of its own. */
 int harness_forks(void);
 

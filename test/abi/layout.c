@@ -1,0 +1,218 @@
+/*
+ * The layout of the public structs, frozen. Numbers are for 64-bit systems and belong to the release named beside
+ * each struct. Fields are added at the end, with a new line here; a line that stands here does not change once
+ * its release is out. A program built against an older header passes a smaller size, and that has to go on
+ * meaning what it meant.
+ */
+
+#include "harness/harness.h"
+
+#include <parexec.h>
+
+#define MEMBER(type, member, offset, bytes) \
+    { #type "." #member, offsetof(type, member), sizeof(((type *)NULL)->member), offset, bytes }
+#define WHOLE(type, bytes) { #type, 0, sizeof(type), 0, bytes }
+
+struct line {
+    const char *name;
+    size_t offset, bytes;
+    size_t frozen_offset, frozen_bytes;
+};
+
+static void compare(const struct line *lines, size_t count)
+{
+    if (sizeof(void *) != 8)
+        return;    /* the numbers are those of 64-bit systems */
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_msg(lines[i].offset == lines[i].frozen_offset && lines[i].bytes == lines[i].frozen_bytes,
+                      "%s is %zu bytes at %zu, was %zu bytes at %zu", lines[i].name, lines[i].bytes,
+                      lines[i].offset, lines[i].frozen_bytes, lines[i].frozen_offset);
+    }
+}
+
+/* Sized structs keep their size in front, or no older program could be told apart. */
+static void compare_sized(const struct line *lines, size_t count)
+{
+    ck_assert_msg(strstr(lines[1].name, ".size") && lines[1].offset == 0, "%s is not the size", lines[1].name);
+    compare(lines, count);
+}
+
+#define COUNT(lines) (sizeof(lines) / sizeof((lines)[0]))
+
+/* since 0.1 */
+PE_TEST(layout_pe_status)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_status, 64),
+        MEMBER(pe_status, kind, 0, 4),
+        MEMBER(pe_status, code, 4, 4),
+        MEMBER(pe_status, pid, 8, 4),
+        MEMBER(pe_status, worker, 12, 4),
+        MEMBER(pe_status, attempts, 16, 4),
+        MEMBER(pe_status, stop_signal, 20, 4),
+        MEMBER(pe_status, item, 24, 8),
+        MEMBER(pe_status, queued_ns, 32, 8),
+        MEMBER(pe_status, run_ns, 40, 8),
+        MEMBER(pe_status, reserved, 48, 16),
+    };
+
+    compare(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_init_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_init_options, 24),
+        MEMBER(pe_init_options, size, 0, 8),
+        MEMBER(pe_init_options, reserve_bytes, 8, 8),
+        MEMBER(pe_init_options, flags, 16, 4),
+        MEMBER(pe_init_options, reserved, 20, 4),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_pool_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_pool_options, 128),
+        MEMBER(pe_pool_options, size, 0, 8),
+        MEMBER(pe_pool_options, workers, 8, 4),
+        MEMBER(pe_pool_options, flags, 12, 4),
+        MEMBER(pe_pool_options, worker_init, 16, 8),
+        MEMBER(pe_pool_options, worker_exit, 24, 8),
+        MEMBER(pe_pool_options, worker_context, 32, 8),
+        MEMBER(pe_pool_options, queue_jobs, 40, 8),
+        MEMBER(pe_pool_options, shared_bytes, 48, 8),
+        MEMBER(pe_pool_options, jobs_per_worker, 56, 8),
+        MEMBER(pe_pool_options, max_reply_bytes, 64, 8),
+        MEMBER(pe_pool_options, memory_limit_bytes, 72, 8),
+        MEMBER(pe_pool_options, rss_limit_bytes, 80, 8),
+        MEMBER(pe_pool_options, max_deaths, 88, 4),
+        MEMBER(pe_pool_options, inner_threads, 92, 4),
+        MEMBER(pe_pool_options, idle_ns, 96, 8),
+        MEMBER(pe_pool_options, grace_ns, 104, 8),
+        MEMBER(pe_pool_options, keep_fds, 112, 8),
+        MEMBER(pe_pool_options, keep_fd_count, 120, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_job_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_job_options, 40),
+        MEMBER(pe_job_options, size, 0, 8),
+        MEMBER(pe_job_options, retries, 8, 4),
+        MEMBER(pe_job_options, priority, 12, 4),
+        MEMBER(pe_job_options, timeout_ns, 16, 8),
+        MEMBER(pe_job_options, deadline_ns, 24, 8),
+        MEMBER(pe_job_options, submit_deadline_ns, 32, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_map_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_map_options, 104),
+        MEMBER(pe_map_options, size, 0, 8),
+        MEMBER(pe_map_options, chunk, 8, 8),
+        MEMBER(pe_map_options, context, 16, 8),
+        MEMBER(pe_map_options, context_bytes, 24, 8),
+        MEMBER(pe_map_options, statuses, 32, 8),
+        MEMBER(pe_map_options, summary, 40, 8),
+        MEMBER(pe_map_options, on_error, 48, 4),
+        MEMBER(pe_map_options, retries, 52, 4),
+        MEMBER(pe_map_options, timeout_ns, 56, 8),
+        MEMBER(pe_map_options, deadline_ns, 64, 8),
+        MEMBER(pe_map_options, max_inflight, 72, 8),
+        MEMBER(pe_map_options, inflight_bytes, 80, 8),
+        MEMBER(pe_map_options, progress, 88, 8),
+        MEMBER(pe_map_options, progress_context, 96, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_map_summary)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_map_summary, 120),
+        MEMBER(pe_map_summary, size, 0, 8),
+        MEMBER(pe_map_summary, returned, 8, 8),
+        MEMBER(pe_map_summary, failed, 16, 8),
+        MEMBER(pe_map_summary, cancelled, 24, 8),
+        MEMBER(pe_map_summary, lost, 32, 8),
+        MEMBER(pe_map_summary, first_failed, 40, 8),
+        MEMBER(pe_map_summary, first, 48, 64),
+        MEMBER(pe_map_summary, wall_ns, 112, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_stats)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_stats, 104),
+        MEMBER(pe_stats, size, 0, 8),
+        MEMBER(pe_stats, workers, 8, 4),
+        MEMBER(pe_stats, workers_alive, 12, 4),
+        MEMBER(pe_stats, submitted, 16, 8),
+        MEMBER(pe_stats, queued, 24, 8),
+        MEMBER(pe_stats, running, 32, 8),
+        MEMBER(pe_stats, returned, 40, 8),
+        MEMBER(pe_stats, crashed, 48, 8),
+        MEMBER(pe_stats, cancelled, 56, 8),
+        MEMBER(pe_stats, restarts, 64, 8),
+        MEMBER(pe_stats, recycled, 72, 8),
+        MEMBER(pe_stats, bytes_in, 80, 8),
+        MEMBER(pe_stats, bytes_out, 88, 8),
+        MEMBER(pe_stats, shared_bytes_used, 96, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* The 64 bytes are part of arrays that callers own, so they can never grow. */
+PE_TEST(layout_status_is_64_bytes)
+{
+    ck_assert_uint_eq(sizeof(pe_status), 64);
+}
+
+/* Errors of the library itself: numbers and kinds are never reused. */
+PE_TEST(layout_error_numbers)
+{
+    ck_assert_int_eq(PE_EINIT, -5001);
+    ck_assert_int_eq(PE_EBROKEN, -5002);
+    ck_assert_int_eq(PE_EFORKED, -5003);
+    ck_assert_int_eq(PE_ECLOSED, -5004);
+    ck_assert_int_eq(PE_EITEMS, -5005);
+    ck_assert_int_eq(PE_ETOOBIG, -5006);
+    ck_assert_int_eq(PE_ENODATA, -5007);
+    ck_assert_int_eq(PE_ENOTLOADED, -5008);
+    ck_assert_int_eq(PE_EINLOOP, -5009);
+}
+
+PE_TEST(layout_kinds)
+{
+    ck_assert_int_eq(PE_PENDING, 0);
+    ck_assert_int_eq(PE_RETURNED, 1);
+    ck_assert_int_eq(PE_CRASHED, 2);
+    ck_assert_int_eq(PE_EXITED, 3);
+    ck_assert_int_eq(PE_TIMED_OUT, 4);
+    ck_assert_int_eq(PE_CANCELLED, 5);
+    ck_assert_int_eq(PE_LOST, 6);
+    ck_assert_int_eq(PE_OUT_OF_MEMORY, 7);
+}
+
+HARNESS_MAIN("layout")

@@ -1,0 +1,120 @@
+#!/bin/sh
+# test-install.sh: somebody else's view. Installs into a temporary prefix, then builds and runs a C and a C++
+# program with what pkg-config says and nothing else, with the shared and with the static library; then a small
+# project that has the library as a subproject.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. test/harness/tap.sh
+
+source=$(pwd)
+cc=${CC:-cc}
+cxx=${CXX:-c++}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# Flags of the build under test do not belong here.
+unset CFLAGS CXXFLAGS LDFLAGS DESTDIR MESON_TESTTHREADS MALLOC_PERTURB_ LD_LIBRARY_PATH
+
+cat >"$work/program.c" <<'TEXT'
+#include <parexec.h>
+#include <stdio.h>
+
+static int square(const void *in, void *out, const void *context)
+{
+    const int *number = (const int *)in;
+    (void)context;
+    *(int *)out = *number * *number;
+    return 0;
+}
+
+int main(void)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    pe_pool *pool = NULL;
+    int in[3] = { 1, 2, 3 }, out[3] = { 0, 0, 0 };
+    int error;
+
+    options.workers = 2;
+    error = pe_pool_new(&options, &pool);
+    if (!error)
+        error = pe_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 3, NULL);
+    pe_pool_free(pool);
+    printf("%s %d %d %d %s\n", pe_version_string(), out[0], out[1], out[2], pe_strerror(error));
+    return error || pe_version() != PE_VERSION_NUMBER;
+}
+TEXT
+cp "$work/program.c" "$work/program.cc"
+
+install_into() {
+    meson setup "$work/build-$1" "$source" --prefix="$work/$1" --libdir=lib "-Ddefault_library=$2" \
+        -Dtests=disabled -Dbench=disabled -Ddoc=disabled &&
+        meson compile -C "$work/build-$1" &&
+        meson install -C "$work/build-$1" --no-rebuild
+}
+
+flags() {
+    PKG_CONFIG_PATH=$work/$1/lib/pkgconfig
+    export PKG_CONFIG_PATH
+    shift
+    pkg-config "$@" --cflags --libs parexec
+}
+
+# run_with PREFIX PROGRAM: its output is the squares and the version that pkg-config names
+run_with() {
+    output=$(LD_LIBRARY_PATH=$work/$1/lib "$2") || { echo "exit status $?: $output"; return 1; }
+    wanted="$(PKG_CONFIG_PATH=$work/$1/lib/pkgconfig pkg-config --modversion parexec) 1 4 9"
+    case $output in
+    "$wanted "*) ;;
+    *) echo "printed '$output', not '$wanted ...'"; return 1 ;;
+    esac
+}
+
+# build_and_run PREFIX COMPILER SOURCE STATIC_OPTION
+build_and_run() {
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    $2 -Wall -Wextra -Werror "$work/$3" -o "$work/program" $(flags "$1" $4) && run_with "$1" "$work/program"
+}
+
+needs_library() {
+    ldd "$work/program" | grep -q libparexec
+}
+
+only_expected_files() {
+    unexpected=$(cd "$work/shared" && find . -type f -o -type l | sort |
+        grep -vE '^\./include/parexec(\.h|/[a-z_]+\.h)$|^\./lib/(libparexec\.(so|so\.[0-9.]+|a)|pkgconfig/parexec\.pc)$')
+    [ -z "$unexpected" ] || { echo "$unexpected"; return 1; }
+}
+
+all_headers() {
+    (cd include && find . -name '*.h') | while read -r header; do
+        [ -f "$work/shared/include/$header" ] || echo "$header"
+    done | sed 's/$/ is not installed/' | { ! grep .; }
+}
+
+as_subproject() {
+    mkdir -p "$work/user/subprojects" && ln -sfn "$source" "$work/user/subprojects/parexec"
+    cp "$work/program.c" "$work/user/"
+    cat >"$work/user/meson.build" <<'TEXT'
+project('user', 'c')
+executable('program', 'program.c', dependencies: dependency('parexec', fallback: 'parexec'))
+TEXT
+    PKG_CONFIG_PATH='' meson setup "$work/user/build" "$work/user" && meson compile -C "$work/user/build" &&
+        run_with shared "$work/user/build/program" &&
+        { ! find "$work/user/build" -name 'test-*' -o -path '*/bench/*' -type f | grep .; }
+}
+
+check "install, shared" install_into shared shared
+check "install, static" install_into static static
+check "nothing unexpected is installed" only_expected_files
+check "every public header is installed" all_headers
+check "C program, shared library" build_and_run shared "$cc" program.c ""
+check "it is linked to the shared library" needs_library
+check "C program, static library" build_and_run static "$cc" program.c --static
+check_fails "it is not linked to the shared library" needs_library
+if command -v "${cxx%% *}" >/dev/null 2>&1; then
+    check "C++ program, shared library" build_and_run shared "$cxx" program.cc ""
+    check "C++ program, static library" build_and_run static "$cxx" program.cc --static
+else
+    skip "C++ program" "no $cxx here"
+fi
+check "as a meson subproject" as_subproject
+finish
