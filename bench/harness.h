@@ -75,6 +75,7 @@ void bench_json_text(bench_json *json, const char *key, const char *value);   /*
 void bench_json_count(bench_json *json, const char *key, uint64_t value);
 void bench_json_number(bench_json *json, const char *key, double value);      /* null when not finite */
 void bench_json_flag(bench_json *json, const char *key, int value);
-void bench_json_stat(bench_json *json, const char *key, const bench_stat *stat);   /* {"median":...,"n":...} */
+/* {"median":...,"min":...,"max":...,"q1":...,"q3":...,"n":...} */
+void bench_json_stat(bench_json *json, const char *key, const bench_stat *stat);
 
 #endif

@@ -1,5 +1,5 @@
-/* The AVX2 and FMA kernel. One set after the other, in two halves of four lanes: more state than that does not fit
- * into sixteen registers. Counting is as in the AVX-512 kernel. */
+/* The AVX2 and FMA kernel. One set after the other, in two halves of four lanes: more state than that does
+ * not fit into sixteen registers. Counting is as in the AVX-512 kernel. */
 
 #include "pi-kernel.h"
 

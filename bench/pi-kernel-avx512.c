@@ -1,11 +1,12 @@
 /* The AVX-512 kernel (F and BW). All sets run side by side in registers, 16 points each a step.
  *
- * Two draws cost 7 operations each: the three-way xors of xoshiro are one instruction. The points cost 2 conversions,
- * 2 fused multiply-adds, and 1 for counting, half of what compare and masked add would take: as whole
- * numbers the bits of a float are positive exactly where the float is, so packing two vectors of them to 16 bits with
- * unsigned saturation gives 0xffff for a miss, 0 for a hit, and one subtraction counts 32 points. A miss
- * is 1 at least, since everything is a whole number, and its bits are far above 0xffff.
- * 19 operations for 16 points: 0.594 cycles a point where two can start each cycle, 0.297 with four. */
+ * Two draws cost 7 operations each: the three-way xors of xoshiro are one instruction. The points cost 2
+ * conversions, 2 fused multiply-adds, and 1 for counting, half of what compare and masked add would take:
+ * as whole numbers the bits of a float are positive exactly where the float is, so packing two vectors of
+ * them to 16 bits with unsigned saturation gives 0xffff for a miss, 0 for a hit, and one subtraction
+ * counts 32 points. A miss is 1 at least, since everything is a whole number, and its bits are far above
+ * 0xffff. 19 operations for 16 points: 0.594 cycles a point where two can start each cycle, 0.297 with
+ * four. */
 
 #include "pi-kernel.h"
 

@@ -1,10 +1,11 @@
 /* The plain kernel: vectors of 16 bytes as gcc and clang offer them in C, for any processor.
  *
- * Without a fused multiply-add the sum x*x + y*y is rounded three times, by less than 2^39 in all near the circle, and
- * the rounding of y*y - R*R in the definition moves it by 2^37 more; so a point farther than 2^40 from R*R = 2^62
- * falls on the same side in every kernel, however the compiler contracts the expression, and only about
- * four points in ten million need a second look. They do not get it on the spot, where a call would cost the
- * loop its registers: a stretch in which one was met is drawn again, slowly. */
+ * Without a fused multiply-add the sum x*x + y*y is rounded three times, by less than 2^39 in all near the
+ * circle, and the rounding of y*y - R*R in the definition moves it by 2^37 more; so a point farther than
+ * 2^40 from R*R = 2^62 falls on the same side in every kernel, however the compiler contracts the
+ * expression, and only about four points in ten million need a second look. They do not get it on the
+ * spot, where a call would cost the loop its registers: a stretch in which one was met is drawn again,
+ * slowly. */
 
 #include "pi-kernel.h"
 

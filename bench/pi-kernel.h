@@ -6,27 +6,27 @@
  * Stream. The points are numbered and cut into blocks of PI_BLOCK_SAMPLES. A block has PI_SETS * PI_LANES
  * generators xoshiro256+ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS
  * 47, 2021; passes BigCrush but for the linear complexity of its three lowest bits), whose state is filled
- * with the outputs 128 * block ... 128 * block + 127 of splitmix64 started at mix(seed). The outputs
- * of splitmix64 are a permutation of its counter, so below 2^57 blocks no two generators of one seed share
- * a word of state, none is all zero, and which worker computes a block is of no account.
+ * with the outputs 128 * block ... 128 * block + 127 of splitmix64 started at mix(seed). The outputs of
+ * splitmix64 are a permutation of its counter, so below 2^57 blocks no two generators of one seed share a
+ * word of state, none is all zero, and which worker computes a block is of no account.
  *
- * Point. In one step each generator draws twice; the 32 bits at the bottom of the first and second draw, taken as
- * signed, are x and y of one point, the 32 at the top of another: 64 points a step, numbered by set, then
- * lane, then half. x and y are full-range in [-2^31, 2^31) and become floats of 24 bits (nearest, ties to
- * even), which also drops the three weak bits of all but the smallest values.
+ * Point. In one step each generator draws twice; the 32 bits at the bottom of the first and second draw,
+ * taken as signed, are x and y of one point, the 32 at the top of another: 64 points a step, numbered by
+ * set, then lane, then half. x and y are full-range in [-2^31, 2^31) and become floats of 24 bits
+ * (nearest, ties to even), which also drops the three weak bits of all but the smallest values.
  *
  * Decision. With R = 2^31, d = x*x + (y*y - R*R), both steps fused multiply-adds with one rounding each;
- * the point is a hit when d <= 0. IEEE 754 fixes every step to the bit, so a kernel may use fma in float or,
- * like pi_is_hit, whole numbers, and has no choice left. The sign of the last step is exact, for
+ * the point is a hit when d <= 0. IEEE 754 fixes every step to the bit, so a kernel may use fma in float
+ * or, like pi_is_hit, whole numbers, and has no choice left. The sign of the last step is exact, for
  * rounding never changes a sign.
  *
  * Bias. x and y fill a grid of 2R by 2R points centred on 0, one row and one column longer on the negative
- * side. All grid points within the circle have |x|, |y| <= R and those with exactly +R or -R are a handful, so
- * the chance of a hit is N(R) / (2R)^2 with N the count of grid points in a circle: pi/4 within 1e-13. The
- * two roundings before the sign are to nearest and move the circle's edge by 2^-24 of its radius at most,
- * to either side alike: the area changes in second order only, far below the standard error 0.52 / sqrt(n) of
- * any n that can be run. (To compare a rounded x*x + y*y with R*R would cost a bias of 3e-8: below a power of two
- * the rounding is half as coarse as above.) */
+ * side. All grid points within the circle have |x|, |y| <= R and those with exactly +R or -R are a
+ * handful, so the chance of a hit is N(R) / (2R)^2 with N the count of grid points in a circle: pi/4
+ * within 1e-13. The two roundings before the sign are to nearest and move the circle's edge by 2^-24 of
+ * its radius at most, to either side alike: the area changes in second order only, far below the standard
+ * error 0.52 / sqrt(n) of any n that can be run. (To compare a rounded x*x + y*y with R*R would cost a
+ * bias of 3e-8: below a power of two the rounding is half as coarse as above.) */
 
 #include <stdint.h>
 
