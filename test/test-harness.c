@@ -251,8 +251,13 @@ PE_TEST(fail_here_spares_forked_processes)
 
     harness_fail_nth_here(HARNESS_MALLOC, 1, ENOMEM);
     child = fork();
-    if (child == 0)
-        _exit(harness_call_malloc(1) == NULL ? 1 : 0);
+    if (child == 0) {
+        void *memory = harness_call_malloc(1);
+        int failed = memory == NULL;
+
+        free(memory);
+        _exit(failed);
+    }
     waitpid(child, &status, 0);
     ck_assert_int_eq(status, 0);
     ck_assert_ptr_null(harness_call_malloc(1));
