@@ -35,7 +35,8 @@ void pi_report_estimate(const pi_result *result)
 {
     printf("pi = %.10f +- %.10f   z = %+.2f   (%llu hits of %llu)\n",
            pi_estimate(result->hits, result->samples), pi_standard_error(result->samples),
-           pi_z_score(result->hits, result->samples), (unsigned long long)result->hits, (unsigned long long)result->samples);
+           pi_z_score(result->hits, result->samples), (unsigned long long)result->hits,
+           (unsigned long long)result->samples);
 }
 
 static void print_share(const char *what, double seconds, double wall)

@@ -192,8 +192,10 @@ END_TEST
 
 PE_TEST_SLOW(k04_z_scores_look_normal, 60)
 {
-    /* By chance one set of 32 in ten holds two equal counts (standard deviation 1,300); this one holds none. */
-    enum { SEEDS = 32, FIRST_SEED = 100 };
+    /* A count has a standard deviation of 1,300, so by chance alone one set of 32 in ten holds two equal ones
+     * (seeds 0 to 3199: 13 of 100 sets). From 10 on is the first set that holds none. That different seeds are
+     * different streams, without choosing, is k04_seeds_are_different_streams. */
+    enum { SEEDS = 32, FIRST_SEED = 10 };
     uint64_t hits[SEEDS];
     double sum = 0;
     double squares = 0;
@@ -211,6 +213,36 @@ PE_TEST_SLOW(k04_z_scores_look_normal, 60)
     ck_assert(fabs(sum / SEEDS) < 0.6);
     /* chi-square with 32 degrees of freedom: beyond these with a chance of 0.001 */
     ck_assert(squares > 11 && squares < 63);
+}
+END_TEST
+
+/* The counts of eight single blocks, compared as a whole: equal by chance once in 10^22. */
+PE_TEST(k04_seeds_are_different_streams)
+{
+    enum { SEEDS = 32, BLOCKS = 8 };
+    uint64_t hits[SEEDS][BLOCKS];
+
+    for (uint64_t i = 0; i < SEEDS; i++) {
+        for (uint64_t block = 0; block < BLOCKS; block++)
+            hits[i][block] = pi_hits(PI_KERNEL_AUTO, i, BLOCKS * PI_BLOCK_SAMPLES, block, block + 1, NULL);
+        for (uint64_t k = 0; k < i; k++)
+            ck_assert(memcmp(hits[i], hits[k], sizeof(hits[i])) != 0);
+    }
+}
+END_TEST
+
+/* Nor do two blocks of one seed hold the same points. */
+PE_TEST(k04_blocks_are_different_streams)
+{
+    enum { BLOCKS = 64, WINDOW = 4 };
+    uint64_t hits[BLOCKS];
+
+    for (uint64_t block = 0; block < BLOCKS; block++)
+        hits[block] = pi_hits(PI_KERNEL_AUTO, 1, BLOCKS * PI_BLOCK_SAMPLES, block, block + 1, NULL);
+    for (size_t i = 0; i + WINDOW <= BLOCKS; i++) {
+        for (size_t k = 0; k < i; k++)
+            ck_assert(memcmp(&hits[i], &hits[k], WINDOW * sizeof(hits[0])) != 0);
+    }
 }
 END_TEST
 
