@@ -85,10 +85,10 @@ static void take_turn(struct turn *turn, int64_t pause_ns, int counts)
     answer->rounds++;
 }
 
-static void run_rounds(struct turn *turns, int count, const struct measure_options *options, uint32_t rounds)
+static void run_rounds(struct turn *turns, int count, const struct measure_options *options)
 {
     int64_t pause_ns = options->quick ? QUICK_PAUSE_NS : PAUSE_NS;
-    for (uint32_t round = 0; round <= rounds; round++)
+    for (uint32_t round = 0; round <= options->rounds; round++)
         for (int i = 0; i < count; i++) {
             struct turn *turn = &turns[((uint32_t)i + round) % (uint32_t)count];
             if (turn->is_open)
@@ -108,24 +108,28 @@ static void run_row(const struct row *row, const struct measure_options *options
     open_role(row, turns, OURS, options->quick);
     open_role(row, turns, LIMIT, options->quick);
     open_role(row, turns, RIVAL, options->quick);
-    run_rounds(turns, count, options,
-               options->quick && row->quick_rounds ? (uint32_t)row->quick_rounds : options->rounds);
+    run_rounds(turns, count, options);
     for (int i = 0; i < count; i++)
         if (turns[i].is_open)
             turns[i].contender->driver->close(turns[i].state);
 }
 
-/* What became of the row's process, in the note of whoever has no figure. */
+/* What became of the row's process, in the note of whoever has no figure. Ours lose theirs: they may be to
+ * blame. */
 static void note_death(const struct row *row, struct outcome *outcome, int status)
 {
     for (int i = 0; i < CONTENDERS_MAX && row->contenders[i].label; i++) {
         struct answer *answer = &outcome->answers[i];
-        if (!answer->note[0] && WTERMSIG(status) == SIGALRM)
-            snprintf(answer->note, NOTE_BYTES, "the row took longer than %d s", ROW_SECONDS);
-        else if (!answer->note[0])
-            snprintf(answer->note, NOTE_BYTES, "the row ended by signal %d", WTERMSIG(status));
-        if (row->contenders[i].role == OURS)
+        if (row->contenders[i].role == OURS) {
             answer->failed = 1;
+            answer->rounds = 0;
+        }
+        if (answer->note[0])
+            continue;
+        if (WTERMSIG(status) == SIGALRM)
+            snprintf(answer->note, NOTE_BYTES, "the row took longer than %d s", ROW_SECONDS);
+        else
+            snprintf(answer->note, NOTE_BYTES, "the row ended by signal %d", WTERMSIG(status));
     }
 }
 

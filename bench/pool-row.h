@@ -100,8 +100,7 @@ struct row {
     uint64_t n, quick_n;
     uint64_t job_ns;
     size_t bytes, quick_bytes;
-    int one_cpu;      /* everything on one CPU */
-    int quick_rounds; /* 0: the usual number */
+    int one_cpu; /* everything on one CPU */
     struct metric metrics[METRICS_MAX];
     struct contender contenders[CONTENDERS_MAX];
     struct goal goals[GOALS_MAX];

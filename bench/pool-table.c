@@ -91,6 +91,15 @@ static int goal_line(const struct row *row, const struct goal *goal, const struc
     return -1;
 }
 
+/* Whom a goal judges, and the figure that the column `ours is` does not show. */
+static void print_whose(const struct goal *goal, const struct verdict *verdict)
+{
+    if (verdict->judged)
+        printf(" (%s: %.3g)", goal->ours, verdict->value);
+    else
+        printf(" (%s)", goal->ours);
+}
+
 /* Goals of this metric that stand in this line; the first beside the figure, more below it. A goal that
  * is not about our first contender names its own. */
 static void print_goals(const struct row *row, const struct outcome *outcome, int metric, int line)
@@ -107,7 +116,7 @@ static void print_goals(const struct row *row, const struct outcome *outcome, in
             printf("\n%-101s", "");
         printf("  %-16s %s", text, !verdict.judged ? "not judged" : verdict.met ? "yes" : "NO");
         if (goal->kind == EXCESS_AT_MOST || strcmp(goal->ours, "ours") != 0)
-            printf(" (%s: %.3g)", goal->ours, verdict.judged ? verdict.value : NAN);
+            print_whose(goal, &verdict);
     }
 }
 
