@@ -13,37 +13,42 @@
 /* The 16-bit counters take one per step: flushed before they could pass 2^15. */
 #define FLUSH_STEPS 16384
 
+/* Four generators: a, b, the next b in place of c, d. */
 typedef struct lanes {
-    __m256i s0, s1, s2, s3;
+    __m256i a, b, b_next, d;
 } lanes;
+
+INLINE __m256i xor3(__m256i one, __m256i two, __m256i three)
+{
+    return _mm256_xor_si256(_mm256_xor_si256(one, two), three);
+}
 
 INLINE lanes load(uint64_t (*word)[PI_LANES], int lane)
 {
-    return (lanes){ _mm256_load_si256((const __m256i *)&word[0][lane]),
-                    _mm256_load_si256((const __m256i *)&word[1][lane]),
-                    _mm256_load_si256((const __m256i *)&word[2][lane]),
-                    _mm256_load_si256((const __m256i *)&word[3][lane]) };
+    __m256i a = _mm256_load_si256((const __m256i *)&word[0][lane]);
+    __m256i b = _mm256_load_si256((const __m256i *)&word[1][lane]);
+    __m256i c = _mm256_load_si256((const __m256i *)&word[2][lane]);
+
+    return (lanes){ a, b, xor3(a, b, c), _mm256_load_si256((const __m256i *)&word[3][lane]) };
 }
 
 INLINE void store(uint64_t (*word)[PI_LANES], int lane, const lanes *s)
 {
-    _mm256_store_si256((__m256i *)&word[0][lane], s->s0);
-    _mm256_store_si256((__m256i *)&word[1][lane], s->s1);
-    _mm256_store_si256((__m256i *)&word[2][lane], s->s2);
-    _mm256_store_si256((__m256i *)&word[3][lane], s->s3);
+    _mm256_store_si256((__m256i *)&word[0][lane], s->a);
+    _mm256_store_si256((__m256i *)&word[1][lane], s->b);
+    _mm256_store_si256((__m256i *)&word[2][lane], xor3(s->a, s->b, s->b_next));
+    _mm256_store_si256((__m256i *)&word[3][lane], s->d);
 }
 
 INLINE __m256i draw(lanes *s)
 {
-    __m256i result = _mm256_add_epi64(s->s0, s->s3);
-    __m256i shifted = _mm256_slli_epi64(s->s1, 17);
-    __m256i s2 = _mm256_xor_si256(s->s2, s->s0);
-    __m256i s3 = _mm256_xor_si256(s->s3, s->s1);
+    __m256i result = _mm256_add_epi64(s->a, s->d);
+    __m256i u = _mm256_xor_si256(s->d, s->b);
+    __m256i a = _mm256_xor_si256(s->a, u);
+    __m256i b = xor3(s->b, _mm256_slli_epi64(s->b, 17), a);
+    __m256i d = _mm256_or_si256(_mm256_slli_epi64(u, 45), _mm256_srli_epi64(u, 19));
 
-    s->s1 = _mm256_xor_si256(s->s1, s2);
-    s->s0 = _mm256_xor_si256(s->s0, s3);
-    s->s2 = _mm256_xor_si256(s2, shifted);
-    s->s3 = _mm256_or_si256(_mm256_slli_epi64(s3, 45), _mm256_srli_epi64(s3, 19));
+    *s = (lanes){ a, s->b_next, b, d };
     return result;
 }
 

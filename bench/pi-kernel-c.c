@@ -19,41 +19,42 @@ typedef uint64_t draws __attribute__((vector_size(16)));
 typedef int32_t whole __attribute__((vector_size(16)));
 typedef float real __attribute__((vector_size(16)));
 
-/* Two generators. */
+/* Two generators: a, b, the next b in place of c, d. */
 typedef struct pair {
-    draws s0, s1, s2, s3;
+    draws a, b, b_next, d;
 } pair;
 
 static inline pair load(uint64_t (*word)[PI_LANES], int lane)
 {
+    draws c;
     pair s;
 
-    memcpy(&s.s0, &word[0][lane], sizeof(s.s0));
-    memcpy(&s.s1, &word[1][lane], sizeof(s.s1));
-    memcpy(&s.s2, &word[2][lane], sizeof(s.s2));
-    memcpy(&s.s3, &word[3][lane], sizeof(s.s3));
+    memcpy(&s.a, &word[0][lane], sizeof(draws));
+    memcpy(&s.b, &word[1][lane], sizeof(draws));
+    memcpy(&c, &word[2][lane], sizeof(draws));
+    memcpy(&s.d, &word[3][lane], sizeof(draws));
+    s.b_next = s.b ^ c ^ s.a;
     return s;
 }
 
 static inline void store(uint64_t (*word)[PI_LANES], int lane, const pair *s)
 {
-    memcpy(&word[0][lane], &s->s0, sizeof(s->s0));
-    memcpy(&word[1][lane], &s->s1, sizeof(s->s1));
-    memcpy(&word[2][lane], &s->s2, sizeof(s->s2));
-    memcpy(&word[3][lane], &s->s3, sizeof(s->s3));
+    draws c = s->b_next ^ s->b ^ s->a;
+
+    memcpy(&word[0][lane], &s->a, sizeof(draws));
+    memcpy(&word[1][lane], &s->b, sizeof(draws));
+    memcpy(&word[2][lane], &c, sizeof(draws));
+    memcpy(&word[3][lane], &s->d, sizeof(draws));
 }
 
 static inline whole draw(pair *s)
 {
-    draws result = s->s0 + s->s3;
-    draws shifted = s->s1 << 17;
+    draws result = s->a + s->d;
+    draws u = s->d ^ s->b;
+    draws a = s->a ^ u;
+    draws b = s->b ^ s->b << 17 ^ a;
 
-    s->s2 ^= s->s0;
-    s->s3 ^= s->s1;
-    s->s1 ^= s->s2;
-    s->s0 ^= s->s3;
-    s->s2 ^= shifted;
-    s->s3 = s->s3 << 45 | s->s3 >> 19;
+    *s = (pair){ a, s->b_next, b, u << 45 | u >> 19 };
     return (whole)result;
 }
 
