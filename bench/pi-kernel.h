@@ -10,10 +10,10 @@
  * splitmix64 are a permutation of its counter, so below 2^57 blocks no two generators of one seed share a
  * word of state, none is all zero, and which worker computes a block is of no account.
  *
- * The kernels step the generators in a shorter form. Write a, b, c, d for the words 0 to 3; a draw gives a
- * + d and makes
+ * The kernels step the generators in a shorter form. With a, b, c, d for the words 0 to 3, a draw returns
+ * a + d and makes
  *
- * u = d ^ b, a' = a ^ u, d' = u rotated left by 45, b' = b ^ c ^ a, c' = c ^ a ^ (b << 17).
+ *     u = d ^ b,  a' = a ^ u,  d' = u rotated left by 45,  b' = b ^ c ^ a,  c' = c ^ a ^ (b << 17).
  *
  * So b'' = b' ^ c' ^ a' = b ^ (b << 17) ^ a': whoever keeps b' in place of c needs no c any more, and one
  * operation less of seven. c = b' ^ b ^ a gives it back.
