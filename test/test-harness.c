@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define SHORT_NS INT64_C(20000000)
-#define LONG_NS INT64_C(20000000000)
+#define LONG_NS  INT64_C(20000000000)
 
 static char text[4096];
 
@@ -168,7 +168,7 @@ PE_TEST(leaks_wait_for_a_straggler)
     child = fork();
     if (child == 0) {
         close(fds[1]);
-        if (fork() == 0)    /* an orphan that ends when the pipe's other end is closed: below, after the look */
+        if (fork() == 0) /* an orphan that ends when the pipe's other end is closed: below, after the look */
             _exit(read(fds[0], &byte, 1) == 0 ? 0 : 1);
         _exit(0);
     }
@@ -222,7 +222,8 @@ PE_TEST(fail_every_kind)
     ck_assert_int_eq(harness_call_pipe(fds), -1);
     ck_assert_int_eq(harness_call_socketpair(1, 1, 0, fds), -1);
     ck_assert_int_eq(harness_call_eventfd(0, 0), -1);
-    ck_assert_ptr_eq(harness_call_mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), MAP_FAILED);
+    ck_assert_ptr_eq(harness_call_mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                     MAP_FAILED);
     ck_assert_int_eq(harness_call_memfd_create("test", 0), -1);
     ck_assert_int_eq(harness_call_pidfd_open(getpid(), 0), -1);
     ck_assert_ptr_null(harness_call_malloc(1));
@@ -345,8 +346,8 @@ PE_TEST_SLOW(leaky_tests_fail, 60)
         HARNESS_SKIP("the leaking tests need processes of their own (CK_FORK=no)");
     ck_assert_int_gt(self_bytes, 0);
     self[self_bytes] = '\0';
-    snprintf(command, sizeof command,
-             "HARNESS_LEAKY=1 CK_TAP_LOG_FILE_NAME=- CK_VERBOSITY=silent '%s'", self);
+    snprintf(command, sizeof command, "HARNESS_LEAKY=1 CK_TAP_LOG_FILE_NAME=- CK_VERBOSITY=silent '%s'",
+             self);
     stream = popen(command, "re");
     ck_assert_ptr_nonnull(stream);
     used = fread(output, 1, sizeof output - 1, stream);

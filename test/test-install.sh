@@ -1,7 +1,7 @@
 #!/bin/sh
-# test-install.sh: somebody else's view. Installs into a temporary prefix, then builds and runs a C and a C++
-# program with what pkg-config says and nothing else, with the shared and with the static library; then a small
-# project that has the library as a subproject.
+# test-install.sh: somebody else's view. Installs into a temporary prefix, then builds and runs a C and a
+# C++ program with what pkg-config says and nothing else, with the shared and with the static library; then a
+# small project that has the library as a subproject.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . test/harness/tap.sh
@@ -80,7 +80,8 @@ needs_library() {
 
 only_expected_files() {
     unexpected=$(cd "$work/shared" && find . -type f -o -type l | sort |
-        grep -vE '^\./include/parexec(\.h|/[a-z_]+\.h)$|^\./lib/(libparexec\.(so|so\.[0-9.]+|a)|pkgconfig/parexec\.pc)$')
+        grep -vE -e '^\./include/parexec(/[a-z_]+)?\.h$' \
+            -e '^\./lib/(libparexec\.so(\.[0-9.]+)?|pkgconfig/parexec\.pc)$')
     [ -z "$unexpected" ] || { echo "$unexpected"; return 1; }
 }
 

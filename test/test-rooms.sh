@@ -19,7 +19,8 @@ wrong_includes() {
     lib=$1
     room=$2
     allowed=$3
-    find "$lib/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' |
+    find "$lib/$room" -name '*.[ch]' 2>/dev/null |
+        xargs -r grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' |
         while IFS= read -r line; do
             target=$(printf '%s\n' "$line" | sed 's/^.*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/')
             case " $room $allowed " in
@@ -40,7 +41,8 @@ uses() {
     pattern=$2
     shift 2
     for room in "$@"; do
-        find "$lib/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE "$pattern" | grep -vE ':[0-9]+:[[:space:]]*(/?\*|//)'
+        find "$lib/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -HnE "$pattern" |
+            grep -vE ':[0-9]+:[[:space:]]*(/?\*|//)'
     done
 }
 
@@ -62,9 +64,11 @@ check "libuv stays in async and bridge" none uses lib 'include[[:space:]]*[<"]uv
     base region shared worker keeper pool
 check "no room starts threads" none uses lib '\b(pthread_create|thrd_create)[[:space:]]*\(' \
     base region shared worker keeper pool
-check "the library does not print" none uses lib '(^|[^a-zA-Z0-9_])(printf|vprintf|puts|putchar|perror|psignal)[[:space:]]*\(|\bstderr,|fputs[^;]*std(out|err)' \
+check "the library does not print" none uses lib \
+    '(^|[^a-zA-Z0-9_])(printf|vprintf|puts|putchar|perror|psignal)[[:space:]]*\(|\bstderr,|fputs[^;]*std(out|err)' \
     base shared worker keeper pool async bridge
-check "the library does not end the host" none uses lib '(^|[^a-zA-Z0-9_])(exit|quick_exit|abort)[[:space:]]*\(' \
+check "the library does not end the host" none uses lib \
+    '(^|[^a-zA-Z0-9_])(exit|quick_exit|abort)[[:space:]]*\(' \
     base region shared keeper pool async bridge
 
 # The check itself: a made-up tree with one wrong include of each kind.

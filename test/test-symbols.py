@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test-symbols.py INCLUDE_DIR MAP LIBRARY.so LIBRARY.a: what the headers declare, what the map lists and what the
-library exports are the same names; the static library defines no name outside pe_."""
+"""test-symbols.py INCLUDE_DIR MAP LIBRARY.so LIBRARY.a: what the headers declare, what the map lists and what
+the library exports are the same names; the static library defines no name outside pe_."""
 
 import pathlib
 import re
@@ -20,11 +20,12 @@ def declared(directory):
 
 
 def undeclared(directory):
-    """Functions in the public headers that lack PE_EXPORT, by the look of a line that starts a declaration."""
+    """Functions in the public headers that lack PE_EXPORT, by the look of a line."""
+    declaration = re.compile(r'^(?!typedef|PE_EXPORT|#)[a-z][\w *]*\b(pe_\w+)\s*\(', re.MULTILINE)
     names = set()
     for header in sorted(pathlib.Path(directory).rglob('*.h')):
         text = re.sub(r'/\*.*?\*/', ' ', header.read_text(), flags=re.DOTALL)
-        names.update(re.findall(r'^(?!typedef|PE_EXPORT|#)[a-z][\w *]*\b(pe_\w+)\s*\(', text, flags=re.MULTILINE))
+        names.update(declaration.findall(text))
     return names
 
 
@@ -38,7 +39,8 @@ def listed(path):
 
 
 def defined(path, *options):
-    output = subprocess.run(['nm', '--defined-only', *options, path], check=True, capture_output=True, text=True).stdout
+    command = ['nm', '--defined-only', *options, path]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     names = set()
     for line in output.splitlines():
         parts = line.split()

@@ -1,8 +1,8 @@
 /*
- * The layout of the public structs, frozen. Numbers are for 64-bit systems and belong to the release named beside
- * each struct. Fields are added at the end, with a new line here; a line that stands here does not change once
- * its release is out. A program built against an older header passes a smaller size, and that has to go on
- * meaning what it meant.
+ * The layout of the public structs, frozen. Numbers are for 64-bit systems and belong to the release named
+ * beside each struct. Fields are added at the end, with a new line here; a line that stands here does not
+ * change once its release is out. A program built against an older header passes a smaller size, and that has
+ * to go on meaning what it meant.
  */
 
 #include "harness/harness.h"
@@ -10,8 +10,13 @@
 #include <parexec.h>
 
 #define MEMBER(type, member, offset, bytes) \
-    { #type "." #member, offsetof(type, member), sizeof(((type *)NULL)->member), offset, bytes }
-#define WHOLE(type, bytes) { #type, 0, sizeof(type), 0, bytes }
+    { \
+#type "." #member, offsetof(type, member), sizeof(((type *)NULL)->member), offset, bytes \
+    }
+#define WHOLE(type, bytes) \
+    { \
+#type, 0, sizeof(type), 0, bytes \
+    }
 
 struct line {
     const char *name;
@@ -22,7 +27,7 @@ struct line {
 static void compare(const struct line *lines, size_t count)
 {
     if (sizeof(void *) != 8)
-        return;    /* the numbers are those of 64-bit systems */
+        return; /* the numbers are those of 64-bit systems */
     for (size_t i = 0; i < count; i++) {
         ck_assert_msg(lines[i].offset == lines[i].frozen_offset && lines[i].bytes == lines[i].frozen_bytes,
                       "%s is %zu bytes at %zu, was %zu bytes at %zu", lines[i].name, lines[i].bytes,
@@ -33,7 +38,8 @@ static void compare(const struct line *lines, size_t count)
 /* Sized structs keep their size in front, or no older program could be told apart. */
 static void compare_sized(const struct line *lines, size_t count)
 {
-    ck_assert_msg(strstr(lines[1].name, ".size") && lines[1].offset == 0, "%s is not the size", lines[1].name);
+    ck_assert_msg(strstr(lines[1].name, ".size") && lines[1].offset == 0, "%s is not the size",
+                  lines[1].name);
     compare(lines, count);
 }
 

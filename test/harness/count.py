@@ -1,5 +1,5 @@
-"""count.py TESTLOG.json: counts the test cases of a run of meson test, names those that failed or were skipped,
-and closes with one line. Exit status 1 when one failed or none ran."""
+"""count.py TESTLOG.json: counts the test cases of a run of meson test, names those that failed or were
+skipped, and closes with one line. Exit status 1 when one failed or none ran."""
 
 import json
 import re

@@ -1,10 +1,10 @@
 /*
- * Calls that fail when told to. harness/redirect renames these calls inside a copy of the library, so calls of
- * Check and of the test itself are neither counted nor failed.
+ * Calls that fail when told to. harness/redirect renames these calls inside a copy of the library, so calls
+ * of Check and of the test itself are neither counted nor failed.
  *
- * The counters lie in memory shared with every process forked from the test: the keeper's forks count too, and
- * a plan made in the host after the keeper was forked reaches it. Everything here is atomic and safe in a child
- * of a threaded process.
+ * The counters lie in memory shared with every process forked from the test: the keeper's forks count too,
+ * and a plan made in the host after the keeper was forked reaches it. Everything here is atomic and safe in a
+ * child of a threaded process.
  */
 
 #include "harness/harness.h"
@@ -20,9 +20,9 @@
 
 struct plan {
     atomic_uint_fast64_t calls;
-    atomic_uint_fast64_t fail_first, fail_last;   /* the calls that fail, counted from 1; 0: none */
+    atomic_uint_fast64_t fail_first, fail_last; /* the calls that fail, counted from 1; 0: none */
     atomic_int error;
-    atomic_int only_pid;                          /* 0: every process */
+    atomic_int only_pid; /* 0: every process */
 };
 
 static struct plan *plans;

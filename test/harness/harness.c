@@ -117,7 +117,8 @@ int harness_main(const char *suite_name, int argc, char **argv)
     return harness_run(suite);
 }
 
-/* Check's TAP output knows no skipped tests: a line of its own beside "ok" says it, and test/run counts it. */
+/* Check's TAP output knows no skipped tests: a line of its own beside "ok" says it, and test/run counts it.
+ */
 void harness_skipped(const char *function, const char *format, ...)
 {
     char line[512];
@@ -126,7 +127,7 @@ void harness_skipped(const char *function, const char *format, ...)
     va_list arguments;
 
     if (name_bytes > 3 && strcmp(function + name_bytes - 3, "_fn") == 0)
-        name_bytes -= 3;    /* Check's name for the function of a test */
+        name_bytes -= 3; /* Check's name for the function of a test */
     used = snprintf(line, sizeof line, "# SKIP %.*s: ", name_bytes, function);
     va_start(arguments, format);
     vsnprintf(line + used, sizeof line - (size_t)used - 1, format, arguments);

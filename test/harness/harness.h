@@ -16,9 +16,9 @@
  *     HARNESS_MAIN("pool")
  *
  * Each PE_TEST is a test case of its own (in a process of its own unless CK_FORK=no). Before and after it the
- * open descriptors, the processes that came from it and the shared mappings are listed; a difference that does
- * not go away within two seconds fails the test. Time limits stand for a quick machine and are multiplied by
- * CK_TIMEOUT_MULTIPLIER, which Check reads.
+ * open descriptors, the processes that came from it and the shared mappings are listed; a difference that
+ * does not go away within two seconds fails the test. Time limits stand for a quick machine and are
+ * multiplied by CK_TIMEOUT_MULTIPLIER, which Check reads.
  */
 
 #include <check.h>
@@ -31,8 +31,8 @@
 #define HARNESS_TIMEOUT_SECONDS 30
 
 /* A test; the body follows. In a PE_TEST_LOOP the body runs once for each _i in first <= _i < last. */
-#define PE_TEST(name) PE_TEST_FULL(name, HARNESS_TIMEOUT_SECONDS, 0, 1)
-#define PE_TEST_SLOW(name, seconds) PE_TEST_FULL(name, seconds, 0, 1)
+#define PE_TEST(name)                   PE_TEST_FULL(name, HARNESS_TIMEOUT_SECONDS, 0, 1)
+#define PE_TEST_SLOW(name, seconds)     PE_TEST_FULL(name, seconds, 0, 1)
 #define PE_TEST_LOOP(name, first, last) PE_TEST_FULL(name, HARNESS_TIMEOUT_SECONDS, first, last)
 #define PE_TEST_FULL(name, seconds, first, last) \
     static const TTest *name; \
@@ -59,13 +59,14 @@
 void harness_register(const char *name, const TTest *test, double seconds, int first, int last);
 int harness_main(const char *suite_name, int argc, char **argv);
 
-/* For programs that build their suite themselves: a case with time limit and detectors; runs a suite and gives
- * main()'s return value. */
+/* For programs that build their suite themselves: a case with time limit and detectors; runs a suite and
+ * gives main()'s return value. */
 TCase *harness_tcase(Suite *suite, const char *name, double seconds);
 int harness_run(Suite *suite);
 void harness_skipped(const char *function, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* How many times longer everything takes here than on a quick machine; 1 unless CK_TIMEOUT_MULTIPLIER says more. */
+/* How many times longer everything takes here than on a quick machine; 1 unless CK_TIMEOUT_MULTIPLIER says
+ * more. */
 double harness_slowness(void);
 /* 1 when the long modes of tests are asked for (test/run --long). */
 int harness_long(void);
@@ -79,27 +80,27 @@ extern int64_t harness_patience_ns;
 
 /* Takes what exists now as rightful, also in the middle of a test that leaves something on purpose. */
 void harness_leaks_mark(void);
-/* Compares with the last mark: the number of differences, described in text, one a line. Returns as soon as there
- * is none, and otherwise looks again until wait_ns have passed. */
+/* Compares with the last mark: the number of differences, described in text, one a line. Returns as soon as
+ * there is none, and otherwise looks again until wait_ns have passed. */
 int harness_leaks_find(int64_t wait_ns, char *text, size_t text_bytes);
 
 /* ---- fail.c: calls from the library that fail when told to ---- */
 
 enum harness_call {
     HARNESS_FORK,
-    HARNESS_PIPE,       /* pipe, pipe2 */
+    HARNESS_PIPE, /* pipe, pipe2 */
     HARNESS_SOCKETPAIR,
     HARNESS_EVENTFD,
     HARNESS_MMAP,
-    HARNESS_MEMFD,      /* memfd_create, also by number through syscall */
-    HARNESS_PIDFD,      /* pidfd_open, likewise */
-    HARNESS_MALLOC,     /* malloc, calloc, realloc, posix_memalign, aligned_alloc, strdup */
+    HARNESS_MEMFD,  /* memfd_create, also by number through syscall */
+    HARNESS_PIDFD,  /* pidfd_open, likewise */
+    HARNESS_MALLOC, /* malloc, calloc, realloc, posix_memalign, aligned_alloc, strdup */
     HARNESS_CALL_COUNT
 };
 
-/* The nth call from now on (1: the next) fails with that errno, once; counted in this process and in all forked
- * from it, so that a fork of the keeper can be hit from the host. _here counts this process alone, _from lets all
- * calls from the nth on fail. */
+/* The nth call from now on (1: the next) fails with that errno, once; counted in this process and in all
+ * forked from it, so that a fork of the keeper can be hit from the host. _here counts this process alone,
+ * _from lets all calls from the nth on fail. */
 void harness_fail_nth(enum harness_call which, uint64_t n, int error);
 void harness_fail_nth_here(enum harness_call which, uint64_t n, int error);
 void harness_fail_from(enum harness_call which, uint64_t n, int error);

@@ -1,14 +1,14 @@
 /*
  * What a test leaves behind: open descriptors, processes, shared mappings.
  *
- * A snapshot is a sorted list of lines, one for each thing; two snapshots are compared line by line, so a thing
- * that is gone counts as well as one that is new.
+ * A snapshot is a sorted list of lines, one for each thing; two snapshots are compared line by line, so a
+ * thing that is gone counts as well as one that is new.
  *
- * Processes are found although the library detaches its keeper (forked twice, its parent is not the test): each
- * mark maps one page under a name of its own, and every process forked later has that mapping too, whatever
- * session, group or parent it has by then. Children, and in a test that leads its process group the members of
- * the group, are counted even when they have run another program since. A dead process whose parent is not the
- * test is no longer ours: whoever inherited it has to reap it.
+ * Processes are found although the library detaches its keeper (forked twice, its parent is not the test):
+ * each mark maps one page under a name of its own, and every process forked later has that mapping too,
+ * whatever session, group or parent it has by then. Children, and in a test that leads its process group the
+ * members of the group, are counted even when they have run another program since. A dead process whose
+ * parent is not the test is no longer ours: whoever inherited it has to reap it.
  */
 
 #include "harness/harness.h"
@@ -34,9 +34,10 @@ struct snapshot {
 static struct snapshot rightful;
 static void *mark_memory;
 static char mark_name[64];
-static long long mark_ticks;    /* when the mark was made, on the clock of /proc/PID/stat, rounded down */
+static long long mark_ticks; /* when the mark was made, on the clock of /proc/PID/stat, rounded down */
 
-static void snapshot_add(struct snapshot *snapshot, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void snapshot_add(struct snapshot *snapshot, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void snapshot_add(struct snapshot *snapshot, const char *format, ...)
 {
@@ -74,7 +75,7 @@ static void add_descriptors(struct snapshot *snapshot)
         bytes = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
         target[bytes < 0 ? 0 : bytes] = '\0';
         if (strstr(target, "/check_") && strstr(target, " (deleted)"))
-            continue;    /* Check's own messages; with CK_FORK=no it opens them anew between fixtures */
+            continue; /* Check's own messages; with CK_FORK=no it opens them anew between fixtures */
         snapshot_add(snapshot, "descriptor %s -> %s", entry->d_name, target);
     }
     closedir(directory);
@@ -122,14 +123,16 @@ static int read_process(int pid, struct process *process)
     close(fd);
     text[bytes < 0 ? 0 : bytes] = '\0';
     name = strchr(text, '(');
-    name_end = strrchr(text, ')');    /* the name itself may hold brackets and spaces */
+    name_end = strrchr(text, ')'); /* the name itself may hold brackets and spaces */
     if (!name || !name_end)
         return 0;
     *name_end = '\0';
     snprintf(process->name, sizeof process->name, "%s", name + 1);
     process->pid = pid;
-    return sscanf(name_end + 1, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-                  &process->state, &process->parent, &process->group, &process->start_ticks) == 4;
+    return sscanf(name_end + 1,
+                  " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
+                  &process->state, &process->parent, &process->group, &process->start_ticks)
+           == 4;
 }
 
 static int has_mark(int pid)
@@ -235,7 +238,8 @@ static void describe(char *text, size_t text_bytes, size_t *used, const char *wh
     *used += bytes < 0 ? 0 : (size_t)bytes;
 }
 
-static int compare_snapshots(const struct snapshot *before, const struct snapshot *now, char *text, size_t text_bytes)
+static int compare_snapshots(const struct snapshot *before, const struct snapshot *now, char *text,
+                             size_t text_bytes)
 {
     size_t i = 0, k = 0, used = 0;
     int differences = 0;
@@ -243,8 +247,7 @@ static int compare_snapshots(const struct snapshot *before, const struct snapsho
     if (text_bytes > 0)
         text[0] = '\0';
     while (i < before->count || k < now->count) {
-        int order = i == before->count ? 1
-            : k == now->count ? -1 : strcmp(before->lines[i], now->lines[k]);
+        int order = i == before->count ? 1 : k == now->count ? -1 : strcmp(before->lines[i], now->lines[k]);
 
         if (order < 0)
             describe(text, text_bytes, &used, "gone:", before->lines[i]);
