@@ -1,0 +1,233 @@
+/*
+ * keeper.c - the keeper's loop: wait for the host, for children and for due times; nothing else.
+ *
+ * One thread, no user code, no malloc (it may be the fork of a threaded host), every signal blocked for good: SIGCHLD
+ * and SIGCONT arrive by descriptor. It ends when the host ends, when it was told to, or when the pool cannot go on.
+ */
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <parexec/pool.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "worker/hygiene.h"
+
+static void *private_pages(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static size_t insert_sorted(int *fds, size_t count, int fd)
+{
+    if (fd < 0)
+        return count;
+    size_t at = count;
+    while (at > 0 && fds[at - 1] > fd) {
+        fds[at] = fds[at - 1];
+        at--;
+    }
+    fds[at] = fd;
+    return count + 1;
+}
+
+/* Closes what is the host's, by a sorted list of what stays. False: no memory for the list. */
+static bool close_host_fds(const struct pe__keeper_start *start)
+{
+    if (start->may_keep_fds) {
+        pe__base_fd_close(start->close_fds[0]);
+        pe__base_fd_close(start->close_fds[1]);
+        return true;
+    }
+    uint32_t count = start->shared.geometry.keep_fd_count;
+    int *keep = private_pages((count + 5) * sizeof *keep);
+    if (keep == NULL)
+        return false;
+    size_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        kept = insert_sorted(keep, kept, start->shared.keep_fds[i]);
+    kept = insert_sorted(keep, kept, start->control);
+    kept = insert_sorted(keep, kept, start->host_bell);
+    kept = insert_sorted(keep, kept, start->alive);
+    kept = insert_sorted(keep, kept, start->host_pidfd);
+    kept = insert_sorted(keep, kept, start->shared.memfd);
+    pe__base_fd_close_all_but(keep, kept);
+    munmap(keep, (count + 5) * sizeof *keep);
+    return true;
+}
+
+static void send_message(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value)
+{
+    struct pe__message message = { .type = (uint32_t)type, .value = value };
+    while (send(keeper->start.control, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno == EINTR)
+        ;
+    pe__bell_ring_host(keeper->start.host_bell);
+}
+
+void pe__keeper_ring_all(struct pe__keeper *keeper)
+{
+    struct pe__shared *shared = keeper->shared;
+    pe__bell_ring_all(shared->groups, shared->slots, shared->geometry.workers);
+    pe__bell_ring_host(keeper->start.host_bell);
+}
+
+void pe__keeper_give_up(struct pe__keeper *keeper, enum pe__message_type type, int32_t value)
+{
+    if (keeper->broken)
+        return;
+    keeper->broken = true;
+    send_message(keeper, type, value);
+    pe__keeper_kill_all(keeper, 0);
+}
+
+static void save_host_signals(struct pe__keeper *keeper)
+{
+    keeper->keep_signals = (keeper->shared->config->flags & PE_POOL_KEEP_SIGNALS) != 0;
+    for (int number = 1; keeper->keep_signals && number < NSIG; number++)
+        sigaction(number, NULL, &keeper->host_actions[number]);
+}
+
+static int open_signals(void)
+{
+    sigset_t none, watched;
+    sigemptyset(&none);
+    pe__worker_reset_signals(&none); /* an ignored SIGCHLD would reap our children for us */
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGCHLD);
+    sigaddset(&watched, SIGCONT);
+    return pe__base_fd_raise(signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+/* True: this process was stopped and goes on; what it could not do in time is not to be held against anybody. */
+static bool drain_signals(const struct pe__keeper *keeper)
+{
+    struct signalfd_siginfo info;
+    bool continued = false;
+    while (read(keeper->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        continued |= info.ssi_signo == SIGCONT;
+    return continued;
+}
+
+static void discount(struct pe__keeper *keeper, int64_t lost_ns)
+{
+    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+        if (keeper->kept[i].stop_stage == PE__STOP_ASKED)
+            keeper->kept[i].stop_due_ns += lost_ns;
+}
+
+static void obey(struct pe__keeper *keeper, const struct pe__message *message)
+{
+    if (message->type == PE__MESSAGE_STOP_JOB) {
+        pe__keeper_stop_job(keeper, message);
+    } else if (message->type == PE__MESSAGE_LEAVE) {
+        keeper->leaving = true;
+    } else if (message->type == PE__MESSAGE_KILL) {
+        pe__keeper_kill_all(keeper, message->grace_ns);
+    }
+}
+
+/* False: the host has closed its end. */
+static bool receive(struct pe__keeper *keeper)
+{
+    struct pe__message message;
+    for (;;) {
+        ssize_t got = recv(keeper->start.control, &message, sizeof message, MSG_DONTWAIT);
+        if (got == (ssize_t)sizeof message)
+            obey(keeper, &message);
+        else if (got < 0 && errno == EINTR)
+            continue;
+        else
+            return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    }
+}
+
+static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+        if (!keeper->leaving && keeper->kept[i].pid == 0 && keeper->kept[i].fork_due_ns <= now_ns)
+            pe__keeper_fork_worker(keeper, i);
+}
+
+static int64_t next_due(const struct pe__keeper *keeper)
+{
+    int64_t due = pe__keeper_next_stop(keeper);
+    for (uint32_t i = 0; !keeper->leaving && i < keeper->shared->geometry.workers; i++)
+        if (keeper->kept[i].pid == 0 && keeper->kept[i].fork_due_ns < due)
+            due = keeper->kept[i].fork_due_ns;
+    return due;
+}
+
+static bool is_over(const struct pe__keeper *keeper, int64_t now_ns)
+{
+    if (!keeper->leaving)
+        return false;
+    return keeper->alive == 0 || (keeper->give_up_ns != 0 && now_ns >= keeper->give_up_ns);
+}
+
+/* Sleeps until something is to be done. False: the host is gone. */
+static bool wait_for_news(struct pe__keeper *keeper)
+{
+    struct pollfd watched[3] = { { .fd = keeper->signal_fd, .events = POLLIN },
+                                 { .fd = keeper->start.control, .events = POLLIN },
+                                 { .fd = keeper->start.host_pidfd, .events = POLLIN } };
+    int64_t before = pe__base_now_ns();
+    struct timespec left;
+    bool timed = pe__base_deadline_left(next_due(keeper), &left);
+    if (ppoll(watched, 3, timed ? &left : NULL, NULL) < 0)
+        return true;
+    if (watched[0].revents != 0 && drain_signals(keeper))
+        discount(keeper, pe__base_now_ns() - before);
+    if (watched[2].revents != 0)
+        return false;
+    return watched[1].revents == 0 || receive(keeper);
+}
+
+static noreturn void end_with_host(struct pe__keeper *keeper)
+{
+    pe__keeper_signal_all(keeper, SIGKILL);
+    _exit(0);
+}
+
+static noreturn void loop(struct pe__keeper *keeper)
+{
+    for (;;) {
+        int64_t now_ns = pe__base_now_ns();
+        fork_due(keeper, now_ns);
+        pe__keeper_stop_due(keeper, now_ns);
+        if (is_over(keeper, now_ns))
+            _exit(0);
+        if (!wait_for_news(keeper))
+            end_with_host(keeper);
+        pe__keeper_reap(keeper);
+    }
+}
+
+noreturn void pe__keeper_run(struct pe__keeper_start *start)
+{
+    prctl(PR_SET_NAME, "pe-keeper");
+    pe__base_log_off();
+    struct pe__keeper *keeper = private_pages(sizeof *keeper);
+    if (keeper == NULL)
+        _exit(1);
+    keeper->start = *start;
+    keeper->shared = &keeper->start.shared;
+    uint32_t workers = keeper->shared->geometry.workers;
+    keeper->kept = private_pages(workers * sizeof *keeper->kept);
+    save_host_signals(keeper);
+    if (keeper->kept == NULL || !close_host_fds(start) || (keeper->signal_fd = open_signals()) < 0)
+        _exit(1);
+    for (uint32_t i = 0; i < workers; i++)
+        keeper->kept[i].inherited = PE__SLOT_NO_RECORD;
+    send_message(keeper, PE__MESSAGE_HELLO, (int32_t)getpid());
+    loop(keeper);
+}

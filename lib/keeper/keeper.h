@@ -1,0 +1,92 @@
+/* keeper.h - the process that forks, reaps, stops and replaces the workers of one pool. */
+#ifndef PE__KEEPER_KEEPER_H
+#define PE__KEEPER_KEEPER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdnoreturn.h>
+#include <sys/types.h>
+
+#include "keeper/message.h"
+#include "shared/mapping.h"
+
+/* What the keeper takes along from its parent. Descriptors are all at or above 3. */
+struct pe__keeper_start {
+    struct pe__shared shared;
+    int control;    /* the keeper's end of the socket */
+    int host_bell;  /* eventfd that wakes the host */
+    int alive;      /* write end of a pipe that keeper and workers only hold: its end of file tells that all are gone */
+    int host_pidfd; /* -1 where the kernel has none: then the socket's end of file alone tells the host's death */
+    bool may_keep_fds; /* PE_POOL_KEEP_FDS: close nothing but `close_fds` */
+    int close_fds[2];  /* the host's ends, -1 where there is none */
+};
+
+enum pe__stop_stage {
+    PE__STOP_NONE = 0,
+    PE__STOP_ASKED = 1,      /* the flag is set; STOPPING and SIGTERM follow when `due_ns` has come */
+    PE__STOP_TERMINATED = 2, /* SIGTERM was sent; SIGKILL follows */
+    PE__STOP_KILLED = 3,
+};
+
+/* The keeper's private book on one worker number. */
+struct pe__kept {
+    pid_t pid; /* 0: no process */
+    int64_t fork_due_ns; /* when to fork, while pid is 0 */
+    uint32_t inherited;  /* record left RUNNING under this number, or PE__SLOT_NO_RECORD */
+    int last_status;     /* wait status of the last life */
+    pid_t last_pid;
+    enum pe__stop_stage stop_stage;
+    uint32_t stop_record;
+    uint64_t stop_sequence;
+    uint32_t stop_phase;
+    int32_t stop_signal; /* the last one sent */
+    int64_t stop_due_ns;
+    int64_t stop_grace_ns;
+};
+
+struct pe__keeper {
+    struct pe__keeper_start start;
+    struct pe__shared *shared;
+    struct pe__kept *kept; /* one for each worker number */
+    int signal_fd;
+    uint32_t alive;
+    bool served;        /* some worker has finished its initialiser */
+    bool leaving;       /* no worker is replaced any more */
+    bool killing;
+    bool broken;
+    int64_t kill_due_ns; /* when SIGKILL follows, 0: it was sent */
+    int64_t give_up_ns;  /* when killed workers are not waited for any longer */
+    uint32_t deaths;     /* in a row, without a success */
+    uint64_t ended_before;
+    uint32_t fork_failures; /* in a row */
+    bool keep_signals;
+    struct sigaction host_actions[NSIG];
+};
+
+/* The whole life of a keeper, as a pe__spawn_fn over a struct pe__keeper_start. */
+noreturn void pe__keeper_run(struct pe__keeper_start *start);
+
+/* spawn of one worker, in workers.c: sets pid or, when fork fails, settles what the number holds and sets a later due time. */
+void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index);
+
+/* reap.c: takes the ends of all dead children and settles what they held. */
+void pe__keeper_reap(struct pe__keeper *keeper);
+
+/* reap.c: ends the record that a number holds although no process will run it. */
+void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index);
+
+/* stop.c: a job is to be stopped; the next step of all stops that are due; when the next one will be (or INT64_MAX). */
+void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *message);
+void pe__keeper_stop_due(struct pe__keeper *keeper, int64_t now_ns);
+int64_t pe__keeper_next_stop(const struct pe__keeper *keeper);
+void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns);
+void pe__keeper_signal_all(struct pe__keeper *keeper, int number);
+
+/* Rings everybody: done after every death that was settled (bell.h). */
+void pe__keeper_ring_all(struct pe__keeper *keeper);
+
+/* Tells the host that the pool cannot go on, and why; then ends all. */
+void pe__keeper_give_up(struct pe__keeper *keeper, enum pe__message_type type, int32_t value);
+
+#endif

@@ -1,0 +1,27 @@
+/* message.h - what host and keeper say to each other over their socket, one packet each. */
+#ifndef PE__KEEPER_MESSAGE_H
+#define PE__KEEPER_MESSAGE_H
+
+#include <stdint.h>
+
+enum pe__message_type {
+    /* host to keeper */
+    PE__MESSAGE_STOP_JOB = 1, /* record, sequence, grace_ns, phase: CANCELLED or TIMED_OUT */
+    PE__MESSAGE_LEAVE = 2,    /* workers are leaving by themselves: replace none, end when all have gone */
+    PE__MESSAGE_KILL = 3,     /* grace_ns: end all workers, then yourself */
+    /* keeper to host */
+    PE__MESSAGE_HELLO = 4,  /* value: the keeper's pid */
+    PE__MESSAGE_FAILED = 5, /* value: the error pe_pool_new is to return; the keeper ends */
+    PE__MESSAGE_BROKEN = 6, /* too many deaths in a row, or no worker can be forked: the keeper ends */
+};
+
+struct pe__message {
+    uint32_t type;
+    uint32_t record;
+    uint64_t sequence;
+    int64_t grace_ns;
+    uint32_t phase;
+    int32_t value;
+};
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * reap.c - whose record a dead worker held, and how that ends.
+ *
+ * A worker's death is settled in this order: write the ending, then swap the record's word to its final phase, then ring
+ * everybody. A record that is to be retried never goes back to the queue, whose head has passed it: it stays RUNNING
+ * under the dead worker's number, and the number's next process runs it first. A ticket always does so, minus the item
+ * that was running; only where no process can be had is it ended as crashed, and the host queues a new one for its lane.
+ *
+ * What is read from shared memory here decides about this pool only; indices are checked all the same, since a keeper that
+ * fails breaks the pool.
+ */
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#include <parexec/error.h>
+
+#include "base/clock.h"
+#include "worker/serve.h"
+
+#define DEATHS_AT_ONCE 5
+#define BACK_OFF_NS (INT64_C(100) * 1000000)
+
+static bool holds(const struct pe__keeper *keeper, uint32_t record, uint32_t index)
+{
+    uint64_t word = atomic_load_explicit(&keeper->shared->records[record].word, memory_order_acquire);
+    return pe__record_is_held(word) && pe__record_owner(word) == index;
+}
+
+/* The hint is stored before every claim; where it does not fit, it may have been overwritten, so look at all. */
+static uint32_t held_record(const struct pe__keeper *keeper, uint32_t index)
+{
+    uint32_t records = keeper->shared->geometry.records;
+    uint32_t hint = atomic_load_explicit(&keeper->shared->slots[index].hint, memory_order_relaxed);
+    if (hint < records && holds(keeper, hint, index))
+        return hint;
+    for (uint32_t record = 0; record < records; record++)
+        if (holds(keeper, record, index))
+            return record;
+    return PE__SLOT_NO_RECORD;
+}
+
+static void ending_of(int status, uint32_t *ret_kind, int32_t *ret_code)
+{
+    bool signaled = WIFSIGNALED(status);
+    *ret_kind = signaled ? PE_CRASHED : PE_EXITED;
+    *ret_code = signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Writes the ending of a record and swaps its word from what it is held in. */
+static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index, enum pe__record_phase phase)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    struct pe__record *record = &keeper->shared->records[record_index];
+    uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
+    uint32_t kind;
+    ending_of(kept->last_status, &kind, &record->code);
+    record->pid = (int32_t)kept->last_pid;
+    record->has_reply = 0;
+    record->reply_bytes = 0;
+    record->reply_block = PE__RECORD_NO_BLOCK;
+    record->text_bytes = 0;
+    record->stop_signal = phase == PE__RECORD_CANCELLED || phase == PE__RECORD_TIMED_OUT ? kept->stop_signal : 0;
+    record->end_ticks = pe__base_ticks();
+    pe__record_swap(record, word, pe__record_word(pe__record_sequence(word), index, phase));
+    kept->inherited = PE__SLOT_NO_RECORD;
+    kept->stop_stage = PE__STOP_NONE;
+}
+
+static void free_blocks(const struct pe__keeper *keeper, uint32_t index, uint32_t record)
+{
+    const struct pe__shared *shared = keeper->shared;
+    if (atomic_exchange_explicit(&shared->slots[index].has_block, 0, memory_order_relaxed) == 0)
+        return;
+    uint64_t word = atomic_load_explicit(&shared->records[record].word, memory_order_relaxed);
+    pe__block_give_all(&shared->blocks, shared->block_words, pe__ring_entry(pe__record_sequence(word), record));
+}
+
+static enum pe__record_phase crash_phase(int status)
+{
+    return WIFSIGNALED(status) ? PE__RECORD_CRASHED : PE__RECORD_EXITED;
+}
+
+static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t record_index)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    struct pe__record *record = &keeper->shared->records[record_index];
+    uint32_t deaths = atomic_load_explicit(&record->attempts, memory_order_relaxed) + 1;
+    atomic_store_explicit(&record->attempts, deaths, memory_order_relaxed);
+    if (deaths <= record->retries)
+        kept->inherited = record_index;
+    else
+        end_record(keeper, index, record_index, crash_phase(kept->last_status));
+}
+
+/* The item in hand is charged only if it had begun and has not ended. */
+static void settle_item(const struct pe__keeper *keeper, uint32_t index, const struct pe__record *record)
+{
+    const struct pe__shared *shared = keeper->shared;
+    const struct pe__kept *kept = &keeper->kept[index];
+    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers)
+        return;
+    const struct pe__map *map = &shared->maps[record->map];
+    struct pe__lane *lane = &pe__mapping_lanes(shared, record->map)[record->lane];
+    uint64_t running = atomic_load_explicit(&lane->running, memory_order_acquire);
+    if (running == 0 || running > map->count)
+        return;
+    uint64_t item = running - 1;
+    uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
+    if (state != PE__ITEM_OPEN && state != PE__ITEM_RETRIED)
+        return;
+    struct pe__item_detail *detail = &map->detail[item];
+    detail->attempts = state == PE__ITEM_RETRIED ? detail->attempts + 1 : 1;
+    ending_of(kept->last_status, &detail->kind, &detail->code);
+    detail->pid = (int32_t)kept->last_pid;
+    detail->worker = (uint16_t)index;
+    detail->text_bytes = 0;
+    detail->run_ns = 0;
+    bool again = detail->attempts <= map->retries;
+    atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);
+    struct pe__map_live *live = &shared->lives[record->map];
+    if (!again && atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1 >= map->on_error &&
+        map->on_error != 0)
+        atomic_store_explicit(&live->stop, 1, memory_order_relaxed);
+}
+
+static void settle_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index, bool died)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    struct pe__record *record = &keeper->shared->records[record_index];
+    uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
+    free_blocks(keeper, index, record_index);
+    if (pe__record_phase(word) == PE__RECORD_STOPPING) {
+        bool late = kept->stop_phase == PE__RECORD_TIMED_OUT;
+        end_record(keeper, index, record_index, late ? PE__RECORD_TIMED_OUT : PE__RECORD_CANCELLED);
+    } else if (!died) {
+        kept->inherited = record_index;
+    } else if (record->kind == PE__RECORD_TICKET) {
+        settle_item(keeper, index, record);
+        kept->inherited = record_index;
+    } else {
+        settle_job(keeper, index, record_index);
+    }
+}
+
+void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    if (kept->inherited == PE__SLOT_NO_RECORD)
+        return;
+    uint64_t word =
+        atomic_load_explicit(&keeper->shared->records[kept->inherited].word, memory_order_acquire);
+    if (pe__record_phase(word) == PE__RECORD_STOPPING)
+        end_record(keeper, index, kept->inherited, PE__RECORD_CANCELLED);
+    else
+        end_record(keeper, index, kept->inherited, crash_phase(kept->last_status));
+    pe__keeper_ring_all(keeper);
+}
+
+static uint64_t ended_in_all(const struct pe__keeper *keeper)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+        sum += atomic_load_explicit(&keeper->shared->slots[i].ended, memory_order_relaxed);
+    return sum;
+}
+
+/* A death without a success since the one before is one more in a row: slow down, and give up in the end. */
+static void count_death(struct pe__keeper *keeper, uint32_t index)
+{
+    uint64_t ended = ended_in_all(keeper);
+    uint32_t most = keeper->shared->config->max_deaths;
+    keeper->deaths = ended != keeper->ended_before ? 1 : keeper->deaths + 1;
+    keeper->ended_before = ended;
+    keeper->kept[index].fork_due_ns = keeper->deaths > DEATHS_AT_ONCE ? pe__base_now_ns() + BACK_OFF_NS : 0;
+    if (most != UINT32_MAX && keeper->deaths >= most)
+        pe__keeper_give_up(keeper, PE__MESSAGE_BROKEN, PE_EBROKEN);
+}
+
+static void clear_announcements(struct pe__keeper *keeper, uint32_t index)
+{
+    struct pe__bell_group *group = &keeper->shared->groups[index / PE__BELL_GROUP_WORKERS];
+    uint64_t others = ~pe__bell_bit(index);
+    atomic_fetch_and_explicit(&group->present, others, memory_order_seq_cst);
+    atomic_fetch_and_explicit(&group->sleepers, others, memory_order_seq_cst);
+    atomic_fetch_and_explicit(&group->spinning, others, memory_order_seq_cst);
+}
+
+static void count_replacement(struct pe__keeper *keeper, bool recycled)
+{
+    struct pe__keeper_counts *counts = keeper->shared->counts;
+    if (!keeper->leaving)
+        atomic_fetch_add_explicit(recycled ? &counts->recycled : &counts->restarts, 1, memory_order_relaxed);
+}
+
+/* Left by its own will: only between jobs, or between two items of a ticket that the next life goes on with. */
+static bool has_retired(const struct pe__keeper *keeper, uint32_t life, int status, uint32_t record)
+{
+    return life == PE__SLOT_RETIRING && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+           (record == PE__SLOT_NO_RECORD || keeper->shared->records[record].kind == PE__RECORD_TICKET);
+}
+
+/* One worker process has ended. */
+static void settle(struct pe__keeper *keeper, uint32_t index, int status)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    struct pe__slot *slot = &keeper->shared->slots[index];
+    uint32_t life = atomic_exchange_explicit(&slot->life, PE__SLOT_EMPTY, memory_order_acq_rel);
+    bool stopped = kept->stop_stage == PE__STOP_TERMINATED || kept->stop_stage == PE__STOP_KILLED;
+    kept->last_pid = kept->pid;
+    kept->last_status = status;
+    kept->pid = 0;
+    kept->fork_due_ns = 0;
+    keeper->alive--;
+    keeper->served |= life == PE__SLOT_SERVING || life == PE__SLOT_RETIRING;
+    clear_announcements(keeper, index);
+    if (keeper->killing)
+        return; /* the host settles what is left once all are gone */
+    if (life == PE__SLOT_STARTING && !keeper->served) {
+        pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, PE_EINIT);
+        return;
+    }
+    uint32_t record = held_record(keeper, index);
+    bool retired = has_retired(keeper, life, status, record);
+    kept->inherited = PE__SLOT_NO_RECORD;
+    if (record != PE__SLOT_NO_RECORD)
+        settle_record(keeper, index, record, !retired && life != PE__SLOT_STARTING);
+    count_replacement(keeper, retired);
+    if (!retired && !stopped)
+        count_death(keeper, index);
+    pe__keeper_ring_all(keeper);
+}
+
+static uint32_t index_of(const struct pe__keeper *keeper, pid_t pid)
+{
+    uint32_t workers = keeper->shared->geometry.workers;
+    for (uint32_t i = 0; i < workers; i++)
+        if (keeper->kept[i].pid == pid)
+            return i;
+    return workers;
+}
+
+static bool any_has_served(const struct pe__keeper *keeper)
+{
+    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+        if (atomic_load_explicit(&keeper->shared->slots[i].life, memory_order_relaxed) >= PE__SLOT_SERVING)
+            return true;
+    return false;
+}
+
+void pe__keeper_reap(struct pe__keeper *keeper)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
+        uint32_t index = pid > 0 ? index_of(keeper, pid) : keeper->shared->geometry.workers;
+        if (index == keeper->shared->geometry.workers)
+            continue;
+        keeper->served = keeper->served || any_has_served(keeper);
+        settle(keeper, index, status);
+    }
+}

@@ -1,0 +1,80 @@
+/*
+ * spawn.c - fork without becoming a parent.
+ *
+ * A short-lived helper process forks the wanted one and leaves, so that the wanted one is inherited by init. Two
+ * things are unusual about the helper:
+ *
+ *  - It is made by clone with no exit signal, so the host gets no SIGCHLD for it, a host that reaps everything cannot take
+ *    it away, and SIGCHLD being ignored does not matter: only a wait with __WALL sees it.
+ *  - It shares the host's memory (as vfork does, the calling thread waits until it has left). So the fork that counts is
+ *    libc's own fork() over the memory of the whole host: libc and its at-fork handlers take malloc's locks first, and
+ *    page tables are copied once instead of twice.
+ *
+ * The helper's stack lies inside the caller's frame. The wanted process goes on from there, deep in a copy of the
+ * caller's own stack, with its usual limit and guard page. clone marks the end of the stack for unwinders, so no exception
+ * thrown in the new process can reach a handler of the host.
+ *
+ * All signals are blocked meanwhile: a handler of the host must run neither in the helper, where it would change the
+ * host's memory, nor in the new process.
+ */
+#include "keeper/spawn.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Enough for libc's fork and the at-fork handlers of the host's libraries. */
+#define HELPER_STACK_BYTES (128 * 1024)
+
+struct spawn {
+    pe__spawn_fn *fn;
+    void *context;
+};
+
+static int helper(void *argument)
+{
+    const struct spawn *spawn = argument;
+    pid_t pid = fork();
+    if (pid == 0) {
+        spawn->fn(spawn->context);
+        _exit(1);
+    }
+    _exit(pid > 0 ? 0 : errno);
+}
+
+static int reap_helper(pid_t pid)
+{
+    int status;
+    pid_t got;
+    do
+        got = waitpid(pid, &status, __WALL);
+    while (got < 0 && errno == EINTR);
+    if (got != pid)
+        return -errno;
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
+__attribute__((noinline)) static int run_helper(struct spawn *spawn)
+{
+    _Alignas(64) unsigned char stack[HELPER_STACK_BYTES];
+    pid_t pid = clone(helper, stack + sizeof stack, CLONE_VM | CLONE_VFORK, spawn);
+    int result = pid < 0 ? -errno : reap_helper(pid);
+    __asm__ volatile("" : : "r"(stack) : "memory"); /* the frame must outlive the helper */
+    return result;
+}
+
+int pe__keeper_spawn(pe__spawn_fn *fn, void *context)
+{
+    struct spawn spawn = { .fn = fn, .context = context };
+    sigset_t all, before;
+    sigfillset(&all);
+    int blocked = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (blocked != 0)
+        return -blocked;
+    int result = run_helper(&spawn);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}

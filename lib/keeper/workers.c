@@ -1,0 +1,99 @@
+/*
+ * workers.c - forks the process of one worker number.
+ *
+ * The slot is made ready before the fork, so that a child that dies at its first instruction is seen as one that never
+ * served. A fork that fails leaves the number empty for a while; what it still held is settled at once, because nobody
+ * knows when a process can be had again.
+ */
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "worker/hygiene.h"
+#include "worker/serve.h"
+
+#define FORK_RETRY_NS (INT64_C(100) * 1000000)
+#define FORK_FAILURES_MAX 20
+
+static void name_process(uint32_t index)
+{
+    char name[16] = "pe-worker-";
+    size_t at = sizeof "pe-worker-" - 1;
+    for (uint32_t scale = 1000; scale > 0; scale /= 10)
+        if (index >= scale || scale == 1)
+            name[at++] = (char)('0' + index / scale % 10);
+    prctl(PR_SET_NAME, name);
+}
+
+static void set_signals(const struct pe__keeper *keeper)
+{
+    sigset_t mask;
+    if (keeper->keep_signals) {
+        for (int number = 1; number < NSIG; number++)
+            sigaction(number, &keeper->host_actions[number], NULL);
+        mask = keeper->shared->config->host_mask;
+    } else {
+        sigset_t ignored;
+        sigemptyset(&ignored);
+        sigaddset(&ignored, SIGINT);
+        sigaddset(&ignored, SIGQUIT);
+        pe__worker_reset_signals(&ignored);
+        sigemptyset(&mask);
+    }
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+static noreturn void become_worker(struct pe__keeper *keeper, uint32_t index, pid_t keeper_pid)
+{
+    uint32_t inherited = keeper->kept[index].inherited;
+    if (!pe__worker_die_with(keeper_pid))
+        _exit(0);
+    pe__base_fd_close(keeper->signal_fd);
+    pe__base_fd_close(keeper->start.control);
+    pe__base_fd_close(keeper->start.host_pidfd);
+    pe__base_fd_close(keeper->start.shared.memfd);
+    name_process(index);
+    set_signals(keeper);
+    pe__worker_serve(keeper->shared, index, keeper->start.host_bell, inherited);
+}
+
+static void fork_failed(struct pe__keeper *keeper, uint32_t index, int error, int64_t now_ns)
+{
+    keeper->kept[index].fork_due_ns = now_ns + FORK_RETRY_NS;
+    pe__keeper_settle_orphan(keeper, index);
+    if (keeper->alive > 0)
+        return;
+    /* Nobody is left to do any work: say so at the start at once, later after a few tries. */
+    if (!keeper->served && index + 1 == keeper->shared->geometry.workers)
+        pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, -error);
+    else if (keeper->served && ++keeper->fork_failures >= FORK_FAILURES_MAX)
+        pe__keeper_give_up(keeper, PE__MESSAGE_BROKEN, -error);
+}
+
+void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    struct pe__slot *slot = &keeper->shared->slots[index];
+    pid_t keeper_pid = getpid();
+    atomic_store_explicit(&slot->hint, kept->inherited, memory_order_relaxed);
+    atomic_store_explicit(&slot->life, PE__SLOT_STARTING, memory_order_release);
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(keeper, index, keeper_pid);
+    if (pid < 0) {
+        int error = errno;
+        atomic_store_explicit(&slot->life, PE__SLOT_EMPTY, memory_order_release);
+        fork_failed(keeper, index, error, pe__base_now_ns());
+        return;
+    }
+    kept->pid = pid;
+    keeper->alive++;
+    keeper->fork_failures = 0;
+}

@@ -1,0 +1,133 @@
+/*
+ * inline.c - PE_POOL_INLINE: jobs and maps run in the calling thread, inside the call that starts them.
+ *
+ * For debugging, and where there is nothing to be gained from processes: no isolation, no limits, worker index 0. The
+ * mutex is released while a function of the user runs, so several threads may use one such pool.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "pool/map.h"
+#include "worker/reply.h"
+#include "worker/scope.h"
+
+static int grow_by_malloc(pe_reply *reply, size_t bytes)
+{
+    pe_job *job = (pe_job *)reply->owner;
+    void *grown = realloc(job->owned, bytes);
+    if (grown == NULL)
+        return PE_ENOMEM;
+    if (job->owned == NULL)
+        memcpy(grown, reply->data, reply->bytes);
+    job->owned = grown;
+    reply->data = grown;
+    reply->capacity = bytes;
+    return 0;
+}
+
+static void keep_message(pe_job *job, const struct pe__worker_scope *scope)
+{
+    if (scope->text_bytes == 0 || (job->text = malloc(scope->text_bytes + 1)) == NULL)
+        return;
+    memcpy(job->text, scope->text, scope->text_bytes);
+    job->text[scope->text_bytes] = '\0';
+    job->text_bytes = scope->text_bytes;
+}
+
+static struct pe__worker_scope new_scope(void)
+{
+    const struct pe__worker_scope *outer = pe__worker_scope_current();
+    struct pe__worker_scope scope;
+    memset(&scope, 0, offsetof(struct pe__worker_scope, text));
+    scope.depth = outer != NULL ? outer->depth : 0;
+    return scope;
+}
+
+static void set_result(pe_job *job, const pe_reply *reply, int code)
+{
+    job->status.kind = PE_RETURNED;
+    job->status.code = reply->error != 0 ? reply->error : code;
+    job->status.pid = (int32_t)getpid();
+    job->status.attempts = 1;
+    job->has_result = reply->error == 0 && reply->written;
+    job->data = reply->data;
+    job->data_bytes = job->has_result ? reply->bytes : 0;
+}
+
+static int submit_inline(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries, bool may_wait,
+                         int64_t deadline_ns)
+{
+    uint64_t limit = pool->options.max_reply_bytes;
+    struct pe__worker_scope scope = new_scope();
+    pe_reply reply = { .data = job->small,
+                       .capacity = sizeof job->small,
+                       .limit = limit != 0 ? limit : SIZE_MAX,
+                       .grow = grow_by_malloc,
+                       .owner = job };
+    (void)retries, (void)may_wait, (void)deadline_ns;
+    pe__job_begin(pool, job);
+    pthread_mutex_unlock(&pool->mutex);
+    struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
+    uint64_t start = pe__base_ticks();
+    int code = fn(arg, job->arg_bytes, &reply);
+    job->status.run_ns = (int64_t)(pe__base_ticks() - start);
+    pe__worker_scope_swap(outer);
+    pthread_mutex_lock(&pool->mutex);
+    set_result(job, &reply, code);
+    keep_message(job, &scope);
+    pe__job_end(pool, job);
+    return 0;
+}
+
+/* Runs one item; false: the map is to stop. */
+static bool run_item(struct pe__map_job *map, struct pe__worker_scope *scope, uint64_t item)
+{
+    scope->text_bytes = 0;
+    uint64_t start = pe__base_ticks();
+    int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->options.context);
+    pe_status status = { .kind = PE_RETURNED,
+                         .code = code,
+                         .pid = (int32_t)getpid(),
+                         .attempts = 1,
+                         .item = item,
+                         .run_ns = pe__base_ticks_to_ns(pe__base_ticks() - start) };
+    pe__map_count_item(map, &status, scope->text, scope->text_bytes);
+    return code == 0 || map->options.on_error == 0 || map->summary.failed < map->options.on_error;
+}
+
+static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope)
+{
+    _Atomic uint64_t running = 0;
+    uint64_t item = 0;
+    bool going = true;
+    scope->running = &running;
+    for (; item < map->count && going && !pe__base_deadline_passed(map->options.deadline_ns); item++) {
+        atomic_store_explicit(&running, item + 1, memory_order_relaxed);
+        going = run_item(map, scope, item);
+    }
+    map->cancelled = going && item < map->count;
+    for (; item < map->count; item++) {
+        pe_status rest = { .kind = PE_CANCELLED, .worker = -1, .item = item };
+        pe__map_count_item(map, &rest, NULL, 0);
+    }
+}
+
+static int start_map_inline(pe_pool *pool, pe_job *job, bool may_wait)
+{
+    struct pe__map_job *map = job->map;
+    struct pe__worker_scope scope = new_scope();
+    (void)may_wait;
+    map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
+    pe__job_begin(pool, job);
+    pthread_mutex_unlock(&pool->mutex);
+    struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
+    run_items(map, &scope);
+    pe__worker_scope_swap(outer);
+    pthread_mutex_lock(&pool->mutex);
+    pe__map_finish(pool, job, PE_CANCELLED);
+    return 0;
+}
+
+const struct pe__backend pe__inline_backend = { .submit = submit_inline, .start_map = start_map_inline };

@@ -1,0 +1,391 @@
+/*
+ * map.c - a map from its call to its last ticket.
+ *
+ * The host lays out one block of the heap for the map (context, item states, inputs and outputs that are not shared already,
+ * details, texts), deals the items out to lanes, and queues one ticket for each lane. From then on the workers share
+ * the items among themselves (shared/lane.h). The map has ended when all its tickets have; a ticket that could not be
+ * inherited, because no process was to be had, is queued again for the same lane.
+ */
+#include "pool/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#define BLOCK_ALIGN 64
+
+int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
+{
+    int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
+    if (result < 0)
+        return result;
+    if ((ret->context == NULL && ret->context_bytes > 0) || ret->timeout_ns < 0)
+        return PE_EINVAL;
+    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0)
+        return PE_ENOSYS;
+    if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
+        return PE_EINVAL;
+    if (ret->deadline_ns == 0)
+        ret->deadline_ns = PE_FOREVER;
+    return pe__base_deadline_check(ret->deadline_ns);
+}
+
+static bool overflows(size_t count, size_t bytes)
+{
+    size_t product;
+    return __builtin_mul_overflow(count, bytes, &product) || product > SIZE_MAX / 2;
+}
+
+int pe__map_check(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
+                  size_t count, const pe_map_options *given, pe_map_options *ret_options)
+{
+    if (pool == NULL || fn == NULL || overflows(count, in_bytes) || overflows(count, out_bytes) ||
+        overflows(count, sizeof(pe_status)))
+        return PE_EINVAL;
+    if (count > 0 && ((in == NULL && in_bytes > 0) || (out == NULL && out_bytes > 0)))
+        return PE_EINVAL;
+    return pe__map_check_options(given, ret_options);
+}
+
+/* Adds a part to the block's plan; returns its offset. */
+static uint64_t plan(uint64_t *total, uint64_t bytes)
+{
+    uint64_t offset = (*total + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
+    *total = offset + bytes;
+    return offset;
+}
+
+static bool is_shared(const pe_pool *pool, const void *memory, size_t bytes)
+{
+    return bytes == 0 || pe__shared_heap_owns(&pool->heap, memory, bytes);
+}
+
+/* What is touched always comes first, what is touched only on failure last. */
+static int place(pe_pool *pool, struct pe__map_job *map)
+{
+    const pe_map_options *options = &map->options;
+    bool copy_in = !is_shared(pool, map->in, map->in_bytes * map->count);
+    bool copy_out = !is_shared(pool, map->out, map->out_bytes * map->count);
+    uint64_t total = 0;
+    map->text_bytes = map->count < PE__MAP_TEXT_BYTES / PE_TEXT_BYTES_MAX ? map->count * PE_TEXT_BYTES_MAX
+                                                                         : PE__MAP_TEXT_BYTES;
+    uint64_t context = plan(&total, options->context_bytes), state = plan(&total, map->count);
+    uint64_t in = plan(&total, copy_in ? map->in_bytes * map->count : 0);
+    uint64_t out = plan(&total, copy_out ? map->out_bytes * map->count : 0);
+    uint64_t detail = plan(&total, map->count * sizeof *map->detail), texts = plan(&total, map->text_bytes);
+    int result = pe__shared_heap_alloc(&pool->heap, total, false, &map->block);
+    if (result < 0)
+        return result;
+    unsigned char *block = map->block;
+    map->state = (_Atomic uint8_t *)(block + state);
+    map->detail = (struct pe__item_detail *)(void *)(block + detail);
+    map->texts = block + texts;
+    map->shared_in = copy_in ? block + in : (unsigned char *)map->in;
+    map->shared_out = copy_out ? block + out : map->out;
+    memset((void *)map->state, PE__ITEM_OPEN, map->count);
+    if (options->context_bytes > 0)
+        memcpy(block + context, options->context, options->context_bytes);
+    if (copy_in)
+        memcpy(map->shared_in, map->in, map->in_bytes * map->count);
+    map->options.context = options->context != NULL ? block + context : NULL;
+    return 0;
+}
+
+static void describe(pe_pool *pool, struct pe__map_job *map)
+{
+    struct pe__map *shown = &pool->shared.maps[map->index];
+    uint64_t unit = (map->count + PE__LANE_UNITS_MAX - 1) / PE__LANE_UNITS_MAX;
+    uint64_t units = (map->count + unit - 1) / unit;
+    uint64_t chunk = map->options.chunk;
+    *shown = (struct pe__map){ .fn = map->fn,
+                               .context = map->options.context,
+                               .in = map->shared_in,
+                               .out = map->shared_out,
+                               .in_bytes = map->in_bytes,
+                               .out_bytes = map->out_bytes,
+                               .count = map->count,
+                               .unit = unit,
+                               .chunk = chunk != 0 && chunk < unit ? 1 : chunk / unit,
+                               .state = map->state,
+                               .detail = map->detail,
+                               .texts = map->texts,
+                               .text_bytes = map->text_bytes,
+                               .lanes = map->lanes,
+                               .retries = map->options.retries,
+                               .on_error = map->options.on_error,
+                               .timed = map->options.statuses != NULL };
+    struct pe__map_live *live = &pool->shared.lives[map->index];
+    atomic_store_explicit(&live->stop, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->failed, 0, memory_order_relaxed);
+    atomic_store_explicit(&live->text_used, 0, memory_order_relaxed);
+    struct pe__lane *lanes = pe__mapping_lanes(&pool->shared, map->index);
+    for (uint32_t lane = 0; lane < map->lanes; lane++)
+        pe__lane_reset(&lanes[lane], units * lane / map->lanes, units * (lane + 1) / map->lanes);
+}
+
+static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
+{
+    uint32_t index;
+    pe__pool_take_record(pool, job, &index);
+    pool->entries[index].lane = lane;
+    job->map->records[lane] = index;
+    struct pe__record *record = &pool->shared.records[index];
+    record->kind = PE__RECORD_TICKET;
+    record->map = (uint16_t)job->map->index;
+    record->lane = (uint16_t)lane;
+    record->retries = 0;
+    atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
+    atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
+    pe__pool_push(pool, index);
+}
+
+static uint32_t free_map(const pe_pool *pool)
+{
+    return (uint32_t)__builtin_ctz(~pool->map_busy);
+}
+
+/* Every map has records of its own for its tickets, so a free descriptor is room. */
+static bool has_map(pe_pool *pool, void *lanes)
+{
+    (void)lanes;
+    return pe__pool_check_open(pool) < 0 || free_map(pool) < PE__MAPS_MAX;
+}
+
+static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
+{
+    if (has_map(pool, NULL))
+        return 0;
+    pe__pool_collect_all(pool, UINT32_MAX);
+    if (has_map(pool, NULL))
+        return 0;
+    if (!may_wait)
+        return PE_EAGAIN;
+    struct pe__wait wait = { .ready = has_map,
+                             .deadline_ns = deadline_ns,
+                             .record = PE__SLOT_NO_RECORD,
+                             .announce = PE__BELL_WAITS_ENDING };
+    int result = pe__pool_wait_for(pool, &wait);
+    return result < 0 ? result : pe__pool_check_open(pool);
+}
+
+static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
+{
+    struct pe__map_job *map = job->map;
+    int result = await_map(pool, may_wait, map->options.deadline_ns);
+    if (result < 0)
+        return result;
+    map->lanes = map->count < pool->options.workers ? (uint32_t)map->count : pool->options.workers;
+    map->records = malloc(map->lanes * sizeof *map->records);
+    if (map->records == NULL)
+        return PE_ENOMEM;
+    result = place(pool, map);
+    if (result < 0)
+        return result;
+    map->index = free_map(pool);
+    pool->map_busy |= UINT32_C(1) << map->index;
+    map->running = true;
+    map->tickets = map->lanes;
+    describe(pool, map);
+    job->arg_bytes = map->in_bytes * map->count;
+    pe__job_begin(pool, job);
+    for (uint32_t lane = 0; lane < map->lanes; lane++)
+        queue_ticket(pool, job, lane);
+    return 0;
+}
+
+static void stop_items(pe_pool *pool, const struct pe__map_job *map)
+{
+    atomic_store_explicit(&pool->shared.lives[map->index].stop, 1, memory_order_seq_cst);
+}
+
+void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
+{
+    struct pe__map_job *map = job->map;
+    uint32_t phase = pe__record_phase(word);
+    map->records[lane] = PE__SLOT_NO_RECORD;
+    bool orphaned = phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED;
+    if (orphaned && !map->cancelled) {
+        queue_ticket(pool, job, lane);
+        return;
+    }
+    if (--map->tickets == 0)
+        pe__map_finish(pool, job, PE_CANCELLED);
+}
+
+void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
+{
+    struct pe__map_job *map = job->map;
+    map->running = false;
+    pe__map_read_outcome(map, rest);
+    if (map->block != NULL) {
+        pe__shared_heap_free(&pool->heap, map->block);
+        map->block = NULL;
+        pool->map_busy &= ~(UINT32_C(1) << map->index);
+    }
+    job->data_bytes = map->out_bytes * map->summary.returned;
+    job->status.worker = -1;
+    job->status.attempts = 1;
+    job->status.run_ns = map->summary.wall_ns;
+    job->status.kind = map->result == PE_ECANCELED ? PE_CANCELLED : map->result == PE_EBROKEN ? PE_LOST : PE_RETURNED;
+    job->status.code = map->result == PE_EITEMS ? PE_EITEMS : 0;
+    pe__job_end(pool, job);
+}
+
+void pe__map_cancel(pe_pool *pool, pe_job *job)
+{
+    struct pe__map_job *map = job->map;
+    if (map->cancelled || !map->running)
+        return;
+    map->cancelled = true;
+    stop_items(pool, map);
+    job->refs++; /* it may end with its last queued ticket */
+    for (uint32_t lane = 0; lane < map->lanes && map->running; lane++)
+        if (map->records[lane] != PE__SLOT_NO_RECORD)
+            pe__pool_stop_record(pool, map->records[lane], pool->options.grace_ns);
+    pe__job_unref(pool, job);
+}
+
+/* A map of which no ticket was claimed has not started. */
+void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job)
+{
+    const struct pe__map_job *map = job->map;
+    for (uint32_t lane = 0; lane < map->lanes; lane++) {
+        if (map->records[lane] == PE__SLOT_NO_RECORD)
+            return;
+        const struct pe__record *record = &pool->shared.records[map->records[lane]];
+        if (pe__record_phase(atomic_load(&record->word)) != PE__RECORD_QUEUED)
+            return;
+    }
+    pe__map_cancel(pool, job);
+}
+
+void pe__map_free(pe_job *job)
+{
+    struct pe__map_job *map = job->map;
+    for (size_t i = 0; i < map->failure_count; i++)
+        free(map->failures[i].text);
+    free(map->failures);
+    free(map->records);
+    free(map);
+    job->map = NULL;
+}
+
+static int begin_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
+                     size_t count, const pe_map_options *options, bool keeps_handle, pe_job **ret_job)
+{
+    pe_job *job = pe__pool_new_job(pool);
+    struct pe__map_job *map = calloc(1, sizeof *map);
+    if (job == NULL || map == NULL) {
+        free(job);
+        free(map);
+        return PE_ENOMEM;
+    }
+    *map = (struct pe__map_job){ .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes,
+                                 .count = count, .options = *options, .keeps_handle = keeps_handle };
+    map->start_ns = pe__base_now_ns();
+    job->map = map;
+    job->refs = 2;
+    job->submit_ticks = pe__base_ticks();
+    int result = pe__map_plan_last_progress(job);
+    if (result == 0 && count == 0) {
+        pe__job_begin(pool, job);
+        pe__map_finish(pool, job, PE_CANCELLED);
+    } else if (result == 0) {
+        result = pool->backend->start_map(pool, job, !pe__pool_in_callback(pool));
+    }
+    if (result < 0) {
+        pe__job_forget_callbacks(job);
+        pe__map_free(job);
+        free(job);
+        return result;
+    }
+    *ret_job = job;
+    return 0;
+}
+
+/* With the mutex held on success. */
+static int enter_map(pe_pool *pool, pe_map_fn *fn)
+{
+    int result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    result = pe__pool_check_open(pool);
+    if (result == 0 && !pe__loaded_has(&pool->loaded, (uintptr_t)fn))
+        result = PE_ENOTLOADED;
+    if (result < 0)
+        pe__pool_leave(pool);
+    return result;
+}
+
+int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
+                      size_t count, const pe_map_options *options, pe_job **ret_job)
+{
+    pe_map_options checked;
+    pe_job *job;
+    int result = pe__map_check(pool, fn, in, in_bytes, out, out_bytes, count, options, &checked);
+    if (result == 0)
+        result = enter_map(pool, fn);
+    if (result < 0)
+        return result;
+    result = begin_map(pool, fn, in, in_bytes, out, out_bytes, count, &checked, true, &job);
+    if (result == 0 && ret_job != NULL) {
+        *ret_job = job;
+    } else if (result == 0) {
+        job->detached = true;
+        pe__job_unref(pool, job);
+    }
+    pe__pool_leave(pool);
+    return result;
+}
+
+static bool has_ended(pe_pool *pool, void *job)
+{
+    (void)pool;
+    return ((pe_job *)job)->ended;
+}
+
+/* Waits for the end; a wait that is cut short stops the map and waits for that, which is bounded. */
+static int finish_or_stop(pe_pool *pool, pe_job *job, int64_t deadline_ns)
+{
+    struct pe__wait wait = { .ready = has_ended,
+                             .context = job,
+                             .deadline_ns = deadline_ns,
+                             .record = PE__SLOT_NO_RECORD,
+                             .announce = PE__BELL_WAITS_ENDING };
+    int cut = pe__pool_wait_for(pool, &wait);
+    if (cut == 0)
+        return job->map->result;
+    wait.deadline_ns = PE_FOREVER;
+    wait.uninterruptible = true;
+    pe__map_cancel(pool, job);
+    pe__pool_wait_for(pool, &wait);
+    return job->map->result == PE_EBROKEN ? PE_EBROKEN : cut;
+}
+
+int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
+                size_t count, const pe_map_options *options)
+{
+    pe_map_options checked;
+    pe_job *job;
+    int result = pe__map_check(pool, fn, in, in_bytes, out, out_bytes, count, options, &checked);
+    if (result == 0)
+        result = enter_map(pool, fn);
+    if (result < 0)
+        return result;
+    if (pe__pool_in_callback(pool))
+        result = PE_EDEADLK;
+    else
+        result = begin_map(pool, fn, in, in_bytes, out, out_bytes, count, &checked, false, &job);
+    if (result == 0) {
+        result = finish_or_stop(pool, job, checked.deadline_ns);
+        pe__job_unref(pool, job);
+        pe__job_run_callbacks(pool);
+    }
+    pe__pool_leave(pool);
+    return result;
+}
+
+const struct pe__backend pe__process_backend = { .submit = pe__pool_submit_to_processes,
+                                                 .start_map = start_on_processes };

@@ -1,0 +1,60 @@
+/* map.h - the host's private book on one map. */
+#ifndef PE__POOL_MAP_H
+#define PE__POOL_MAP_H
+
+#include "pool/pool.h"
+
+/* How an item that did not simply return 0 ended; private, in the order of items. */
+struct pe__map_failure {
+    pe_status status;
+    char *text; /* NULL: none */
+};
+
+struct pe__map_job {
+    /* as the caller gave it */
+    pe_map_fn *fn;
+    const unsigned char *in;
+    unsigned char *out;
+    size_t in_bytes, out_bytes, count;
+    pe_map_options options;
+    bool keeps_handle; /* started by pe_pool_start_map: items may be asked for later */
+    int64_t start_ns;
+    /* while it runs */
+    bool running;
+    uint32_t index; /* of its descriptor */
+    uint32_t lanes;
+    uint32_t tickets; /* not ended */
+    uint32_t *records; /* of each lane's ticket, PE__SLOT_NO_RECORD once that has ended */
+    bool cancelled;   /* by the caller, not by on_error */
+    void *block;      /* in the heap: everything below */
+    unsigned char *shared_in, *shared_out;
+    _Atomic uint8_t *state;
+    struct pe__item_detail *detail;
+    unsigned char *texts;
+    uint64_t text_bytes;
+    int64_t progress_due_ns;
+    /* once it has ended */
+    pe_map_summary summary;
+    int result; /* of pe_pool_map: 0, PE_EITEMS, PE_ECANCELED, PE_EBROKEN */
+    struct pe__map_failure *failures;
+    size_t failure_count;
+    bool failures_lost; /* no memory to keep them */
+};
+
+/* Checks the arguments that map and start_map share. */
+int pe__map_check(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
+                  size_t count, const pe_map_options *given, pe_map_options *ret_options);
+
+/* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
+pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest);
+
+/* outcome.c: takes one item's outcome into the books; for maps that ran inline. */
+void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes);
+
+/* outcome.c: copies results, fills statuses, summary and failures. */
+void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest);
+
+/* progress.c: has the last call of the progress function come after the map's end. 0 or PE_ENOMEM. */
+int pe__map_plan_last_progress(pe_job *job);
+
+#endif

@@ -1,0 +1,78 @@
+/* options.c - checks pe_pool_options and fills in the defaults. */
+#include <unistd.h>
+
+#include <parexec/cpu.h>
+
+#include "base/check.h"
+#include "base/cpu.h"
+#include "keeper/seed.h"
+#include "pool/pool.h"
+
+#define KNOWN_FLAGS (PE_POOL_INLINE | PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)
+#define QUEUE_JOBS_DEFAULT 4096
+#define QUEUE_JOBS_MAX (UINT64_C(1) << 20)
+#define MAX_DEATHS_DEFAULT 100
+#define GRACE_DEFAULT_NS PE_MS(100)
+#define KEEP_FDS_MAX 65536
+
+/* Parts of the struct that have their meaning in a later release. */
+static bool asks_for_the_future(const pe_pool_options *options)
+{
+    return options->memory_limit_bytes != 0 || options->rss_limit_bytes != 0 || options->inner_threads != 0 ||
+           options->idle_ns != 0;
+}
+
+static bool has_valid_fds(const pe_pool_options *options)
+{
+    if (options->keep_fd_count > KEEP_FDS_MAX || (options->keep_fd_count > 0 && options->keep_fds == NULL))
+        return false;
+    for (size_t i = 0; i < options->keep_fd_count; i++)
+        if (options->keep_fds[i] < 0)
+            return false;
+    return true;
+}
+
+static bool is_valid(const pe_pool_options *options)
+{
+    bool from_seed = (options->flags & PE_POOL_FROM_SEED) != 0;
+    if ((options->flags & ~KNOWN_FLAGS) != 0 || options->workers > PE_WORKERS_MAX)
+        return false;
+    if (options->queue_jobs > QUEUE_JOBS_MAX || options->grace_ns < PE_NOW || options->idle_ns < 0)
+        return false;
+    if (from_seed && ((options->flags & PE_POOL_KEEP_FDS) != 0 || options->keep_fd_count > PE__SEED_KEEP_FDS_MAX))
+        return false;
+    return has_valid_fds(options);
+}
+
+static void fill_in(pe_pool_options *options)
+{
+    if (options->workers == 0)
+        options->workers = (uint32_t)pe_cpu_count();
+    if (options->workers > PE_WORKERS_MAX)
+        options->workers = PE_WORKERS_MAX;
+    if (options->queue_jobs == 0)
+        options->queue_jobs = QUEUE_JOBS_DEFAULT;
+    if (options->max_deaths == 0)
+        options->max_deaths = MAX_DEATHS_DEFAULT;
+    if (options->grace_ns == 0)
+        options->grace_ns = GRACE_DEFAULT_NS;
+    else if (options->grace_ns == PE_NOW)
+        options->grace_ns = 0;
+}
+
+int pe__pool_options_check(const pe_pool_options *given, pe_pool_options *ret_options)
+{
+    pe_pool_options options;
+    int result = pe__base_check_sized(given, sizeof options, sizeof options, &options);
+    if (result < 0)
+        return result;
+    if (!is_valid(&options))
+        return PE_EINVAL;
+    if (asks_for_the_future(&options))
+        return PE_ENOSYS;
+    if ((options.flags & PE_POOL_FROM_SEED) != 0 && !pe__seed_exists())
+        return PE_EINVAL;
+    fill_in(&options);
+    *ret_options = options;
+    return 0;
+}

@@ -1,0 +1,226 @@
+/*
+ * outcome.c - what became of a map's items.
+ *
+ * States and details are read once from shared memory; what cannot be is taken as lost. Results are copied in runs
+ * of items that returned 0, so an element whose item failed keeps what the caller had there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pool/map.h"
+
+pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest)
+{
+    pe_status status = { .kind = rest, .worker = -1, .item = item };
+    uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
+    if (state == PE__ITEM_OPEN || state == PE__ITEM_RETRIED)
+        return status;
+    status.kind = PE_RETURNED;
+    status.attempts = 1;
+    if (state == PE__ITEM_RETURNED)
+        return status;
+    const volatile struct pe__item_detail *detail = &map->detail[item];
+    uint32_t kind = detail->kind;
+    if (state != PE__ITEM_DETAILED || kind < PE_RETURNED || kind > PE_OUT_OF_MEMORY) {
+        status.kind = PE_LOST;
+        return status;
+    }
+    status.kind = kind;
+    status.code = detail->code;
+    status.pid = detail->pid;
+    status.attempts = detail->attempts;
+    status.worker = detail->worker;
+    status.run_ns = detail->run_ns;
+    return status;
+}
+
+static bool is_good(const pe_status *status)
+{
+    return status->kind == PE_RETURNED && status->code == 0;
+}
+
+static char *text_of(const char *text, size_t bytes)
+{
+    char *copy = bytes > 0 ? malloc(bytes + 1) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, text, bytes);
+        copy[bytes] = '\0';
+    }
+    return copy;
+}
+
+static char *copy_text(const struct pe__map_job *map, uint64_t item)
+{
+    const volatile struct pe__item_detail *detail = &map->detail[item];
+    uint32_t at = detail->text_at;
+    uint16_t bytes = detail->text_bytes;
+    if (atomic_load_explicit(&map->state[item], memory_order_relaxed) != PE__ITEM_DETAILED || bytes == 0 ||
+        bytes >= PE_TEXT_BYTES_MAX || at > map->text_bytes || bytes > map->text_bytes - at)
+        return NULL;
+    return text_of((const char *)map->texts + at, bytes);
+}
+
+/* Room doubles: the count itself tells when it is used up. */
+/* Takes `text` over. */
+static void keep_failure(struct pe__map_job *map, const pe_status *status, char *text)
+{
+    size_t count = map->failure_count;
+    if (!map->keeps_handle || map->failures_lost) {
+        free(text);
+        return;
+    }
+    if ((count & (count - 1)) == 0) {
+        struct pe__map_failure *grown = realloc(map->failures, (count != 0 ? count * 2 : 1) * sizeof *grown);
+        if (grown == NULL) {
+            map->failures_lost = true;
+            free(text);
+            return;
+        }
+        map->failures = grown;
+    }
+    map->failures[map->failure_count++] = (struct pe__map_failure){ .status = *status, .text = text };
+}
+
+static void count_outcome(pe_map_summary *summary, const pe_status *status)
+{
+    if (is_good(status)) {
+        summary->returned++;
+    } else if (status->kind == PE_CANCELLED) {
+        summary->cancelled++;
+    } else if (status->kind == PE_LOST) {
+        summary->lost++;
+    } else {
+        if (summary->failed++ == 0) {
+            summary->first_failed = status->item;
+            summary->first = *status;
+        }
+    }
+}
+
+static void copy_results(const struct pe__map_job *map, uint64_t first, uint64_t last)
+{
+    if (map->shared_out != map->out && last > first && map->out_bytes > 0)
+        memcpy(map->out + first * map->out_bytes, map->shared_out + first * map->out_bytes,
+               (last - first) * map->out_bytes);
+}
+
+/* First item from `first` on that did not plainly return 0. */
+static uint64_t end_of_plain_run(const struct pe__map_job *map, uint64_t first)
+{
+    const uint64_t all_plain = UINT64_C(0x0101010101010101) * PE__ITEM_RETURNED;
+    uint64_t item = first, eight;
+    for (; item + sizeof eight <= map->count; item += sizeof eight) {
+        memcpy(&eight, (const char *)map->state + item, sizeof eight);
+        if (eight != all_plain)
+            break;
+    }
+    while (item < map->count && atomic_load_explicit(&map->state[item], memory_order_relaxed) == PE__ITEM_RETURNED)
+        item++;
+    return item;
+}
+
+/* Items of which nothing is asked but that they returned 0 are counted in runs. */
+static uint64_t skip_plain_run(struct pe__map_job *map, uint64_t first)
+{
+    if (map->options.statuses != NULL)
+        return first;
+    uint64_t last = end_of_plain_run(map, first);
+    map->summary.returned += last - first;
+    copy_results(map, first, last);
+    return last;
+}
+
+void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes)
+{
+    count_outcome(&map->summary, status);
+    if (!is_good(status))
+        keep_failure(map, status, text_of(text, text_bytes));
+    if (map->options.statuses != NULL)
+        map->options.statuses[status->item] = *status;
+}
+
+static void read_items(struct pe__map_job *map, uint32_t rest)
+{
+    uint64_t item = 0;
+    while ((item = skip_plain_run(map, item)) < map->count) {
+        pe_status status = pe__map_read_item(map, item, rest);
+        count_outcome(&map->summary, &status);
+        if (is_good(&status))
+            copy_results(map, item, item + 1);
+        else
+            keep_failure(map, &status, copy_text(map, item));
+        if (map->options.statuses != NULL)
+            map->options.statuses[item] = status;
+        item++;
+    }
+}
+
+void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest)
+{
+    if (map->block != NULL) {
+        map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
+        read_items(map, rest);
+    }
+    map->summary.wall_ns = pe__base_now_ns() - map->start_ns;
+    if (map->options.summary != NULL)
+        *map->options.summary = map->summary;
+    if (map->summary.returned == map->count)
+        map->result = 0;
+    else if (map->summary.lost > 0)
+        map->result = PE_EBROKEN;
+    else if (map->cancelled || (map->summary.cancelled > 0 && map->summary.failed == 0))
+        map->result = PE_ECANCELED;
+    else
+        map->result = PE_EITEMS;
+}
+
+static const struct pe__map_failure *find_failure(const struct pe__map_job *map, uint64_t item)
+{
+    size_t first = 0, last = map->failure_count;
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+        if (map->failures[middle].status.item < item)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first < map->failure_count && map->failures[first].status.item == item ? &map->failures[first] : NULL;
+}
+
+int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
+{
+    const struct pe__map_job *map = job->map;
+    if (item >= map->count)
+        return PE_EINVAL;
+    if (map->running) {
+        *ret_status = pe__map_read_item(map, item, PE_PENDING);
+        return 0;
+    }
+    if (map->failures_lost)
+        return PE_ENOMEM;
+    const struct pe__map_failure *failure = find_failure(map, item);
+    if (failure != NULL)
+        *ret_status = failure->status;
+    else
+        *ret_status = (pe_status){ .kind = PE_RETURNED, .worker = -1, .attempts = 1, .item = item };
+    return 0;
+}
+
+int pe__map_item_text(const pe_job *job, uint64_t item, const char **ret_text, size_t *ret_bytes)
+{
+    const struct pe__map_job *map = job->map;
+    if (item >= map->count)
+        return PE_EINVAL;
+    if (map->running)
+        return PE_EAGAIN;
+    if (map->failures_lost)
+        return PE_ENOMEM;
+    const struct pe__map_failure *failure = find_failure(map, item);
+    if (failure == NULL || failure->text == NULL)
+        return PE_ENODATA;
+    *ret_text = failure->text;
+    if (ret_bytes != NULL)
+        *ret_bytes = strlen(failure->text);
+    return 0;
+}

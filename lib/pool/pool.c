@@ -1,0 +1,251 @@
+/*
+ * pool.c - a pool's birth and end, and the door that every public call goes through.
+ *
+ * What is made is undone in reverse order by one function that accepts a half-built pool, so the failure paths of
+ * pe_pool_new and pe_pool_free are the same code.
+ */
+#include "pool/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/forked.h"
+#include "base/log.h"
+#include "keeper/seed.h"
+#include "worker/scope.h"
+
+#define GIB ((uint64_t)1 << 30)
+#define TIB ((uint64_t)1 << 40)
+#define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
+#define DEPTH_MAX 4
+
+static uint64_t physical_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : GIB;
+    return bytes < TIB ? bytes : TIB;
+}
+
+static uint32_t power_of_two_from(uint32_t least)
+{
+    uint32_t power = 64;
+    while (power < least)
+        power *= 2;
+    return power;
+}
+
+/* Address space only: what is reserved here costs nothing until it is touched. */
+static struct pe__geometry wished_geometry(const pe_pool *pool)
+{
+    const pe_pool_options *options = &pool->options;
+    bool is_inline = (options->flags & PE_POOL_INLINE) != 0;
+    uint64_t memory = physical_bytes();
+    uint64_t tickets = is_inline ? 0 : (uint64_t)PE__MAPS_MAX * options->workers;
+    uint64_t records = options->queue_jobs + options->workers + tickets;
+    struct pe__geometry geometry = { .workers = options->workers,
+                                     .records = is_inline ? 1 : (uint32_t)records,
+                                     .keep_fd_count = (uint32_t)options->keep_fd_count,
+                                     .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
+                                     .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
+    geometry.ring_entries = power_of_two_from(geometry.records);
+    if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)
+        geometry.heap_bytes = 4 * INLINE_REPLY_BYTES;
+    return geometry;
+}
+
+static int map_memory(pe_pool *pool)
+{
+    struct pe__geometry geometry = wished_geometry(pool);
+    if (!pool->from_seed)
+        return pe__mapping_new(&pool->shared, &geometry);
+    struct pe__shared plan;
+    void *at;
+    size_t bytes;
+    pe__mapping_plan(&plan, &geometry);
+    int result = pe__seed_reserve(plan.bytes, &at, &bytes);
+    if (result < 0)
+        return result;
+    result = pe__mapping_new_at(&pool->shared, &geometry, at, bytes);
+    if (result < 0)
+        pe__seed_release(at);
+    else
+        pe__seed_shrink(at, pool->shared.bytes);
+    return result;
+}
+
+static void unmap_memory(pe_pool *pool)
+{
+    void *at = pool->shared.base;
+    if (at == NULL)
+        return;
+    pe__mapping_fini(&pool->shared);
+    if (pool->from_seed)
+        pe__seed_release(at);
+}
+
+static int make_book(pe_pool *pool)
+{
+    const struct pe__geometry *geometry = &pool->shared.geometry;
+    uint64_t warm_limit = physical_bytes() / 8;
+    int result = pe__shared_heap_init(&pool->heap, pool->shared.heap, pool->shared.heap_bytes, warm_limit);
+    if (result < 0)
+        return result;
+    pool->entries = calloc(geometry->records, sizeof *pool->entries);
+    pool->free_records = calloc(geometry->records, sizeof *pool->free_records);
+    pool->pushed = calloc(geometry->ring_entries, sizeof *pool->pushed);
+    pool->pushed_ticket = calloc(geometry->ring_entries, sizeof *pool->pushed_ticket);
+    pool->block_held = calloc(pool->shared.blocks.block_count, sizeof *pool->block_held);
+    if (pool->entries == NULL || pool->free_records == NULL || pool->pushed == NULL ||
+        pool->pushed_ticket == NULL || pool->block_held == NULL)
+        return PE_ENOMEM;
+    /* The lowest numbers are used first. */
+    for (uint32_t i = 0; i < geometry->records; i++)
+        pool->free_records[i] = geometry->records - 1 - i;
+    pool->free_count = geometry->records;
+    return 0;
+}
+
+static int make_locks(pe_pool *pool)
+{
+    pthread_condattr_t monotonic;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return 0;
+}
+
+static void free_job_cache(pe_pool *pool)
+{
+    struct pe__base_list *link;
+    while ((link = pe__base_list_pop_front(&pool->job_cache)) != NULL)
+        free(PE__BASE_LIST_ENTRY(link, pe_job, link));
+}
+
+/* Gives back all memory and descriptors; no process is left, or they are the parent's. */
+static void destroy(pe_pool *pool)
+{
+    pe__pool_close_descriptors(pool);
+    free_job_cache(pool);
+    free(pool->block_held);
+    free(pool->pushed_ticket);
+    free(pool->pushed);
+    free(pool->free_records);
+    free(pool->entries);
+    pe__shared_heap_fini(&pool->heap);
+    unmap_memory(pool);
+    pe__loaded_fini(&pool->loaded);
+    free(pool);
+}
+
+static int build(pe_pool *pool)
+{
+    const struct pe__loaded *at_init = pe__loaded_at_init();
+    pool->from_seed = (pool->options.flags & PE_POOL_FROM_SEED) != 0;
+    int result = pe__base_forked_token(&pool->token);
+    if (result == 0)
+        result = pool->from_seed ? pe__loaded_copy(&pool->loaded, at_init) : pe__loaded_note(&pool->loaded);
+    if (result == 0)
+        result = map_memory(pool);
+    if (result == 0)
+        result = make_book(pool);
+    if (result == 0)
+        result = pe__pool_open_descriptors(pool);
+    if (result == 0 && pool->backend == &pe__process_backend)
+        result = pe__pool_start_processes(pool);
+    return result;
+}
+
+static void warn_of_threads(const pe_pool *pool)
+{
+    struct stat tasks;
+    if (pool->from_seed || pool->backend == &pe__inline_backend || stat("/proc/self/task", &tasks) != 0)
+        return;
+    if (tasks.st_nlink > 3) /* one directory for each thread, besides . and .. */
+        pe__base_log(PE_LOG_WARNING,
+                     "pe_pool_new: this process has %lu threads; workers are copies in which locks that other "
+                     "threads hold stay locked. Call pe_init first and use PE_POOL_FROM_SEED.",
+                     (unsigned long)tasks.st_nlink - 2);
+}
+
+int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
+{
+    pe_pool_options checked;
+    if (ret_pool == NULL)
+        return PE_EINVAL;
+    int result = pe__pool_options_check(options, &checked);
+    if (result < 0)
+        return result;
+    const struct pe__worker_scope *scope = pe__worker_scope_current();
+    if (scope != NULL && scope->depth >= DEPTH_MAX)
+        return PE_EPERM;
+    pe_pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return PE_ENOMEM;
+    pool->options = checked;
+    pool->backend = (checked.flags & PE_POOL_INLINE) != 0 ? &pe__inline_backend : &pe__process_backend;
+    pool->refs = 1;
+    pool->state = PE__POOL_OPEN;
+    pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->epoll = -1;
+    pe__base_list_init(&pool->live);
+    pe__base_list_init(&pool->busy);
+    pe__base_list_init(&pool->ready_callbacks);
+    pe__base_list_init(&pool->job_cache);
+    make_locks(pool);
+    warn_of_threads(pool);
+    result = build(pool);
+    if (result < 0) {
+        destroy(pool);
+        return result;
+    }
+    *ret_pool = pool;
+    return 0;
+}
+
+int pe__pool_enter(pe_pool *pool)
+{
+    if (pool == NULL)
+        return PE_EINVAL;
+    if (pe__base_forked(pool->token))
+        return PE_EFORKED;
+    pthread_mutex_lock(&pool->mutex);
+    return 0;
+}
+
+void pe__pool_leave(pe_pool *pool)
+{
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+bool pe__pool_in_callback(const pe_pool *pool)
+{
+    return pool->in_callback && pthread_equal(pool->callback_thread, pthread_self());
+}
+
+/* With the mutex held, or in a forked child without; unlocks. */
+void pe__pool_unref(pe_pool *pool)
+{
+    bool last = --pool->refs == 0;
+    if (!pe__base_forked(pool->token))
+        pthread_mutex_unlock(&pool->mutex);
+    if (last)
+        destroy(pool);
+}
+
+void pe_pool_free(pe_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    if (!pe__base_forked(pool->token)) {
+        pthread_mutex_lock(&pool->mutex);
+        if (pool->state == PE__POOL_OPEN || pool->state == PE__POOL_CLOSED)
+            pe__pool_kill(pool, pool->options.grace_ns);
+        pe__job_run_callbacks(pool);
+    }
+    pe__pool_close_descriptors(pool);
+    pe__pool_unref(pool);
+}

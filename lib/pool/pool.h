@@ -1,0 +1,225 @@
+/*
+ * pool.h - the host's side of a pool: its private book.
+ *
+ * Everything the host relies on is here, in its own memory: which records are busy with which job, what was pushed into which
+ * ring slot, which blocks are held. Shared memory is only asked, and every answer is checked against this book.
+ *
+ * Locking: one mutex guards all fields of the pool and of its jobs, but for those marked otherwise. Nobody sleeps, and no function of
+ * the user runs, while it is held. Of several waiting threads one is the leader: it alone reads the descriptors, and
+ * wakes the others through `changed` when it has collected. Reference counts keep the pool's memory until the last job
+ * handle is gone.
+ */
+#ifndef PE__POOL_POOL_H
+#define PE__POOL_POOL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <parexec/error.h>
+#include <parexec/pool.h>
+
+#include "base/list.h"
+#include "keeper/keeper.h"
+#include "pool/loaded.h"
+#include "shared/heap.h"
+#include "shared/mapping.h"
+
+#define PE__POOL_SMALL_BYTES PE__RECORD_REPLY_INLINE
+
+enum pe__pool_state {
+    PE__POOL_OPEN = 1,
+    PE__POOL_CLOSED = 2, /* takes no new jobs */
+    PE__POOL_ENDED = 3,  /* joined or killed: no process is left */
+    PE__POOL_BROKEN = 4, /* the keeper is gone: no process is left */
+};
+
+/* A registered pe_done_fn. */
+struct pe__callback {
+    struct pe__base_list link; /* of the job while it is live, then of the pool's queue */
+    pe_job *job;
+    pe_done_fn *fn;
+    void *context;
+};
+
+struct pe__map_job;
+
+struct pe_job {
+    pe_pool *pool;
+    struct pe__base_list link; /* of the pool's live jobs, while it has not ended */
+    uint32_t refs;             /* the user's handle, the pool until it has ended, each callback not yet run */
+    bool ended;
+    bool detached; /* nobody will ask for the result */
+    bool in_ring;  /* occupies record `record` */
+    uint32_t record;
+    uint64_t submit_ticks;
+    uint64_t arg_bytes;
+    void *arg_block; /* in the heap, NULL: inline */
+    pe_status status; /* final once ended */
+    struct pe__base_list callbacks;
+    /* result */
+    bool has_result;
+    uint32_t block; /* PE__RECORD_NO_BLOCK, or the shared block that `data` lies in */
+    const void *data;
+    size_t data_bytes;
+    void *owned; /* malloc'ed copy that `data` lies in, or NULL */
+    char *text;  /* malloc'ed message, or NULL */
+    size_t text_bytes;
+    struct pe__map_job *map; /* NULL: a plain job */
+    _Alignas(16) unsigned char small[PE__POOL_SMALL_BYTES];
+};
+
+/* What the host believes of a record. */
+struct pe__entry {
+    struct pe__base_list link; /* of the pool's busy records, oldest first, while `job` is not NULL */
+    uint64_t sequence;         /* of its present or last use */
+    pe_job *job;       /* NULL: free */
+    uint32_t lane;     /* of a ticket */
+    bool is_ticket;
+};
+
+struct pe__backend;
+
+struct pe_pool {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* a leader has collected, or stepped down */
+    uint64_t token;         /* tells a forked child, see base/forked.h; constant */
+    uint32_t refs;          /* the pool's handle and every job */
+    enum pe__pool_state state;
+    const struct pe__backend *backend; /* constant */
+    pe_pool_options options;           /* checked, defaults filled in; constant */
+    struct pe__loaded loaded;          /* constant */
+    struct pe__shared shared;          /* constant until the end */
+    struct pe__shared_heap heap;
+    bool from_seed;
+
+    int control;      /* the host's end of the socket to the keeper, -1 without one */
+    int bell;         /* eventfd */
+    int alive;        /* read end: end of file when keeper and workers are gone */
+    int keeper_pidfd; /* -1 where the kernel has none */
+    int epoll;        /* what pe_pool_fd gives: all of the above */
+    int failure;      /* what the keeper said before it gave up, 0: nothing */
+
+    struct pe__entry *entries; /* one for each record */
+    uint32_t *free_records;
+    uint32_t free_count;
+    struct pe__base_list busy; /* records in flight, in the order of their pushes */
+    uint64_t *pushed;    /* private copy of the ring */
+    bool *pushed_ticket; /* the entry is a map's ticket, which does not count as queued */
+    uint64_t tail;       /* entries pushed */
+    uint64_t claimed;    /* every entry below it was claimed, as far as has been looked */
+    uint32_t queued;     /* plain jobs in entries [claimed, tail) */
+    uint32_t in_flight;  /* length of `busy` */
+    bool leaving;        /* the keeper was told to end: its end breaks nothing */
+    bool settling;       /* the end has come: see pe__pool_settle_rest */
+    bool *block_held;    /* blocks that a result lies in */
+    uint32_t map_busy;   /* bit for each map descriptor */
+
+    struct pe__base_list live; /* jobs that have not ended */
+    uint64_t live_count;
+    struct pe__base_list ready_callbacks;
+    bool in_callback;
+    pthread_t callback_thread;
+    bool leader;
+    uint32_t waiters;
+    bool armed; /* somebody sleeps on the descriptor outside the library */
+    uint32_t handled; /* jobs that ended since the last pe_pool_poll counted */
+    struct pe__base_list job_cache; /* freed pe_job, by `link` */
+    uint32_t job_cache_count;
+    _Atomic int interrupted; /* not guarded: set in signal handlers */
+    pe_stats stats; /* the counting part */
+};
+
+/* Where jobs go: processes, or the caller itself. */
+struct pe__backend {
+    /* Accepts `job` (whose fields are set); called and returns with the mutex held. `may_wait`: else PE_EAGAIN. */
+    int (*submit)(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries, bool may_wait,
+                  int64_t deadline_ns);
+    /* Starts the map of `job`. */
+    int (*start_map)(pe_pool *pool, pe_job *job, bool may_wait);
+};
+
+extern const struct pe__backend pe__process_backend;
+extern const struct pe__backend pe__inline_backend;
+
+/* options.c: checks and completes; the result is self-contained but for keep_fds. */
+int pe__pool_options_check(const pe_pool_options *given, pe_pool_options *ret_options);
+
+/* start.c: the keeper, its descriptors, and the wait for the first worker. */
+int pe__pool_start_processes(pe_pool *pool);
+int pe__pool_open_descriptors(pe_pool *pool);
+void pe__pool_close_descriptors(pe_pool *pool);
+
+/* enter.c: every public call begins with one of these. 0 with the mutex held, or an error without it. */
+int pe__pool_enter(pe_pool *pool);
+bool pe__pool_in_callback(const pe_pool *pool);
+void pe__pool_leave(pe_pool *pool);
+
+/* pool.c */
+void pe__pool_unref(pe_pool *pool);
+
+/* submit.c */
+pe_job *pe__pool_new_job(pe_pool *pool);
+void pe__pool_push(pe_pool *pool, uint32_t record);
+bool pe__pool_take_record(pe_pool *pool, pe_job *job, uint32_t *ret_record);
+int pe__pool_check_open(const pe_pool *pool);
+int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries,
+                                 bool may_wait, int64_t deadline_ns);
+int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options,
+                    bool may_wait, pe_job **ret_job);
+
+/* collect.c: looks at busy records and takes over what has ended. */
+void pe__pool_collect_record(pe_pool *pool, uint32_t record);
+uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most);
+uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most);
+void pe__pool_look_at_claims(pe_pool *pool);
+void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind); /* no worker has it or will have it */
+void pe__pool_settle_rest(pe_pool *pool, uint32_t kind); /* no process is left: what has not ended ends as `kind` */
+
+/* job.c: a job is live from begin to end; unref never destroys the pool, whose own reference is the caller's. */
+void pe__job_begin(pe_pool *pool, pe_job *job);
+void pe__job_end(pe_pool *pool, pe_job *job);
+void pe__job_unref(pe_pool *pool, pe_job *job);
+void pe__job_run_callbacks(pe_pool *pool);
+void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
+void pe__job_forget_callbacks(pe_job *job);
+void pe__job_release_result(pe_pool *pool, pe_job *job);
+
+/* wait.c */
+struct pe__wait {
+    bool (*ready)(pe_pool *pool, void *context);
+    void *context;
+    int64_t deadline_ns;
+    uint32_t record;      /* the record most likely to end the wait, or PE__SLOT_NO_RECORD */
+    uint32_t announce;    /* PE__BELL_WAITS_* */
+    bool uninterruptible; /* leaves an interrupt for the next wait */
+};
+
+/* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */
+int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
+void pe__pool_hear_keeper(pe_pool *pool);
+void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
+
+/* stop.c */
+void pe__pool_break(pe_pool *pool);
+bool pe__pool_has_processes(const pe_pool *pool);
+int pe__pool_kill(pe_pool *pool, int64_t grace_ns);
+bool pe__pool_cancel_if_queued(pe_pool *pool, uint32_t record);
+void pe__pool_stop_record(pe_pool *pool, uint32_t record, int64_t grace_ns);
+
+/* map.c: a map's way from its call to its last item. */
+void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
+void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest); /* items still open end as `rest` */
+void pe__map_cancel(pe_pool *pool, pe_job *job);
+void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job);
+void pe__map_free(pe_job *job);
+int pe__map_check_options(const pe_map_options *given, pe_map_options *ret_options);
+int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
+int pe__map_item_text(const pe_job *job, uint64_t item, const char **ret_text, size_t *ret_bytes);
+
+/* progress.c: calls due progress functions without the mutex; when the next one is due, INT64_MAX for none. */
+void pe__pool_report_progress(pe_pool *pool);
+int64_t pe__pool_progress_due(const pe_pool *pool);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * progress.c - tells callers how far their maps are, from the calling thread's waits, without the mutex.
+ *
+ * The counts are the workers' own figures from shared memory: read once and kept within what is possible.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "pool/map.h"
+
+#define INTERVAL_NS PE_MS(100)
+
+static void count(const pe_pool *pool, const struct pe__map_job *map, uint64_t *ret_done, uint64_t *ret_failed)
+{
+    const struct pe__lane *lanes = pe__mapping_lanes(&pool->shared, map->index);
+    uint64_t done = 0;
+    for (uint32_t lane = 0; lane < map->lanes; lane++)
+        done += atomic_load_explicit(&lanes[lane].done, memory_order_relaxed);
+    uint64_t failed = atomic_load_explicit(&pool->shared.lives[map->index].failed, memory_order_relaxed);
+    *ret_done = done < map->count ? done : map->count;
+    *ret_failed = failed < *ret_done ? failed : *ret_done;
+}
+
+static bool reports(const pe_job *job)
+{
+    return job->map != NULL && job->map->running && job->map->options.progress != NULL;
+}
+
+int64_t pe__pool_progress_due(const pe_pool *pool)
+{
+    PE__BASE_LIST_EACH(link, &pool->live)
+        if (reports(PE__BASE_LIST_ENTRY(link, pe_job, link)))
+            return pe_after(INTERVAL_NS);
+    return PE_FOREVER;
+}
+
+static pe_job *find_due(pe_pool *pool, int64_t now_ns)
+{
+    PE__BASE_LIST_EACH(link, &pool->live) {
+        pe_job *job = PE__BASE_LIST_ENTRY(link, pe_job, link);
+        if (reports(job) && job->map->progress_due_ns <= now_ns)
+            return job;
+    }
+    return NULL;
+}
+
+static void report(pe_pool *pool, pe_job *job, int64_t now_ns)
+{
+    struct pe__map_job *map = job->map;
+    uint64_t done, failed;
+    count(pool, map, &done, &failed);
+    map->progress_due_ns = now_ns + INTERVAL_NS;
+    job->refs++;
+    pool->in_callback = true;
+    pool->callback_thread = pthread_self();
+    pthread_mutex_unlock(&pool->mutex);
+    map->options.progress(done, failed, map->count, map->options.progress_context);
+    pthread_mutex_lock(&pool->mutex);
+    pool->in_callback = false;
+    pe__job_unref(pool, job);
+}
+
+void pe__pool_report_progress(pe_pool *pool)
+{
+    pe_job *job;
+    if (pool->in_callback || pe__pool_progress_due(pool) == PE_FOREVER)
+        return;
+    int64_t now_ns = pe__base_now_ns();
+    while (!pool->in_callback && (job = find_due(pool, now_ns)) != NULL)
+        report(pool, job, now_ns);
+}
+
+static void report_last(pe_job *job, void *unused)
+{
+    const struct pe__map_job *map = job->map;
+    const pe_map_summary *summary = &map->summary;
+    (void)unused;
+    map->options.progress(summary->returned + summary->failed, summary->failed, map->count,
+                          map->options.progress_context);
+}
+
+int pe__map_plan_last_progress(pe_job *job)
+{
+    if (job->map->options.progress == NULL)
+        return 0;
+    struct pe__callback *last = malloc(sizeof *last);
+    if (last == NULL)
+        return PE_ENOMEM;
+    *last = (struct pe__callback){ .job = job, .fn = report_last };
+    job->refs++;
+    job->map->progress_due_ns = pe_after(INTERVAL_NS);
+    pe__base_list_push_back(&job->callbacks, &last->link);
+    return 0;
+}

@@ -1,0 +1,209 @@
+/*
+ * start.c - a pool's descriptors, its keeper, and the wait for the first worker.
+ *
+ * All descriptors are made close-on-exec and at or above 3, so that a host that runs with 0 to 2 closed does not find
+ * ours there. The keeper's ends are closed in the host as soon as it is forked.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <parexec/cpu.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "keeper/seed.h"
+#include "keeper/spawn.h"
+#include "pool/pool.h"
+#include "worker/scope.h"
+
+/* The keeper's ends, while they are in the host. */
+struct far_ends {
+    int control, alive, host_pidfd;
+};
+
+static int watch(int epoll, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    return fd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+int pe__pool_open_descriptors(pe_pool *pool)
+{
+    pool->bell = pe__base_eventfd();
+    if (pool->bell < 0)
+        return pool->bell;
+    pool->epoll = pe__base_fd_raise(epoll_create1(EPOLL_CLOEXEC));
+    if (pool->epoll < 0)
+        return pool->epoll;
+    return watch(pool->epoll, pool->bell);
+}
+
+void pe__pool_close_descriptors(pe_pool *pool)
+{
+    int *all[] = { &pool->epoll, &pool->keeper_pidfd, &pool->alive, &pool->control, &pool->bell };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        pe__base_fd_close(*all[i]);
+        *all[i] = -1;
+    }
+}
+
+static int make_pipe(int *ret_read, int *ret_write)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    *ret_read = pe__base_fd_raise(ends[0]);
+    *ret_write = pe__base_fd_raise(ends[1]);
+    return *ret_read < 0 ? *ret_read : *ret_write < 0 ? *ret_write : 0;
+}
+
+static void close_far_ends(struct far_ends *far)
+{
+    pe__base_fd_close(far->control);
+    pe__base_fd_close(far->alive);
+    pe__base_fd_close(far->host_pidfd);
+}
+
+static int open_ends(pe_pool *pool, struct far_ends *ret)
+{
+    int ends[2];
+    *ret = (struct far_ends){ -1, -1, -1 };
+    int result = pe__base_socketpair(ends);
+    if (result < 0)
+        return result;
+    pool->control = ends[0];
+    ret->control = ends[1];
+    result = make_pipe(&pool->alive, &ret->alive);
+    if (result < 0)
+        return result;
+    ret->host_pidfd = pe__base_pidfd_open(getpid());
+    if (ret->host_pidfd < 0)
+        ret->host_pidfd = -1; /* an old kernel: the socket's end of file has to do */
+    return watch(pool->epoll, pool->control);
+}
+
+static void sort(int32_t *fds, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        int32_t fd = fds[i];
+        uint32_t at = i;
+        for (; at > 0 && fds[at - 1] > fd; at--)
+            fds[at] = fds[at - 1];
+        fds[at] = fd;
+    }
+}
+
+static void write_config(pe_pool *pool)
+{
+    const pe_pool_options *options = &pool->options;
+    const struct pe__worker_scope *scope = pe__worker_scope_current();
+    struct pe__config *config = pool->shared.config;
+    config->workers = options->workers;
+    config->flags = options->flags;
+    config->cpus = (uint32_t)pe_cpu_count();
+    config->max_deaths = options->max_deaths;
+    config->keep_fd_count = (uint32_t)options->keep_fd_count;
+    config->depth = scope != NULL ? scope->depth : 0;
+    config->jobs_per_worker = options->jobs_per_worker;
+    config->max_reply_bytes = options->max_reply_bytes;
+    config->grace_ns = options->grace_ns;
+    config->worker_init = options->worker_init;
+    config->worker_exit = options->worker_exit;
+    config->worker_context = options->worker_context;
+    config->host_pid = getpid();
+    pthread_sigmask(SIG_SETMASK, NULL, &config->host_mask);
+    for (size_t i = 0; i < options->keep_fd_count; i++)
+        pool->shared.keep_fds[i] = options->keep_fds[i];
+    sort(pool->shared.keep_fds, config->keep_fd_count);
+    for (uint32_t i = 0; i < options->workers; i++)
+        pool->shared.slots[i].hint = PE__SLOT_NO_RECORD;
+}
+
+static void run_keeper(void *start)
+{
+    pe__keeper_run(start);
+}
+
+static int fork_keeper(pe_pool *pool, const struct far_ends *far)
+{
+    struct pe__keeper_start start = { .shared = pool->shared,
+                                      .control = far->control,
+                                      .host_bell = pool->bell,
+                                      .alive = far->alive,
+                                      .host_pidfd = far->host_pidfd,
+                                      .may_keep_fds = (pool->options.flags & PE_POOL_KEEP_FDS) != 0,
+                                      .close_fds = { pool->control, pool->alive } };
+    return pool->from_seed ? pe__seed_fork_keeper(&start) : pe__keeper_spawn(run_keeper, &start);
+}
+
+/* The number could be another process's by now, unless the keeper lives on after the descriptor was opened. */
+static void open_keeper_pidfd(pe_pool *pool, pid_t keeper)
+{
+    struct pollfd alive = { .fd = pool->alive };
+    int pidfd = pe__base_pidfd_open(keeper);
+    if (pidfd < 0)
+        return;
+    poll(&alive, 1, 0);
+    if ((alive.revents & POLLHUP) != 0) {
+        pe__base_fd_close(pidfd);
+        return;
+    }
+    pool->keeper_pidfd = pidfd;
+    watch(pool->epoll, pidfd);
+}
+
+static int await_hello(pe_pool *pool)
+{
+    struct pe__message hello;
+    int result = pe__base_fd_wait(pool->control, POLLIN, PE_FOREVER);
+    if (result < 0)
+        return result;
+    if (recv(pool->control, &hello, sizeof hello, 0) != (ssize_t)sizeof hello || hello.type != PE__MESSAGE_HELLO)
+        return PE_EBROKEN;
+    open_keeper_pidfd(pool, hello.value);
+    return 0;
+}
+
+static bool has_worker_or_failed(pe_pool *pool, void *unused)
+{
+    (void)unused;
+    if (pool->state == PE__POOL_BROKEN)
+        return true;
+    for (uint32_t first = 0; first < pool->options.workers; first += PE__BELL_GROUP_WORKERS)
+        if (atomic_load(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].present) != 0)
+            return pool->failure == 0;
+    return false;
+}
+
+static int await_first_worker(pe_pool *pool)
+{
+    struct pe__wait wait = { .ready = has_worker_or_failed,
+                             .deadline_ns = PE_FOREVER,
+                             .record = PE__SLOT_NO_RECORD,
+                             .announce = PE__BELL_WAITS_ENDING,
+                             .uninterruptible = true };
+    pthread_mutex_lock(&pool->mutex);
+    int result = pe__pool_wait_for(pool, &wait);
+    if (pool->state == PE__POOL_BROKEN)
+        result = pool->failure != 0 ? pool->failure : PE_EBROKEN;
+    pthread_mutex_unlock(&pool->mutex);
+    return result;
+}
+
+int pe__pool_start_processes(pe_pool *pool)
+{
+    struct far_ends far;
+    int result = open_ends(pool, &far);
+    if (result == 0) {
+        write_config(pool);
+        result = fork_keeper(pool, &far);
+    }
+    close_far_ends(&far);
+    if (result == 0)
+        result = await_hello(pool);
+    return result == 0 ? await_first_worker(pool) : result;
+}

@@ -1,0 +1,261 @@
+/*
+ * wait.c - how a thread of the host waits: collect, spin a little, announce, look again, sleep on the descriptors.
+ *
+ * The mutex is released for the spin and for the sleep. One waiter leads; the others wait for it to collect. A
+ * leader that has what it wants hands over by waking them all. Signals end a sleep, never a wait; pe_pool_interrupt does
+ * by a flag that is taken back once, by the wait that returns PE_EINTR.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/cpu_relax.h"
+#include "base/forked.h"
+#include "pool/pool.h"
+
+#define SPIN_NS 30000
+#define LOOKS_PER_CLOCK 32
+#define YIELDS 8
+#define POLL_MOST 256
+/* A waiting host looks by itself this often, in case a scribbler has overwritten an announcement. */
+#define SAFETY_NS PE_SECONDS(1)
+
+static bool take_interrupt(pe_pool *pool)
+{
+    return atomic_load_explicit(&pool->interrupted, memory_order_relaxed) != 0 &&
+           atomic_exchange(&pool->interrupted, 0) != 0;
+}
+
+static bool record_has_ended(const pe_pool *pool, uint32_t record)
+{
+    return pe__record_is_final(atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire));
+}
+
+static uint32_t oldest_busy(const pe_pool *pool)
+{
+    if (pe__base_list_empty(&pool->busy))
+        return PE__SLOT_NO_RECORD;
+    return (uint32_t)(PE__BASE_LIST_ENTRY(pool->busy.next, struct pe__entry, link) - pool->entries);
+}
+
+/* Without the mutex: until the record's word is final, for a short while. */
+static void spin_on(pe_pool *pool, uint32_t record)
+{
+    if (pool->shared.config->cpus < 2) {
+        for (int i = 0; i < YIELDS && !record_has_ended(pool, record); i++)
+            sched_yield();
+        return;
+    }
+    uint64_t start = pe__base_ticks();
+    do {
+        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+            if (record_has_ended(pool, record))
+                return;
+            pe__base_cpu_relax();
+        }
+    } while (pe__base_ticks_to_ns(pe__base_ticks() - start) < SPIN_NS &&
+             atomic_load_explicit(&pool->interrupted, memory_order_relaxed) == 0);
+}
+
+static void lead_spin(pe_pool *pool, uint32_t record)
+{
+    if (record == PE__SLOT_NO_RECORD || pool->entries[record].job == NULL)
+        record = oldest_busy(pool);
+    if (record == PE__SLOT_NO_RECORD)
+        return;
+    pthread_mutex_unlock(&pool->mutex);
+    spin_on(pool, record);
+    pthread_mutex_lock(&pool->mutex);
+    if (pool->entries[record].job != NULL)
+        pe__pool_collect_record(pool, record);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Without the mutex: sleeps until a ring, a word of the keeper, its end, or the time. */
+static void sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
+{
+    struct pollfd watched[3] = { { .fd = pool->bell, .events = POLLIN },
+                                 { .fd = pool->control, .events = POLLIN },
+                                 { .fd = pool->keeper_pidfd, .events = POLLIN } };
+    struct timespec left;
+    bool timed = pe__base_deadline_left(deadline_ns, &left);
+    ppoll(watched, 3, timed ? &left : NULL, NULL);
+    if (watched[0].revents != 0)
+        pe__bell_drain(pool->bell);
+}
+
+static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
+{
+    atomic_fetch_or_explicit(pool->shared.host_waits, wait->announce, memory_order_seq_cst);
+    pe__pool_collect_all(pool, UINT32_MAX);
+    pe__pool_hear_keeper(pool);
+    if (wait->ready(pool, wait->context) || !pe__base_list_empty(&pool->ready_callbacks))
+        return;
+    int64_t until = earliest(wait->deadline_ns, pe__pool_progress_due(pool));
+    until = earliest(until, pe_after(SAFETY_NS));
+    pthread_mutex_unlock(&pool->mutex);
+    sleep_on_descriptors(pool, until);
+    pthread_mutex_lock(&pool->mutex);
+    pe__pool_collect_all(pool, UINT32_MAX);
+    pe__pool_hear_keeper(pool);
+}
+
+static void step_down(pe_pool *pool)
+{
+    pool->leader = false;
+    if (pool->waiters > 0)
+        pthread_cond_broadcast(&pool->changed);
+    if (pool->armed)
+        pe__bell_ring_host(pool->bell); /* the ring that we took out may have been meant for the loop that watches */
+}
+
+static void follow(pe_pool *pool, int64_t deadline_ns)
+{
+    struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+    pool->waiters++;
+    if (deadline_ns == PE_FOREVER)
+        pthread_cond_wait(&pool->changed, &pool->mutex);
+    else
+        pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
+    pool->waiters--;
+}
+
+int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait)
+{
+    for (bool spun = false;; ) {
+        if (wait->ready(pool, wait->context))
+            return 0;
+        pe__job_run_callbacks(pool);
+        pe__pool_report_progress(pool);
+        if (wait->ready(pool, wait->context))
+            return 0;
+        if (!wait->uninterruptible && take_interrupt(pool))
+            return PE_EINTR;
+        if (wait->deadline_ns != PE_FOREVER && pe__base_deadline_passed(wait->deadline_ns)) {
+            pe__pool_collect_all(pool, UINT32_MAX);
+            return wait->ready(pool, wait->context) ? 0 : PE_ETIMEDOUT;
+        }
+        if (pool->leader) {
+            follow(pool, wait->deadline_ns);
+            continue;
+        }
+        pool->leader = true;
+        if (!spun)
+            lead_spin(pool, wait->record);
+        else
+            lead_sleep(pool, wait);
+        spun = !spun;
+        step_down(pool);
+    }
+}
+
+/* What the keeper has to say, and whether it is still there. */
+void pe__pool_hear_keeper(pe_pool *pool)
+{
+    struct pe__message message;
+    ssize_t got;
+    if (!pe__pool_has_processes(pool))
+        return;
+    while ((got = recv(pool->control, &message, sizeof message, MSG_DONTWAIT)) == (ssize_t)sizeof message)
+        if (message.type == PE__MESSAGE_FAILED || message.type == PE__MESSAGE_BROKEN)
+            pool->failure = message.value < 0 ? message.value : PE_EBROKEN;
+    bool gone = got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    struct pollfd keeper = { .fd = pool->keeper_pidfd, .events = POLLIN };
+    if (gone || (keeper.fd >= 0 && poll(&keeper, 1, 0) > 0))
+        pe__pool_break(pool);
+}
+
+void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message)
+{
+    while (send(pool->control, message, sizeof *message, MSG_NOSIGNAL) < 0 && errno == EINTR)
+        ;
+}
+
+void pe_pool_interrupt(pe_pool *pool)
+{
+    if (pool == NULL || pe__base_forked(pool->token))
+        return;
+    atomic_store(&pool->interrupted, 1);
+    pe__bell_ring_host(pool->bell);
+}
+
+int pe_pool_fd(const pe_pool *pool)
+{
+    if (pool == NULL)
+        return PE_EINVAL;
+    return pe__base_forked(pool->token) ? PE_EFORKED : pool->epoll;
+}
+
+static int take_handled(pe_pool *pool)
+{
+    int handled = (int)pool->handled;
+    pool->handled = 0;
+    return handled;
+}
+
+static int collect_some(pe_pool *pool)
+{
+    pe__pool_hear_keeper(pool);
+    pe__pool_collect_all(pool, POLL_MOST);
+    pe__job_run_callbacks(pool);
+    pe__pool_report_progress(pool);
+    return take_handled(pool);
+}
+
+/* Drain, announce, look again: whatever ends after this look rings the descriptor. */
+static int arm(pe_pool *pool)
+{
+    pe__bell_drain(pool->bell);
+    pool->armed = true;
+    atomic_fetch_or_explicit(pool->shared.host_waits, PE__BELL_WAITS_ENDING, memory_order_seq_cst);
+    return collect_some(pool);
+}
+
+int pe_pool_poll(pe_pool *pool)
+{
+    int result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    if (pe__pool_in_callback(pool))
+        result = PE_EDEADLK;
+    else if (take_interrupt(pool))
+        result = PE_EINTR;
+    else if ((result = collect_some(pool)) == 0)
+        result = arm(pool);
+    if (result == 0 && pool->state == PE__POOL_BROKEN)
+        result = PE_EBROKEN;
+    if (result != 0)
+        pool->armed = false;
+    pe__pool_leave(pool);
+    return result;
+}
+
+static bool none_live(pe_pool *pool, void *unused)
+{
+    (void)unused;
+    return pool->live_count == 0;
+}
+
+int pe_pool_wait(pe_pool *pool, int64_t deadline_ns)
+{
+    int result = pe__base_deadline_check(deadline_ns);
+    if (result == 0)
+        result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    struct pe__wait wait = { .ready = none_live,
+                             .deadline_ns = deadline_ns,
+                             .record = PE__SLOT_NO_RECORD,
+                             .announce = PE__BELL_WAITS_ENDING };
+    result = pe__pool_in_callback(pool) ? PE_EDEADLK : pe__pool_wait_for(pool, &wait);
+    if (result == 0)
+        pe__job_run_callbacks(pool);
+    pe__pool_leave(pool);
+    return result;
+}

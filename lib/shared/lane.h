@@ -1,0 +1,160 @@
+/*
+ * lane.h - maps in shared memory: a lane of items for each ticket, and the taking and stealing of items.
+ *
+ * A map's items are grouped into units (one item each, unless there are more than 2^24). Each of its lanes starts with an
+ * equal share of the units in one word {first:24, last:24, thief:16}. The lane's owner is the worker that holds the
+ * lane's ticket record: ownership of a lane is ownership of that record, so a death, a retry and an inheritance are
+ * those of the record.
+ *
+ * Who writes:
+ *     range      owner: takes from the front, publishes a stolen half into its own empty range
+ *                thief: shrinks from the back and names itself, only where no name stands; clears its own name
+ *     hand, running, intent_*, done, failed      owner
+ *     state[i]   OPEN at the start; the worker that has item i in hand closes it; the keeper closes an item whose
+ *                worker it has reaped, or leaves it RETRIED, which counts as open
+ *     detail[i]  whoever moves state[i] to DETAILED or RETRIED, before that; not valid in the other states
+ *
+ * Taking: hand = {f, f + c} is stored before the swap of the range from {f, l} to {f + c, l}. The hand is taken
+ * exactly if the range's first equals the hand's last: only the owner moves first, and first and last of any range
+ * only ever move towards each other, so no non-empty word comes back.
+ *
+ * Stealing the back half of a victim {f, l}: (1) store the intent {victim, middle, last, own empty word}; (2) swap the
+ * victim to {f, middle, thief}; (3) swap the own range from the stored empty word to {middle + 1, last}; (4) hand =
+ * {middle, middle + 1}; (5) take the name out of the victim's word; (6) clear the intent; run. Nobody else robs a
+ * named word, its owner may go on taking. Every steal takes one unit for good, so two idle workers cannot pass one to and fro.
+ *
+ * Recovery (pe__lane_recover, first act of every owner, so also of the next after a death): if an intent stands, the steal
+ * happened exactly if the victim's word names this lane; then do (3) to (6) again, each of which changes nothing when it was
+ * done before; otherwise drop the intent. Then a hand that is not taken is void, and of one that is taken the open items remain.
+ *
+ * Blame: `running` = i + 1 is stored before item i's function is called. An item is charged with a death exactly if running
+ * names it and it is still open: one that was closed has ended, one that was only in hand never began.
+ *
+ * Orders. Swaps of ranges are acquire-release, though the words carry all they publish: what an owner writes for the keeper
+ * or the next owner (hand, running, intent, state, detail) is read only after the writer was reaped, which orders everything; but
+ * those stores must not sink below the swap that they announce nor rise above it, hence release stores in front and
+ * swaps that are both. state[i] is stored with release after the item's output, for a progress reader and for the host, which
+ * reads outputs after the tickets' final words anyway.
+ */
+#ifndef PE__SHARED_LANE_H
+#define PE__SHARED_LANE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <parexec/map.h>
+
+#define PE__LANE_UNITS_MAX ((UINT64_C(1) << 24) - 1)
+#define PE__MAPS_MAX 16
+#define PE__MAP_TEXT_BYTES (UINT64_C(1) << 20)
+
+enum pe__item_state {
+    PE__ITEM_OPEN = 0,
+    PE__ITEM_RETURNED = 1, /* with 0, and nothing in detail */
+    PE__ITEM_DETAILED = 2, /* detail tells */
+    PE__ITEM_RETRIED = 3,  /* open again after a death; detail.attempts counts the deaths */
+};
+
+/* How one item ended, where that takes more than a byte. */
+struct pe__item_detail {
+    uint32_t kind;
+    int32_t code;
+    int32_t pid;
+    uint32_t attempts; /* deaths while the item is RETRIED, all attempts once it is DETAILED */
+    uint16_t worker;
+    uint16_t text_bytes;
+    uint32_t text_at; /* offset in the map's texts */
+    int64_t run_ns;
+};
+
+/* Host-written, read-only to workers, constant while the map runs. */
+struct pe__map {
+    pe_map_fn *fn;
+    const void *context;
+    const unsigned char *in;
+    unsigned char *out;
+    uint64_t in_bytes, out_bytes, count;
+    uint64_t unit;  /* items in a unit */
+    uint64_t chunk; /* units, 0: by measured time */
+    _Atomic uint8_t *state;
+    struct pe__item_detail *detail;
+    unsigned char *texts;
+    uint64_t text_bytes; /* room in them */
+    uint32_t lanes;
+    uint32_t retries;
+    uint64_t on_error; /* failures that end the map, 0: none do */
+    uint32_t timed;    /* keep a detail with the run time of every item */
+    uint32_t pad;
+};
+
+/* Written by workers and the host. */
+struct pe__map_live {
+    _Atomic uint32_t stop; /* no further item is started */
+    uint32_t pad0;
+    _Atomic uint64_t failed;
+    _Atomic uint64_t text_used;
+    uint64_t pad1[5];
+};
+
+struct pe__lane {
+    _Atomic uint64_t range;
+    uint64_t pad0[7];
+    _Atomic uint64_t hand;    /* {first:32, last:32} units */
+    _Atomic uint64_t running; /* item + 1 */
+    _Atomic uint64_t intent_own;
+    _Atomic uint64_t intent_range; /* {middle, last, 0} as a range word */
+    _Atomic uint32_t intent_victim; /* lane + 1, 0: no intent */
+    uint32_t pad1;
+    _Atomic uint64_t done;   /* items closed by owners of this lane; a progress figure */
+    uint64_t pad2[2];
+};
+
+_Static_assert(sizeof(struct pe__lane) == 128, "range and progress lie on a line each");
+_Static_assert(sizeof(struct pe__map_live) == 64, "one line");
+
+static inline uint64_t pe__range_word(uint64_t first, uint64_t last, uint64_t thief)
+{
+    return first << 40 | last << 16 | thief;
+}
+
+static inline uint64_t pe__range_first(uint64_t word)
+{
+    return word >> 40;
+}
+
+static inline uint64_t pe__range_last(uint64_t word)
+{
+    return word >> 16 & PE__LANE_UNITS_MAX;
+}
+
+static inline uint32_t pe__range_thief(uint64_t word)
+{
+    return (uint32_t)(word & 0xffff);
+}
+
+static inline uint64_t pe__range_units(uint64_t word)
+{
+    uint64_t first = pe__range_first(word), last = pe__range_last(word);
+    return last > first ? last - first : 0;
+}
+
+/* What an owner holds: units [first, last). */
+struct pe__hand {
+    uint64_t first, last;
+};
+
+/* Sets a lane to its share of the map; host, before its ticket is queued. */
+void pe__lane_reset(struct pe__lane *lane, uint64_t first_unit, uint64_t last_unit);
+
+/* Makes a lane whole after its owner died; returns what is still in hand (maybe nothing). */
+struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_t self);
+
+/* Takes up to `units` from the front of the own range. False: it is empty. */
+bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_hand);
+
+/* Steals half of the fullest other lane; the hand is its first unit. False: nothing is left to steal. */
+bool pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand);
+
+#endif

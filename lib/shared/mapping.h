@@ -1,0 +1,129 @@
+/*
+ * mapping.h - the memory that host, keeper and workers share, and where everything lies in it.
+ *
+ * One range of addresses, mapped shared before the keeper is forked, so it has the same address everywhere:
+ *
+ *     config, tail, map descriptors, ring      written by the host alone; workers map these pages read-only
+ *     slots, bells, lanes, records, ...        written as the heads of their files say
+ *     reply blocks                             written by the workers that took them
+ *     heap                                     arguments, map inputs and outputs, pe_pool_alloc; bookkeeping in the host
+ *
+ * The range is reserved, not committed: pages appear when they are touched. Where the system refuses the wished size
+ * (a limit on address space, strict overcommit) smaller ones are tried.
+ *
+ * The view (struct pe__shared) is private memory of each process: pointers and sizes in it are believed, values behind
+ * the pointers are not.
+ */
+#ifndef PE__SHARED_MAPPING_H
+#define PE__SHARED_MAPPING_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <parexec/worker.h>
+
+#include "shared/bell.h"
+#include "shared/block.h"
+#include "shared/lane.h"
+#include "shared/record.h"
+#include "shared/ring.h"
+#include "shared/slot.h"
+
+/* What keeper and workers need to know; constant once the keeper is forked, but for `stop`. */
+struct pe__config {
+    uint32_t workers;
+    uint32_t flags;
+    uint32_t cpus;
+    uint32_t max_deaths;
+    uint32_t keep_fd_count;
+    uint32_t depth; /* pools around this one: 0 in a program, 1 in a pool's worker, ... */
+    uint64_t jobs_per_worker;
+    uint64_t max_reply_bytes;
+    int64_t grace_ns;
+    pe_worker_fn *worker_init, *worker_exit;
+    void *worker_context;
+    pid_t host_pid;
+    sigset_t host_mask; /* of the creating thread, for PE_POOL_KEEP_SIGNALS */
+    _Atomic uint32_t stop __attribute__((aligned(64))); /* workers leave when the queue is empty */
+};
+
+/* Counted by the keeper, shown in statistics, believed by nobody. */
+struct pe__keeper_counts {
+    _Atomic uint64_t restarts, recycled;
+    uint64_t pad[6];
+};
+
+/* Sizes that decide the layout. */
+struct pe__geometry {
+    uint32_t workers;
+    uint32_t records;
+    uint32_t ring_entries; /* a power of two, at least `records` */
+    uint32_t keep_fd_count;
+    uint64_t reply_bytes; /* wished budget of the reply blocks */
+    uint64_t heap_bytes;  /* wished */
+};
+
+struct pe__shared {
+    unsigned char *base;
+    size_t bytes;
+    int memfd; /* -1: anonymous */
+    struct pe__geometry geometry;
+    /* read-only to workers */
+    size_t readonly_bytes;
+    struct pe__config *config;
+    _Atomic uint64_t *tail; /* entries pushed so far */
+    struct pe__map *maps;
+    int32_t *keep_fds;
+    _Atomic uint64_t *ring;
+    /* shared */
+    struct pe__keeper_counts *counts;
+    _Atomic uint64_t *head;
+    _Atomic uint32_t *host_waits;
+    struct pe__bell_group *groups;
+    struct pe__slot *slots;
+    struct pe__map_live *lives;
+    struct pe__lane *lanes; /* PE__MAPS_MAX * workers */
+    struct pe__record *records;
+    unsigned char *texts; /* PE_TEXT_BYTES_MAX for each record */
+    _Atomic uint64_t *block_words;
+    struct pe__block_table blocks;
+    unsigned char *heap;
+    size_t heap_bytes;
+};
+
+/* Lays the parts out for a geometry, relative to base NULL; `ret->bytes` tells the total. */
+void pe__mapping_plan(struct pe__shared *ret, const struct pe__geometry *geometry);
+
+/* Reserves and maps anonymous memory, trying smaller budgets where the wished ones are refused. 0 or an error. */
+int pe__mapping_new(struct pe__shared *ret, const struct pe__geometry *geometry);
+
+/* The same, as a memory file over the reserved range [at, at + at_bytes); the view's memfd is to be sent to the seed. */
+int pe__mapping_new_at(struct pe__shared *ret, const struct pe__geometry *geometry, void *at, size_t at_bytes);
+
+/* Maps another process's memory file at the same address, over a range that was reserved there. */
+int pe__mapping_attach(struct pe__shared *ret, const struct pe__geometry *geometry, void *at, int memfd);
+
+/* Unmaps; a range that was reserved beforehand becomes a reservation again. */
+void pe__mapping_fini(struct pe__shared *shared);
+
+/* Gives the pages of a range back to the system; they read as zero when touched again. */
+void pe__mapping_discard(void *memory, size_t bytes);
+
+/* In a worker: what only the host writes becomes read-only. */
+int pe__mapping_protect(struct pe__shared *shared);
+
+static inline struct pe__lane *pe__mapping_lanes(const struct pe__shared *shared, uint32_t map)
+{
+    return &shared->lanes[(size_t)map * shared->geometry.workers];
+}
+
+static inline unsigned char *pe__mapping_text(const struct pe__shared *shared, uint32_t record)
+{
+    return &shared->texts[(size_t)record * PE_TEXT_BYTES_MAX];
+}
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * record.h - the job record and its claim word.
+ *
+ * A record is in exactly one phase, told by one 64-bit word {sequence:40, owner:16, phase:8} that is only ever
+ * moved by compare-and-swap of the whole word (but for the host, which alone touches a record that is FREE or final):
+ *
+ *     FREE -> QUEUED                                  host, once everything else in the record is written
+ *     QUEUED -> RUNNING(owner)                        worker: the claim; ownership is the same instruction
+ *     QUEUED -> CANCELLED                             host
+ *     RUNNING(owner) -> DONE                          worker, once the result is written
+ *     RUNNING(owner) -> STOPPING(owner)               keeper, before it signals the owner
+ *     RUNNING(owner) -> CRASHED | EXITED              keeper, once the owner is reaped
+ *     STOPPING(owner) -> TIMED_OUT | CANCELLED        keeper, once the owner is reaped
+ *     any final phase -> FREE                         host, after taking the result over
+ *
+ * Who writes the other fields:
+ *     "host" fields     the host while FREE; constant from QUEUED to a final phase
+ *     "worker" fields   the owner while RUNNING
+ *     "ending" fields   the owner before its swap to DONE, or the keeper, after the owner was reaped, before its swap
+ *     cancel            the host, any time; a flag that only ever goes from 0 to 1 between QUEUED and FREE
+ *     attempts          the keeper, between the reaping of one owner and the fork of the next
+ *
+ * Orders. Every swap is at least acquire-release: the release half publishes the fields written before it, the
+ * acquire half of the next party's swap (or the host's acquire load of a final phase) makes them visible. The
+ * claim and the completion are sequentially consistent, since both are followed by a look at an announcement
+ * (see bell.h) that must not move in front of them.
+ *
+ * A death before the claim's swap leaves QUEUED: somebody else claims. A death after it leaves RUNNING(owner), with
+ * the result fields in any state: the keeper overwrites the ending and nobody reads the rest. A death after the
+ * completion's swap leaves a whole result. The keeper finds what a dead worker held by its slot's hint, which is
+ * stored before the claim, and by a scan of all words where the hint does not fit.
+ */
+#ifndef PE__SHARED_RECORD_H
+#define PE__SHARED_RECORD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <parexec/job.h>
+
+enum pe__record_phase {
+    PE__RECORD_FREE = 0,
+    PE__RECORD_QUEUED = 1,
+    PE__RECORD_RUNNING = 2,
+    PE__RECORD_STOPPING = 3,
+    PE__RECORD_DONE = 4,
+    PE__RECORD_CRASHED = 5,
+    PE__RECORD_EXITED = 6,
+    PE__RECORD_TIMED_OUT = 7,
+    PE__RECORD_CANCELLED = 8,
+};
+
+enum pe__record_kind {
+    PE__RECORD_JOB = 1,    /* run `fn` over the argument */
+    PE__RECORD_TICKET = 2, /* serve lane `lane` of map `map` until the map has no items left */
+};
+
+#define PE__RECORD_SEQUENCE_MASK ((UINT64_C(1) << 40) - 1)
+#define PE__RECORD_ARG_INLINE 80
+#define PE__RECORD_REPLY_INLINE 64
+#define PE__RECORD_NO_BLOCK UINT32_MAX
+
+struct pe__record {
+    _Atomic uint64_t word;
+    /* host */
+    pe_job_fn *fn;
+    uint64_t arg_bytes;
+    const void *arg_block; /* NULL: the argument lies in `arg` */
+    uint32_t retries;
+    uint16_t map, lane; /* of a ticket */
+    _Atomic uint32_t cancel;
+    uint32_t kind;
+    unsigned char arg[PE__RECORD_ARG_INLINE];
+    /* worker and ending */
+    uint64_t start_ticks, end_ticks;
+    uint64_t reply_bytes;
+    uint32_t reply_block; /* PE__RECORD_NO_BLOCK: the reply lies in `reply` */
+    int32_t code;
+    _Atomic uint32_t attempts;
+    int32_t pid;
+    uint16_t text_bytes;
+    uint16_t has_reply;
+    int32_t stop_signal;
+    uint32_t pad[4];
+    unsigned char reply[PE__RECORD_REPLY_INLINE];
+};
+
+_Static_assert(sizeof(struct pe__record) == 256, "a record is four cache lines");
+_Static_assert(offsetof(struct pe__record, reply) == 192, "replies are aligned for any type");
+_Static_assert(offsetof(struct pe__record, start_ticks) == 128, "host and worker halves share no cache line");
+
+static inline uint64_t pe__record_word(uint64_t sequence, uint32_t owner, enum pe__record_phase phase)
+{
+    return sequence << 24 | (uint64_t)(owner & 0xffff) << 8 | (uint64_t)phase;
+}
+
+static inline uint64_t pe__record_sequence(uint64_t word)
+{
+    return word >> 24;
+}
+
+static inline uint32_t pe__record_owner(uint64_t word)
+{
+    return (uint32_t)(word >> 8) & 0xffff;
+}
+
+static inline uint32_t pe__record_phase(uint64_t word)
+{
+    return (uint32_t)(word & 0xff);
+}
+
+static inline bool pe__record_is_final(uint64_t word)
+{
+    return pe__record_phase(word) >= PE__RECORD_DONE;
+}
+
+/* True while a worker owns the record. */
+static inline bool pe__record_is_held(uint64_t word)
+{
+    uint32_t phase = pe__record_phase(word);
+    return phase == PE__RECORD_RUNNING || phase == PE__RECORD_STOPPING;
+}
+
+static inline bool pe__record_swap(struct pe__record *record, uint64_t from, uint64_t to)
+{
+    return atomic_compare_exchange_strong_explicit(&record->word, &from, to, memory_order_seq_cst,
+                                                   memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * hygiene.c - a clean process out of a copy of somebody else's.
+ *
+ * Everything here runs in a single-threaded child whose parent may have had many threads; until the worker's first
+ * user function only async-signal-safe calls are made, apart from stdio's own buffers, whose locks libc makes anew in a
+ * forked child.
+ */
+#include "worker/hygiene.h"
+
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+bool pe__worker_die_with(pid_t parent)
+{
+    /* The signal follows the parent's thread, not its process: the keeper has just one. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return getppid() == parent;
+}
+
+void pe__worker_reset_signals(const sigset_t *ignored)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action = { .sa_handler = SIG_DFL };
+        if (sigismember(ignored, number) == 1)
+            action.sa_handler = SIG_IGN;
+        sigaction(number, &action, NULL); /* refused for SIGKILL, SIGSTOP and libc's own: as it should be */
+    }
+}
+
+void pe__worker_drop_stdio(void)
+{
+    __fpurge(stdin);
+    __fpurge(stdout);
+    __fpurge(stderr);
+}
+
+/* Asked after every item, so a look into the buffer is worth more than a call. */
+static bool has_pending(FILE *stream)
+{
+#ifdef __GLIBC__
+    return stream->_IO_write_ptr != stream->_IO_write_base;
+#else
+    return __fpending(stream) > 0;
+#endif
+}
+
+void pe__worker_flush_stdio(void)
+{
+    if (has_pending(stdout))
+        fflush(stdout);
+    if (has_pending(stderr))
+        fflush(stderr);
+}
+
+#ifdef __GLIBC__
+static void leave_at_once(int status, void *unused)
+{
+    (void)unused;
+    pe__worker_flush_stdio();
+    _exit(status);
+}
+
+void pe__worker_guard_exit(void)
+{
+    /* Handlers run last in, first out: those of the function come before this one, those of the host never. */
+    on_exit(leave_at_once, NULL);
+}
+#else
+static void leave_at_once(void)
+{
+    pe__worker_flush_stdio();
+    _exit(EXIT_FAILURE); /* plain atexit does not tell the status */
+}
+
+void pe__worker_guard_exit(void)
+{
+    atexit(leave_at_once);
+}
+#endif

@@ -1,0 +1,101 @@
+/*
+ * idle.c - how a worker waits: a short spin while a CPU is to spare, then a sleep that costs nothing.
+ *
+ * Waking a sleeper across cores takes two orders of magnitude longer than a spin that succeeds, so a worker spins for a
+ * bounded time first. No more workers spin at once than there are CPUs beyond the host's own; the others give the CPU away
+ * a few times and sleep. A spin that ends in sleep halves the next one, a successful one restores it.
+ */
+#include <sched.h>
+
+#include "base/clock.h"
+#include "base/cpu_relax.h"
+#include "worker/serve.h"
+
+#define SPIN_NS_MOST 30000
+#define SPIN_NS_LEAST 2000
+#define LOOKS_PER_CLOCK 32
+#define YIELDS 4
+
+static uint64_t ticks_of(uint64_t ns)
+{
+    const uint64_t sample = UINT64_C(1) << 24;
+    int64_t sample_ns = pe__base_ticks_to_ns(sample);
+    return sample_ns > 0 ? ns * sample / (uint64_t)sample_ns : ns;
+}
+
+void pe__worker_idle_init(struct pe__worker *worker)
+{
+    worker->spin_ticks_most = ticks_of(SPIN_NS_MOST);
+    worker->spin_ticks = worker->spin_ticks_most;
+}
+
+static bool has_news(const struct pe__worker *worker)
+{
+    return atomic_load_explicit(worker->shared->tail, memory_order_acquire) > worker->cursor ||
+           atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0;
+}
+
+/* The bit of a worker that dies here is cleared by the keeper; a wrong count costs time only. */
+static bool may_spin(struct pe__worker *worker)
+{
+    uint64_t before = atomic_fetch_or_explicit(&worker->group->spinning, worker->bit, memory_order_relaxed);
+    if ((uint32_t)__builtin_popcountll(before) + 1 < worker->shared->config->cpus)
+        return true;
+    atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
+    return false;
+}
+
+static bool spin(struct pe__worker *worker)
+{
+    uint64_t start = pe__base_ticks();
+    do {
+        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+            if (has_news(worker))
+                return true;
+            pe__base_cpu_relax();
+        }
+    } while (pe__base_ticks() - start < worker->spin_ticks);
+    return false;
+}
+
+static bool spin_if_allowed(struct pe__worker *worker)
+{
+    if (!may_spin(worker))
+        return false;
+    bool found = spin(worker);
+    atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
+    if (found)
+        worker->spin_ticks = worker->spin_ticks_most;
+    else if (worker->spin_ticks > worker->spin_ticks_most * SPIN_NS_LEAST / SPIN_NS_MOST)
+        worker->spin_ticks /= 2;
+    return found;
+}
+
+static bool yield_a_little(const struct pe__worker *worker)
+{
+    for (int i = 0; i < YIELDS; i++) {
+        sched_yield();
+        if (has_news(worker))
+            return true;
+    }
+    return false;
+}
+
+/* Announce, look again, sleep: the order that bell.h argues. */
+static void sleep_until_rung(struct pe__worker *worker)
+{
+    uint32_t seen = atomic_load_explicit(&worker->slot->bell, memory_order_acquire);
+    atomic_fetch_or_explicit(&worker->group->sleepers, worker->bit, memory_order_seq_cst);
+    if (atomic_load_explicit(worker->shared->tail, memory_order_seq_cst) <= worker->cursor &&
+        atomic_load_explicit(&worker->shared->config->stop, memory_order_seq_cst) == 0)
+        pe__bell_sleep(worker->slot, seen, -1);
+    atomic_fetch_and_explicit(&worker->group->sleepers, ~worker->bit, memory_order_seq_cst);
+}
+
+void pe__worker_idle(struct pe__worker *worker)
+{
+    worker->ticks = 0;
+    if (has_news(worker) || spin_if_allowed(worker) || yield_a_little(worker))
+        return;
+    sleep_until_rung(worker);
+}

@@ -1,0 +1,186 @@
+/*
+ * items.c - a worker's part of a map: takes units from its lane, steals when the lane is empty, runs items one by one.
+ *
+ * `running` is stored before an item's function is called and the item's state is closed after its output is
+ * written, so a death at any instant is charged to one item at most, and to none when it hits between items
+ * (lane.h has the argument). An item is run only by the worker that has its unit in hand.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "worker/hygiene.h"
+#include "worker/serve.h"
+
+/* A chunk is in hand and cannot be stolen: keep it short in time, but long enough to hide the cost of taking it. */
+#define CHUNK_NS 20000
+#define CHUNK_GROWTH 8
+
+/* Constant while the lane is served. */
+struct part {
+    struct pe__worker *worker;
+    const struct pe__map *map;
+    struct pe__map_live *live;
+    struct pe__lane *lanes;
+    struct pe__lane *lane;
+    uint32_t self;
+};
+
+static bool is_stopped(const struct part *part)
+{
+    return atomic_load_explicit(&part->live->stop, memory_order_relaxed) != 0;
+}
+
+/* Puts the message into the map's texts, as far as there is room. */
+static void keep_text(const struct part *part, struct pe__item_detail *detail)
+{
+    const struct pe__worker_scope *scope = &part->worker->scope;
+    detail->text_bytes = 0;
+    if (scope->text_bytes == 0)
+        return;
+    uint64_t at = atomic_fetch_add_explicit(&part->live->text_used, scope->text_bytes, memory_order_relaxed);
+    if (scope->text_bytes > part->map->text_bytes || at > part->map->text_bytes - scope->text_bytes)
+        return;
+    memcpy(part->map->texts + at, scope->text, scope->text_bytes);
+    detail->text_at = (uint32_t)at;
+    detail->text_bytes = (uint16_t)scope->text_bytes;
+}
+
+static void count_failure(const struct part *part)
+{
+    uint64_t failed = atomic_fetch_add_explicit(&part->live->failed, 1, memory_order_relaxed) + 1;
+    if (part->map->on_error != 0 && failed >= part->map->on_error)
+        atomic_store_explicit(&part->live->stop, 1, memory_order_relaxed);
+}
+
+static void close_with_detail(const struct part *part, uint64_t item, int code, uint64_t ticks)
+{
+    struct pe__item_detail *detail = &part->map->detail[item];
+    uint8_t before = atomic_load_explicit(&part->map->state[item], memory_order_relaxed);
+    detail->kind = PE_RETURNED;
+    detail->code = code;
+    detail->pid = part->worker->pid;
+    detail->attempts = before == PE__ITEM_RETRIED ? detail->attempts + 1 : 1;
+    detail->worker = (uint16_t)part->worker->index;
+    detail->run_ns = pe__base_ticks_to_ns(ticks);
+    keep_text(part, detail);
+    atomic_store_explicit(&part->map->state[item], PE__ITEM_DETAILED, memory_order_release);
+    if (code != 0)
+        count_failure(part);
+}
+
+/* The plain case: no detail is kept of items that return 0. Returns the first item not run. */
+static uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last)
+{
+    const struct pe__map *map = part->map;
+    struct pe__worker_scope *scope = &part->worker->scope;
+    pe_map_fn *fn = map->fn;
+    const void *context = map->context;
+    uint64_t in_bytes = map->in_bytes, out_bytes = map->out_bytes;
+    const unsigned char *in = map->in + first * in_bytes;
+    unsigned char *out = map->out + first * out_bytes;
+    _Atomic uint8_t *state = map->state;
+    for (uint64_t item = first; item < last; item++, in += in_bytes, out += out_bytes) {
+        if (is_stopped(part))
+            return item;
+        atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
+        int code = fn(in, out, context);
+        pe__worker_flush_stdio();
+        if (code == 0 && scope->text_bytes == 0)
+            atomic_store_explicit(&state[item], PE__ITEM_RETURNED, memory_order_release);
+        else
+            close_with_detail(part, item, code, 0);
+        scope->text_bytes = 0;
+    }
+    return last;
+}
+
+/* Times every item, and skips those that were closed in an earlier life. */
+static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t last)
+{
+    const struct pe__map *map = part->map;
+    for (uint64_t item = first; item < last; item++) {
+        uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
+        if (state != PE__ITEM_OPEN && state != PE__ITEM_RETRIED)
+            continue;
+        if (is_stopped(part))
+            return item;
+        uint64_t start = pe__base_ticks();
+        part->worker->scope.text_bytes = 0;
+        atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
+        int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
+        pe__worker_flush_stdio();
+        close_with_detail(part, item, code, pe__base_ticks() - start);
+    }
+    return last;
+}
+
+/* False: the map was stopped. */
+static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
+{
+    const struct pe__map *map = part->map;
+    uint64_t first = hand.first * map->unit, last = hand.last * map->unit;
+    if (last > map->count)
+        last = map->count;
+    if (first >= last)
+        return true;
+    uint64_t end = fresh && !map->timed ? run_plain(part, first, last) : run_careful(part, first, last);
+    uint64_t ran = end - first;
+    part->worker->served += ran;
+    atomic_store_explicit(&part->lane->done,
+                          atomic_load_explicit(&part->lane->done, memory_order_relaxed) + ran, memory_order_relaxed);
+    atomic_store_explicit(&part->worker->slot->ended,
+                          atomic_load_explicit(&part->worker->slot->ended, memory_order_relaxed) + ran,
+                          memory_order_relaxed);
+    return end == last;
+}
+
+/* Units to take next, from how long the last ones took. */
+static uint64_t next_units(const struct part *part, uint64_t units, uint64_t ticks)
+{
+    uint64_t left = pe__range_units(atomic_load_explicit(&part->lane->range, memory_order_relaxed));
+    uint64_t grown = units * CHUNK_GROWTH;
+    int64_t ns = pe__base_ticks_to_ns(ticks);
+    if (ns > 0 && units * CHUNK_NS / (uint64_t)ns < grown)
+        grown = units * CHUNK_NS / (uint64_t)ns;
+    if (grown > left / 2)
+        grown = left / 2;
+    return grown > 0 ? grown : 1;
+}
+
+static uint64_t at_most_life(const struct part *part, uint64_t units)
+{
+    uint64_t left = pe__worker_life_left(part->worker);
+    return units < left ? units : left;
+}
+
+bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record)
+{
+    const struct pe__shared *shared = worker->shared;
+    struct part part = { .worker = worker, .self = record->lane };
+    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers)
+        return true; /* only a scribbler gets here */
+    part.map = &shared->maps[record->map];
+    part.live = &shared->lives[record->map];
+    part.lanes = pe__mapping_lanes(shared, record->map);
+    part.lane = &part.lanes[part.self];
+    worker->scope.cancel = &part.live->stop;
+    worker->scope.running = &part.lane->running;
+    worker->scope.text_bytes = 0;
+
+    bool going = run_hand(&part, pe__lane_recover(part.lanes, part.map->lanes, part.self), false);
+    uint64_t units = part.map->chunk != 0 ? part.map->chunk : 1;
+    while (going && !is_stopped(&part)) {
+        struct pe__hand hand;
+        uint64_t start = pe__base_ticks();
+        if (pe__worker_life_left(worker) == 0)
+            return false;
+        if (!pe__lane_take(part.lane, at_most_life(&part, units), &hand) &&
+            !pe__lane_steal(part.lanes, part.map->lanes, part.self, &hand))
+            break;
+        going = run_hand(&part, hand, true);
+        if (part.map->chunk == 0)
+            units = next_units(&part, hand.last - hand.first, pe__base_ticks() - start);
+    }
+    worker->scope.running = NULL;
+    return true;
+}

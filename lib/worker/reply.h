@@ -1,0 +1,27 @@
+/*
+ * reply.h - the bytes a job gives back: they start in a small place and move to larger ones as they grow.
+ *
+ * Where larger places come from is the owner's business (shared blocks in a worker, malloc in an inline pool).
+ * The first failure sticks: later writes fail too, and the job's code becomes that error.
+ */
+#ifndef PE__WORKER_REPLY_H
+#define PE__WORKER_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <parexec/job.h>
+
+struct pe_reply {
+    unsigned char *data;
+    size_t bytes;
+    size_t capacity;
+    size_t limit; /* most bytes allowed */
+    int error;
+    bool written; /* a reply of no bytes differs from no reply */
+    /* Moves the data to a place of at least `bytes`; sets data and capacity. 0 or an error. */
+    int (*grow)(struct pe_reply *reply, size_t bytes);
+    void *owner; /* whoever grows it */
+};
+
+#endif

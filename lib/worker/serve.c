@@ -1,0 +1,274 @@
+/*
+ * serve.c - claim, run, complete.
+ *
+ * The claim and the completion are the two swaps of record.h. Between them the worker owns the record; a completion
+ * that fails means that the keeper has begun to stop this worker: it touches nothing more and waits to be killed.
+ * The slot's hint is stored before the claim, so whatever instant this process dies at, the keeper finds what it held.
+ */
+#include "worker/serve.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
+#include <parexec/pool.h>
+
+#include "base/clock.h"
+#include "worker/hygiene.h"
+
+static noreturn void leave(struct pe__worker *worker)
+{
+    const struct pe__config *config = worker->shared->config;
+    atomic_store_explicit(&worker->slot->life, PE__SLOT_RETIRING, memory_order_release);
+    if (config->worker_exit != NULL)
+        config->worker_exit(config->worker_context);
+    pe__worker_flush_stdio();
+    _exit(0);
+}
+
+static noreturn void await_death(void)
+{
+    for (;;)
+        pause();
+}
+
+uint64_t pe__worker_life_left(const struct pe__worker *worker)
+{
+    uint64_t limit = worker->shared->config->jobs_per_worker;
+    if (limit == 0)
+        return UINT64_MAX;
+    return limit > worker->served ? limit - worker->served : 0;
+}
+
+/* Takes a larger shared block; the reply's bytes move along and the smaller one is given back. */
+static int grow_in_blocks(struct pe_reply *reply, size_t bytes)
+{
+    struct pe__worker *worker = reply->owner;
+    const struct pe__shared *shared = worker->shared;
+    uint64_t holder = pe__ring_entry(pe__record_sequence(worker->word), worker->record_index);
+    uint32_t block;
+    atomic_store_explicit(&worker->slot->has_block, 1, memory_order_relaxed);
+    if (!pe__block_take(&shared->blocks, shared->block_words, bytes, holder, &block))
+        return PE_ENOMEM;
+    const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
+    unsigned char *place = shared->base + pe__block_offset(block_class, block);
+    memcpy(place, reply->data, reply->bytes);
+    if (worker->reply_block != PE__RECORD_NO_BLOCK)
+        pe__block_give(shared->block_words, worker->reply_block);
+    worker->reply_block = block;
+    reply->data = place;
+    reply->capacity = block_class->bytes;
+    return 0;
+}
+
+static void open_reply(struct pe__worker *worker, struct pe__record *record)
+{
+    uint64_t limit = worker->shared->config->max_reply_bytes;
+    worker->reply_block = PE__RECORD_NO_BLOCK;
+    worker->reply = (pe_reply){ .data = record->reply,
+                                .capacity = sizeof record->reply,
+                                .limit = limit != 0 ? limit : SIZE_MAX,
+                                .grow = grow_in_blocks,
+                                .owner = worker };
+}
+
+static void write_result(struct pe__worker *worker, struct pe__record *record, int code)
+{
+    const pe_reply *reply = &worker->reply;
+    bool failed = reply->error != 0;
+    if (failed && worker->reply_block != PE__RECORD_NO_BLOCK) {
+        pe__block_give(worker->shared->block_words, worker->reply_block);
+        worker->reply_block = PE__RECORD_NO_BLOCK;
+    }
+    record->code = failed ? reply->error : code;
+    record->has_reply = reply->written && !failed;
+    record->reply_bytes = failed ? 0 : reply->bytes;
+    record->reply_block = worker->reply_block;
+    record->pid = worker->pid;
+    record->stop_signal = 0;
+    record->text_bytes = (uint16_t)worker->scope.text_bytes;
+    if (worker->scope.text_bytes > 0)
+        memcpy(pe__mapping_text(worker->shared, worker->record_index), worker->scope.text, worker->scope.text_bytes);
+}
+
+static void run_job(struct pe__worker *worker, struct pe__record *record)
+{
+    const void *arg = record->arg_block != NULL ? record->arg_block : record->arg;
+    worker->scope.cancel = &record->cancel;
+    worker->scope.running = NULL;
+    worker->scope.text_bytes = 0;
+    open_reply(worker, record);
+    int code = record->fn(arg, record->arg_bytes, &worker->reply);
+    pe__worker_flush_stdio();
+    write_result(worker, record, code);
+    worker->served++;
+}
+
+static void run_ticket(struct pe__worker *worker, struct pe__record *record)
+{
+    if (!pe__worker_serve_items(worker, record))
+        leave(worker);
+    open_reply(worker, record);
+    worker->scope.text_bytes = 0;
+    write_result(worker, record, 0);
+}
+
+/* Swap to DONE, then look whether the host has announced that it sleeps. */
+static void complete(struct pe__worker *worker, struct pe__record *record)
+{
+    const struct pe__shared *shared = worker->shared;
+    uint64_t sequence = pe__record_sequence(worker->word);
+    atomic_store_explicit(&worker->slot->ended,
+                          atomic_load_explicit(&worker->slot->ended, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    if (!pe__record_swap(record, worker->word, pe__record_word(sequence, worker->index, PE__RECORD_DONE)))
+        await_death();
+    if (atomic_load_explicit(shared->host_waits, memory_order_seq_cst) != 0 &&
+        atomic_exchange_explicit(shared->host_waits, 0, memory_order_seq_cst) != 0)
+        pe__bell_ring_host(worker->host_bell);
+    if (atomic_load_explicit(&worker->slot->has_block, memory_order_relaxed) != 0)
+        atomic_store_explicit(&worker->slot->has_block, 0, memory_order_relaxed);
+}
+
+static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
+{
+    struct pe__record *record = &worker->shared->records[index];
+    worker->record_index = index;
+    worker->word = word;
+    record->start_ticks = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
+    if (record->kind == PE__RECORD_TICKET)
+        run_ticket(worker, record);
+    else
+        run_job(worker, record);
+    worker->ticks = pe__base_ticks();
+    record->end_ticks = worker->ticks;
+    complete(worker, record);
+    if (pe__worker_life_left(worker) == 0)
+        leave(worker);
+}
+
+/* Where to look first: behind what this worker has seen, and behind what all have pushed the hint over. */
+static uint64_t first_look(const struct pe__worker *worker, uint64_t tail)
+{
+    const struct pe__shared *shared = worker->shared;
+    uint64_t at = worker->cursor;
+    uint64_t head = atomic_load_explicit(shared->head, memory_order_relaxed);
+    if (head > at && head <= tail)
+        at = head;
+    if (tail - at > shared->geometry.ring_entries)
+        at = tail - shared->geometry.ring_entries;
+    return at;
+}
+
+static void look_done(struct pe__worker *worker, uint64_t at)
+{
+    _Atomic uint64_t *head = worker->shared->head;
+    worker->cursor = at;
+    uint64_t pushed = atomic_load_explicit(head, memory_order_relaxed);
+    if (pushed < at)
+        atomic_compare_exchange_weak_explicit(head, &pushed, at, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* True: a record has become this worker's. */
+static bool claim(struct pe__worker *worker, uint32_t *ret_index, uint64_t *ret_word)
+{
+    const struct pe__shared *shared = worker->shared;
+    uint64_t tail = atomic_load_explicit(shared->tail, memory_order_acquire);
+    for (uint64_t at = first_look(worker, tail); at < tail; at++) {
+        uint64_t entry = atomic_load_explicit(&shared->ring[at & (shared->geometry.ring_entries - 1)],
+                                              memory_order_acquire);
+        uint32_t index = pe__ring_record(entry);
+        if (index >= shared->geometry.records)
+            continue;
+        struct pe__record *record = &shared->records[index];
+        uint64_t queued = pe__record_word(pe__ring_sequence(entry), 0, PE__RECORD_QUEUED);
+        uint64_t running = pe__record_word(pe__ring_sequence(entry), worker->index, PE__RECORD_RUNNING);
+        if (atomic_load_explicit(&record->word, memory_order_relaxed) != queued)
+            continue;
+        atomic_store_explicit(&worker->slot->hint, index, memory_order_release);
+        if (pe__record_swap(record, queued, running)) {
+            look_done(worker, at + 1);
+            *ret_index = index;
+            *ret_word = running;
+            return true;
+        }
+    }
+    look_done(worker, tail);
+    return false;
+}
+
+/* A host that waits for room wants to hear of claims. */
+static void tell_claim(const struct pe__worker *worker)
+{
+    const struct pe__shared *shared = worker->shared;
+    if ((atomic_load_explicit(shared->host_waits, memory_order_seq_cst) & PE__BELL_WAITS_CLAIM) != 0 &&
+        atomic_exchange_explicit(shared->host_waits, 0, memory_order_seq_cst) != 0)
+        pe__bell_ring_host(worker->host_bell);
+}
+
+static noreturn void serve(struct pe__worker *worker)
+{
+    for (;;) {
+        uint32_t index;
+        uint64_t word;
+        if (claim(worker, &index, &word)) {
+            tell_claim(worker);
+            run(worker, index, word);
+        } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
+            leave(worker);
+        } else {
+            pe__worker_idle(worker);
+        }
+    }
+}
+
+static void initialise(struct pe__worker *worker)
+{
+    const struct pe__config *config = worker->shared->config;
+    if (config->worker_init != NULL) {
+        int result = config->worker_init(config->worker_context);
+        pe__worker_flush_stdio();
+        if (result != 0) {
+            atomic_store_explicit(&worker->slot->init_code, result, memory_order_release);
+            _exit(PE__WORKER_EXIT_INIT);
+        }
+    }
+    atomic_store_explicit(&worker->slot->life, PE__SLOT_SERVING, memory_order_release);
+    atomic_fetch_or_explicit(&worker->group->present, worker->bit, memory_order_seq_cst);
+    /* The host may be in pe_pool_new, waiting for the first worker. */
+    if (atomic_load_explicit(worker->shared->host_waits, memory_order_seq_cst) != 0 &&
+        atomic_exchange_explicit(worker->shared->host_waits, 0, memory_order_seq_cst) != 0)
+        pe__bell_ring_host(worker->host_bell);
+}
+
+static void take_over(struct pe__worker *worker, uint32_t inherited)
+{
+    if (inherited == PE__SLOT_NO_RECORD)
+        return;
+    uint64_t word = atomic_load_explicit(&worker->shared->records[inherited].word, memory_order_acquire);
+    if (pe__record_phase(word) == PE__RECORD_RUNNING && pe__record_owner(word) == worker->index)
+        run(worker, inherited, word);
+}
+
+noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited)
+{
+    static struct pe__worker self;
+    struct pe__worker *worker = &self;
+    worker->shared = shared;
+    worker->index = index;
+    worker->slot = &shared->slots[index];
+    worker->group = &shared->groups[index / PE__BELL_GROUP_WORKERS];
+    worker->bit = pe__bell_bit(index);
+    worker->host_bell = host_bell;
+    worker->pid = getpid();
+    worker->scope = (struct pe__worker_scope){ .index = (int32_t)index, .depth = shared->config->depth + 1 };
+    pe__worker_scope_set_process(&worker->scope);
+    pe__worker_idle_init(worker);
+    pe__worker_drop_stdio();
+    pe__worker_guard_exit();
+    pe__mapping_protect(shared);
+    initialise(worker);
+    take_over(worker, inherited);
+    serve(worker);
+}

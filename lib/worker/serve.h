@@ -1,0 +1,54 @@
+/* serve.h - a worker's life: initialise, then claim, run and complete records until told to leave. */
+#ifndef PE__WORKER_SERVE_H
+#define PE__WORKER_SERVE_H
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+#include "shared/mapping.h"
+#include "worker/reply.h"
+#include "worker/scope.h"
+
+/* Exit code of a worker whose initialiser failed; told apart from a user's by the slot's life. */
+#define PE__WORKER_EXIT_INIT 70
+
+struct pe__worker {
+    struct pe__shared *shared;
+    uint32_t index;
+    struct pe__slot *slot;
+    struct pe__bell_group *group;
+    uint64_t bit;
+    int host_bell;
+    int32_t pid;
+    uint64_t cursor;      /* every ring entry below it has been looked at */
+    uint64_t ticks;       /* end of the last thing done; 0: not known any more */
+    uint64_t served;      /* jobs and items in this life */
+    uint64_t spin_ticks;  /* the budget now */
+    uint64_t spin_ticks_most;
+    /* of the record in hand */
+    uint32_t record_index;
+    uint64_t word;
+    uint32_t reply_block;
+    pe_reply reply;
+    struct pe__worker_scope scope;
+};
+
+/*
+ * Runs in a fresh child of the keeper and never returns. `inherited` is the record that the slot's last life left RUNNING (or
+ * PE__SLOT_NO_RECORD): it is run first.
+ */
+noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited);
+
+/* Waits in idle.c until there may be something to claim, the pool's end included. */
+void pe__worker_idle(struct pe__worker *worker);
+
+/* Sets the spin budget from the clock. */
+void pe__worker_idle_init(struct pe__worker *worker);
+
+/* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket stays held. */
+bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
+
+/* Jobs and items this life may still run. */
+uint64_t pe__worker_life_left(const struct pe__worker *worker);
+
+#endif
