@@ -309,8 +309,10 @@ int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
     *callback = (struct pe__callback){ .job = job, .fn = fn, .context = context };
     job->refs++;
     pe__base_list_push_back(job->ended ? &pool->ready_callbacks : &job->callbacks, &callback->link);
-    if (job->ended && pool->bell >= 0)
+    if (job->ended && pool->notice >= 0) {
         pe__bell_ring_host(pool->bell);
+        pe__bell_ring_host(pool->notice);
+    }
     pe__pool_leave(pool);
     return 0;
 }

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 
 #define BLOCK_ALIGN 64
+/* So that the sum of a map's parts cannot overflow either. */
+#define PRODUCT_MOST (SIZE_MAX / 16)
 
 int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
 {
@@ -35,7 +37,7 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
 static bool overflows(size_t count, size_t bytes)
 {
     size_t product;
-    return __builtin_mul_overflow(count, bytes, &product) || product > SIZE_MAX / 2;
+    return __builtin_mul_overflow(count, bytes, &product) || product > PRODUCT_MOST;
 }
 
 int pe__map_check(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,

@@ -190,7 +190,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->backend = (checked.flags & PE_POOL_INLINE) != 0 ? &pe__inline_backend : &pe__process_backend;
     pool->refs = 1;
     pool->state = PE__POOL_OPEN;
-    pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->epoll = -1;
+    pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->epoll = -1;
     pe__base_list_init(&pool->live);
     pe__base_list_init(&pool->busy);
     pe__base_list_init(&pool->ready_callbacks);

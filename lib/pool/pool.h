@@ -98,7 +98,8 @@ struct pe_pool {
     int bell;         /* eventfd */
     int alive;        /* read end: end of file when keeper and workers are gone */
     int keeper_pidfd; /* -1 where the kernel has none */
-    int epoll;        /* what pe_pool_fd gives: all of the above */
+    int notice;       /* eventfd: something for a loop outside, which a waiting thread has collected */
+    int epoll;        /* what pe_pool_fd gives: bell, control, keeper and notice */
     int failure;      /* what the keeper said before it gave up, 0: nothing */
 
     struct pe__entry *entries; /* one for each record */
@@ -123,7 +124,7 @@ struct pe_pool {
     pthread_t callback_thread;
     bool leader;
     uint32_t waiters;
-    bool armed; /* somebody sleeps on the descriptor outside the library */
+    bool armed; /* somebody sleeps on `epoll`, outside the library */
     uint32_t handled; /* jobs that ended since the last pe_pool_poll counted */
     struct pe__base_list job_cache; /* freed pe_job, by `link` */
     uint32_t job_cache_count;
@@ -150,6 +151,7 @@ int pe__pool_options_check(const pe_pool_options *given, pe_pool_options *ret_op
 int pe__pool_start_processes(pe_pool *pool);
 int pe__pool_open_descriptors(pe_pool *pool);
 void pe__pool_close_descriptors(pe_pool *pool);
+void pe__pool_unwatch_keeper(pe_pool *pool);
 
 /* enter.c: every public call begins with one of these. 0 with the mutex held, or an error without it. */
 int pe__pool_enter(pe_pool *pool);

@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <parexec/cpu.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fd.h"
 #include "keeper/seed.h"
 #include "keeper/spawn.h"
@@ -36,15 +36,28 @@ int pe__pool_open_descriptors(pe_pool *pool)
     pool->bell = pe__base_eventfd();
     if (pool->bell < 0)
         return pool->bell;
+    pool->notice = pe__base_eventfd();
+    if (pool->notice < 0)
+        return pool->notice;
     pool->epoll = pe__base_fd_raise(epoll_create1(EPOLL_CLOEXEC));
     if (pool->epoll < 0)
         return pool->epoll;
-    return watch(pool->epoll, pool->bell);
+    int result = watch(pool->epoll, pool->bell);
+    return result < 0 ? result : watch(pool->epoll, pool->notice);
+}
+
+/* What stays readable for ever would keep somebody's loop awake. */
+void pe__pool_unwatch_keeper(pe_pool *pool)
+{
+    if (pool->keeper_pidfd >= 0)
+        epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->keeper_pidfd, NULL);
+    if (pool->control >= 0)
+        epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->control, NULL);
 }
 
 void pe__pool_close_descriptors(pe_pool *pool)
 {
-    int *all[] = { &pool->epoll, &pool->keeper_pidfd, &pool->alive, &pool->control, &pool->bell };
+    int *all[] = { &pool->epoll, &pool->notice, &pool->keeper_pidfd, &pool->alive, &pool->control, &pool->bell };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         pe__base_fd_close(*all[i]);
         *all[i] = -1;
@@ -104,7 +117,7 @@ static void write_config(pe_pool *pool)
     struct pe__config *config = pool->shared.config;
     config->workers = options->workers;
     config->flags = options->flags;
-    config->cpus = (uint32_t)pe_cpu_count();
+    config->cpus = (uint32_t)pe__base_cpu_affinity();
     config->max_deaths = options->max_deaths;
     config->keep_fd_count = (uint32_t)options->keep_fd_count;
     config->depth = scope != NULL ? scope->depth : 0;

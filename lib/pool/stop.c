@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -31,12 +32,14 @@ static void end(pe_pool *pool, enum pe__pool_state state, uint32_t kind)
     await_all_dead(pool);
     pe__pool_settle_rest(pool, kind);
     pthread_cond_broadcast(&pool->changed);
+    pe__pool_unwatch_keeper(pool);
     if (pool->armed)
-        pe__bell_ring_host(pool->bell);
+        pe__bell_ring_host(pool->notice);
 }
 
 static void kill_keeper(const pe_pool *pool)
 {
+    shutdown(pool->control, SHUT_RDWR); /* it takes that for the host's end */
     if (pool->keeper_pidfd >= 0)
         pe__base_pidfd_send(pool->keeper_pidfd, SIGKILL); /* workers die with it */
 }

@@ -12,13 +12,17 @@
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "base/fd.h"
 #include "base/forked.h"
 #include "pool/pool.h"
 
 #define SPIN_NS 30000
 #define LOOKS_PER_CLOCK 32
+#define ROUNDS_ALONE 4
 #define YIELDS 8
 #define POLL_MOST 256
+/* A keeper that reads nothing for so long is not going to. */
+#define TELL_NS PE_SECONDS(5)
 /* A waiting host looks by itself this often, in case a scribbler has overwritten an announcement. */
 #define SAFETY_NS PE_SECONDS(1)
 
@@ -40,6 +44,16 @@ static uint32_t oldest_busy(const pe_pool *pool)
     return (uint32_t)(PE__BASE_LIST_ENTRY(pool->busy.next, struct pe__entry, link) - pool->entries);
 }
 
+static bool look_often(const pe_pool *pool, uint32_t record)
+{
+    for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+        if (record_has_ended(pool, record))
+            return true;
+        pe__base_cpu_relax();
+    }
+    return false;
+}
+
 /* Without the mutex: until the record's word is final, for a short while. */
 static void spin_on(pe_pool *pool, uint32_t record)
 {
@@ -48,15 +62,14 @@ static void spin_on(pe_pool *pool, uint32_t record)
             sched_yield();
         return;
     }
-    uint64_t start = pe__base_ticks();
-    do {
-        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
-            if (record_has_ended(pool, record))
-                return;
-            pe__base_cpu_relax();
-        }
-    } while (pe__base_ticks_to_ns(pe__base_ticks() - start) < SPIN_NS &&
-             atomic_load_explicit(&pool->interrupted, memory_order_relaxed) == 0);
+    int64_t end_ns = pe__base_now_ns() + SPIN_NS;
+    for (int round = 0; !look_often(pool, record); round++) {
+        if (pe__base_now_ns() >= end_ns ||
+            atomic_load_explicit(&pool->interrupted, memory_order_relaxed) != 0)
+            return;
+        if (round >= ROUNDS_ALONE)
+            sched_yield(); /* the worker may be waiting for this very CPU */
+    }
 }
 
 static void lead_spin(pe_pool *pool, uint32_t record)
@@ -111,8 +124,10 @@ static void step_down(pe_pool *pool)
     pool->leader = false;
     if (pool->waiters > 0)
         pthread_cond_broadcast(&pool->changed);
-    if (pool->armed)
-        pe__bell_ring_host(pool->bell); /* the ring that we took out may have been meant for the loop that watches */
+    if (pool->armed && pool->handled > 0) {
+        pool->armed = false;
+        pe__bell_ring_host(pool->notice); /* we took the ring that somebody's loop sleeps for */
+    }
 }
 
 static void follow(pe_pool *pool, int64_t deadline_ns)
@@ -173,8 +188,13 @@ void pe__pool_hear_keeper(pe_pool *pool)
 
 void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message)
 {
-    while (send(pool->control, message, sizeof *message, MSG_NOSIGNAL) < 0 && errno == EINTR)
-        ;
+    int64_t deadline_ns = pe_after(TELL_NS);
+    while (send(pool->control, message, sizeof *message, MSG_NOSIGNAL) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN || pe__base_fd_wait(pool->control, POLLOUT, deadline_ns) < 0)
+            return; /* it is gone, or as good as */
+    }
 }
 
 void pe_pool_interrupt(pe_pool *pool)
@@ -212,6 +232,7 @@ static int collect_some(pe_pool *pool)
 static int arm(pe_pool *pool)
 {
     pe__bell_drain(pool->bell);
+    pe__bell_drain(pool->notice);
     pool->armed = true;
     atomic_fetch_or_explicit(pool->shared.host_waits, PE__BELL_WAITS_ENDING, memory_order_seq_cst);
     return collect_some(pool);

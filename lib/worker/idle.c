@@ -11,23 +11,10 @@
 #include "base/cpu_relax.h"
 #include "worker/serve.h"
 
-#define SPIN_NS_MOST 30000
 #define SPIN_NS_LEAST 2000
 #define LOOKS_PER_CLOCK 32
+#define ROUNDS_ALONE 4
 #define YIELDS 4
-
-static uint64_t ticks_of(uint64_t ns)
-{
-    const uint64_t sample = UINT64_C(1) << 24;
-    int64_t sample_ns = pe__base_ticks_to_ns(sample);
-    return sample_ns > 0 ? ns * sample / (uint64_t)sample_ns : ns;
-}
-
-void pe__worker_idle_init(struct pe__worker *worker)
-{
-    worker->spin_ticks_most = ticks_of(SPIN_NS_MOST);
-    worker->spin_ticks = worker->spin_ticks_most;
-}
 
 static bool has_news(const struct pe__worker *worker)
 {
@@ -45,17 +32,27 @@ static bool may_spin(struct pe__worker *worker)
     return false;
 }
 
+static bool look_often(const struct pe__worker *worker)
+{
+    for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+        if (has_news(worker))
+            return true;
+        pe__base_cpu_relax();
+    }
+    return false;
+}
+
+/* After a few rounds in vain the CPU is offered each time: whoever is to bring the news may be waiting for this very one. */
 static bool spin(struct pe__worker *worker)
 {
-    uint64_t start = pe__base_ticks();
-    do {
-        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
-            if (has_news(worker))
-                return true;
-            pe__base_cpu_relax();
-        }
-    } while (pe__base_ticks() - start < worker->spin_ticks);
-    return false;
+    int64_t end_ns = pe__base_now_ns() + worker->spin_ns;
+    for (int round = 0; !look_often(worker); round++) {
+        if (pe__base_now_ns() >= end_ns)
+            return false;
+        if (round >= ROUNDS_ALONE)
+            sched_yield();
+    }
+    return true;
 }
 
 static bool spin_if_allowed(struct pe__worker *worker)
@@ -65,9 +62,9 @@ static bool spin_if_allowed(struct pe__worker *worker)
     bool found = spin(worker);
     atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
     if (found)
-        worker->spin_ticks = worker->spin_ticks_most;
-    else if (worker->spin_ticks > worker->spin_ticks_most * SPIN_NS_LEAST / SPIN_NS_MOST)
-        worker->spin_ticks /= 2;
+        worker->spin_ns = PE__WORKER_SPIN_NS;
+    else if (worker->spin_ns > SPIN_NS_LEAST)
+        worker->spin_ns /= 2;
     return found;
 }
 

@@ -135,11 +135,10 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
 }
 
 /* Units to take next, from how long the last ones took. */
-static uint64_t next_units(const struct part *part, uint64_t units, uint64_t ticks)
+static uint64_t next_units(const struct part *part, uint64_t units, int64_t ns)
 {
     uint64_t left = pe__range_units(atomic_load_explicit(&part->lane->range, memory_order_relaxed));
     uint64_t grown = units * CHUNK_GROWTH;
-    int64_t ns = pe__base_ticks_to_ns(ticks);
     if (ns > 0 && units * CHUNK_NS / (uint64_t)ns < grown)
         grown = units * CHUNK_NS / (uint64_t)ns;
     if (grown > left / 2)
@@ -171,7 +170,7 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     uint64_t units = part.map->chunk != 0 ? part.map->chunk : 1;
     while (going && !is_stopped(&part)) {
         struct pe__hand hand;
-        uint64_t start = pe__base_ticks();
+        int64_t start_ns = pe__base_now_ns();
         if (pe__worker_life_left(worker) == 0)
             return false;
         if (!pe__lane_take(part.lane, at_most_life(&part, units), &hand) &&
@@ -179,7 +178,7 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
             break;
         going = run_hand(&part, hand, true);
         if (part.map->chunk == 0)
-            units = next_units(&part, hand.last - hand.first, pe__base_ticks() - start);
+            units = next_units(&part, hand.last - hand.first, pe__base_now_ns() - start_ns);
     }
     worker->scope.running = NULL;
     return true;

@@ -264,7 +264,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     worker->pid = getpid();
     worker->scope = (struct pe__worker_scope){ .index = (int32_t)index, .depth = shared->config->depth + 1 };
     pe__worker_scope_set_process(&worker->scope);
-    pe__worker_idle_init(worker);
+    worker->spin_ns = PE__WORKER_SPIN_NS;
     pe__worker_drop_stdio();
     pe__worker_guard_exit();
     pe__mapping_protect(shared);

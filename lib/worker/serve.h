@@ -12,6 +12,9 @@
 /* Exit code of a worker whose initialiser failed; told apart from a user's by the slot's life. */
 #define PE__WORKER_EXIT_INIT 70
 
+/* Longest spin before a sleep: about what waking a sleeper costs. */
+#define PE__WORKER_SPIN_NS 30000
+
 struct pe__worker {
     struct pe__shared *shared;
     uint32_t index;
@@ -23,8 +26,7 @@ struct pe__worker {
     uint64_t cursor;      /* every ring entry below it has been looked at */
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
-    uint64_t spin_ticks;  /* the budget now */
-    uint64_t spin_ticks_most;
+    int64_t spin_ns;      /* how long the next wait may spin */
     /* of the record in hand */
     uint32_t record_index;
     uint64_t word;
@@ -41,9 +43,6 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
 
 /* Waits in idle.c until there may be something to claim, the pool's end included. */
 void pe__worker_idle(struct pe__worker *worker);
-
-/* Sets the spin budget from the clock. */
-void pe__worker_idle_init(struct pe__worker *worker);
 
 /* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket stays held. */
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
