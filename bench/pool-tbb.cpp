@@ -17,14 +17,14 @@
 
 extern "C" uint64_t work_job(uint64_t arg);
 
-namespace tbb = oneapi::tbb;
+namespace onetbb = oneapi::tbb;
 
 struct tbb_rival {
-    tbb::global_control limit;
-    tbb::task_arena workers; /* no place kept for the caller: enqueue only */
-    tbb::task_arena team;    /* the caller and workers - 1 more */
+    onetbb::global_control limit;
+    onetbb::task_arena workers; /* no place kept for the caller: enqueue only */
+    onetbb::task_arena team;    /* the caller and workers - 1 more */
     explicit tbb_rival(unsigned n)
-        : limit(tbb::global_control::max_allowed_parallelism, n + 1), workers(static_cast<int>(n), 0),
+        : limit(onetbb::global_control::max_allowed_parallelism, n + 1), workers(static_cast<int>(n), 0),
           team(static_cast<int>(n), 1)
     {
     }
@@ -62,7 +62,7 @@ void tbb_rival_one(tbb_rival *rival, uint64_t arg, uint64_t *ret_result)
 void tbb_rival_many(tbb_rival *rival, const uint64_t *args, uint64_t *results, size_t n)
 {
     rival->team.execute([=] {
-        tbb::task_group group;
+        onetbb::task_group group;
         for (size_t i = 0; i < n; i++)
             group.run([=] { results[i] = work_job(args[i]); });
         group.wait();
@@ -74,7 +74,7 @@ int tbb_rival_map(tbb_rival *rival, int (*fn)(const void *, void *, const void *
 {
     std::atomic<int> failed{ 0 };
     rival->team.execute([&] {
-        tbb::parallel_for(tbb::blocked_range<size_t>(0, count), [&](const tbb::blocked_range<size_t> &range) {
+        onetbb::parallel_for(onetbb::blocked_range<size_t>(0, count), [&](const onetbb::blocked_range<size_t> &range) {
             int bad = 0;
             for (size_t i = range.begin(); i != range.end(); i++)
                 bad |= fn(static_cast<const char *>(in) + i * in_bytes,

@@ -3,6 +3,7 @@
  * run against a shadow model. Its source is included, so that the tree of extents can be checked from inside
  * and its calls for private memory can fail on demand without touching anybody else's.
  */
+#include <sys/mman.h>
 #include <stdlib.h>
 
 static long fail_after = -1; /* private allocations that still succeed; -1: all */
@@ -24,22 +25,22 @@ static void *test_malloc(size_t bytes)
     return fails_now() ? NULL : malloc(bytes);
 }
 
-static void *test_calloc(size_t count, size_t bytes)
-{
-    return fails_now() ? NULL : calloc(count, bytes);
-}
-
 static void *test_realloc(void *memory, size_t bytes)
 {
     return fails_now() ? NULL : realloc(memory, bytes);
 }
 
+static void *test_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return fails_now() ? MAP_FAILED : mmap(at, bytes, protection, flags, fd, offset);
+}
+
+#define mmap test_mmap
 #define malloc test_malloc
-#define calloc test_calloc
 #define realloc test_realloc
 #include "shared/heap.c"
+#undef mmap
 #undef malloc
-#undef calloc
 #undef realloc
 
 #include <check.h>

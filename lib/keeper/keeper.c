@@ -99,9 +99,9 @@ static void save_host_signals(struct pe__keeper *keeper)
 
 static int open_signals(void)
 {
-    sigset_t none, watched;
-    sigemptyset(&none);
-    pe__worker_reset_signals(&none); /* an ignored SIGCHLD would reap our children for us */
+    sigset_t ignored, watched;
+    pe__keeper_worker_signals(&ignored); /* workers inherit; and an ignored SIGCHLD would reap our children for us */
+    pe__worker_reset_signals(&ignored);
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);
     sigaddset(&watched, SIGCONT);

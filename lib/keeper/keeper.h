@@ -67,7 +67,10 @@ struct pe__keeper {
 /* The whole life of a keeper, as a pe__spawn_fn over a struct pe__keeper_start. */
 noreturn void pe__keeper_run(struct pe__keeper_start *start);
 
-/* spawn of one worker, in workers.c: sets pid or, when fork fails, settles what the number holds and sets a later due time. */
+/* workers.c: what workers ignore, unless they keep the host's dispositions; the keeper sets it for all of them. */
+void pe__keeper_worker_signals(sigset_t *ret_ignored);
+
+/* workers.c: forks one worker: sets pid or, when fork fails, settles what the number holds and sets a later due time. */
 void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index);
 
 /* reap.c: takes the ends of all dead children and settles what they held. */

@@ -32,20 +32,22 @@ static void name_process(uint32_t index)
     prctl(PR_SET_NAME, name);
 }
 
+/* Ctrl-C is for the host to answer. */
+void pe__keeper_worker_signals(sigset_t *ret_ignored)
+{
+    sigemptyset(ret_ignored);
+    sigaddset(ret_ignored, SIGINT);
+    sigaddset(ret_ignored, SIGQUIT);
+}
+
 static void set_signals(const struct pe__keeper *keeper)
 {
     sigset_t mask;
+    sigemptyset(&mask);
     if (keeper->keep_signals) {
         for (int number = 1; number < NSIG; number++)
             sigaction(number, &keeper->host_actions[number], NULL);
         mask = keeper->shared->config->host_mask;
-    } else {
-        sigset_t ignored;
-        sigemptyset(&ignored);
-        sigaddset(&ignored, SIGINT);
-        sigaddset(&ignored, SIGQUIT);
-        pe__worker_reset_signals(&ignored);
-        sigemptyset(&mask);
     }
     sigprocmask(SIG_SETMASK, &mask, NULL);
 }

@@ -670,6 +670,24 @@ static const struct pe__shared_extent *extent_at(const struct pe__shared_heap *h
 
 /* ---- the interface ---- */
 
+/* Large and mostly untouched for ever. Straight from the system, because calloc would clear memory that it recycles. */
+static void *new_pages(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return pages != MAP_FAILED ? pages : NULL;
+}
+
+static void free_pages(void *pages, size_t bytes)
+{
+    if (pages)
+        munmap(pages, bytes);
+}
+
+static size_t dirty_bytes(size_t units)
+{
+    return (units + 63) / 64 * sizeof(uint64_t);
+}
+
 int pe__shared_heap_init(struct pe__shared_heap *heap, void *base, size_t bytes, size_t warm_limit_bytes)
 {
     size_t units = bytes >> UNIT_SHIFT;
@@ -681,9 +699,8 @@ int pe__shared_heap_init(struct pe__shared_heap *heap, void *base, size_t bytes,
     heap->unit_count = units;
     heap->warm_limit_units = warm_limit_bytes >> UNIT_SHIFT;
     heap->seed = 2463534242u;
-    /* Large and mostly untouched for ever: calloc takes them from the system, as untouched as the range. */
-    heap->owners = calloc(units, sizeof heap->owners[0]);
-    heap->dirty_bits = calloc((units + 63) / 64, sizeof heap->dirty_bits[0]);
+    heap->owners = new_pages(units * sizeof heap->owners[0]);
+    heap->dirty_bits = new_pages(dirty_bytes(units));
     if (!heap->owners || !heap->dirty_bits || have_spare(heap) < 0) {
         pe__shared_heap_fini(heap);
         return PE_ENOMEM;
@@ -711,8 +728,8 @@ void pe__shared_heap_fini(struct pe__shared_heap *heap)
             free((void *)owner);
     }
     free(heap->extents);
-    free(heap->dirty_bits);
-    free(heap->owners);
+    free_pages(heap->dirty_bits, dirty_bytes(heap->unit_count));
+    free_pages(heap->owners, heap->unit_count * sizeof heap->owners[0]);
     memset(heap, 0, sizeof *heap);
 }
 
