@@ -37,9 +37,9 @@ PE_BEGIN_DECLS
 
 typedef struct pe_init_options {
     size_t size;              /* sizeof(pe_init_options) */
-    uint64_t reserve_bytes;   /* range of addresses kept free for the shared memory of pools made from the seed, all
-                                 together; it costs no memory. Where it is refused, half of it is tried, and so on.
-                                 0: 16 TiB, or what can be had of it */
+    uint64_t reserve_bytes;   /* addresses kept free for the shared memory of all pools made from the
+                                 seed; they cost no memory. Where they are refused, half of them is
+                                 tried, and so on. 0: 16 TiB, or what can be had of it */
     uint32_t flags;           /* none yet: 0 */
     uint32_t reserved;        /* 0 */
 } pe_init_options;

@@ -31,14 +31,14 @@
 PE_BEGIN_DECLS
 
 /*
- * Runs once in a worker: worker_init of pe_pool_options before its first job, worker_exit when it leaves by
- * itself (the pool was joined, or jobs_per_worker is used up). A worker that is killed or crashes does not
- * run worker_exit, nor does one whose pool is killed or freed without a join.
+ * Runs once in a worker: worker_init of pe_pool_options before its first job, worker_exit when it leaves
+ * by itself (the pool was joined, or jobs_per_worker is used up). A worker that is killed or crashes does
+ * not run worker_exit, nor does one whose pool is killed or freed without a join.
  *
  * context   worker_context of the options: the same address, in memory as the worker sees it.
  * Returns: worker_init 0, or anything else for a failure: the worker ends. While no worker has begun to serve
- *          yet, pe_pool_new then returns PE_EINIT; later it counts as a death and the worker is replaced. What
- *          worker_exit returns means nothing.
+ *          yet, pe_pool_new then returns PE_EINIT; later it counts as a death and the worker is replaced.
+ *          What worker_exit returns means nothing.
  * It may call pe_worker_index; a message of pe_worker_fail goes nowhere. It must return or end the process.
  */
 typedef int pe_worker_fn(void *context);
@@ -53,8 +53,8 @@ typedef int pe_worker_fn(void *context);
 PE_EXPORT int pe_worker_index(void);
 
 /*
- * Whether the running job was asked to stop: by pe_job_cancel, by the end of a pe_pool_map that was cut short,
- * or, in a map, because as many items have failed as on_error allows. A function that runs long asks now and
+ * Whether the running job was asked to stop: by pe_job_cancel, by the end of a pe_pool_map that was cut
+ * short, or, in a map, because as many items have failed as on_error allows. A function that runs long asks now and
  * then and returns early; one that does not is ended by signals when the pool's grace is over. A killed pool
  * does not ask, it sends SIGTERM at once.
  *
@@ -83,8 +83,8 @@ PE_EXPORT uint64_t pe_worker_item(void);
  *           end in "...".
  * Returns: code. Errors: none. errno stays as it was.
  * Ownership: the text is copied.
- * Threads: the one that runs the function. Child: yes, that is what it is for; elsewhere it only returns code.
- * Since: 0.1
+ * Threads: the one that runs the function. Child: yes, that is what it is for; elsewhere it only returns
+ * code. Since: 0.1
  */
 PE_EXPORT int pe_worker_fail(int code, const char *format, ...) PE_FORMAT(2, 3);
 
