@@ -1,65 +1,291 @@
+/*
+ * job.h: what was handed to a pool, how it ended, and what it gave back.
+ *
+ * pe_pool_submit (pool.h) hands over a job: a function and a copy of some bytes. pe_pool_start_map hands over
+ * a whole map, which is one job too. Both give a handle, a pe_job, to wait with, to ask for the ending and
+ * the result, to cancel. That a job ended badly is no error of any call: the ending is a pe_status, whose kind
+ * tells whether the function returned, crashed, ended the process, or was cancelled.
+ *
+ *     static int add(const void *arg, size_t arg_bytes, pe_reply *reply)
+ *     {
+ *         const int *numbers = arg;
+ *         int sum = 0;
+ *
+ *         for (size_t i = 0; i < arg_bytes / sizeof *numbers; i++)
+ *             sum += numbers[i];
+ *         return pe_reply_write(reply, &sum, sizeof sum);
+ *     }
+ *
+ *     int numbers[3] = { 1, 2, 3 };
+ *     pe_job *job;
+ *     pe_status status;
+ *     const void *sum;
+ *
+ *     if (pe_pool_submit(pool, add, numbers, sizeof numbers, NULL, &job) == 0) {
+ *         if (pe_job_wait(job, PE_FOREVER) == 0 && pe_job_result(job, &sum, NULL) == 0)
+ *             printf("%d\n", *(const int *)sum);
+ *         else if (pe_job_status(job, &status) == 0 && status.kind == PE_CRASHED)
+ *             printf("killed by signal %d\n", (int)status.code);
+ *         pe_job_free(job);
+ *     }
+ *
+ * Threads: any thread may use a handle, several at once too; only pe_job_free must be the last use. Callbacks
+ * of pe_job_on_done run in the threads that call the pool's functions, see pe_done_fn. Forks: a handle belongs
+ * to the process that got it; in a child every call returns PE_EFORKED, and pe_job_free gives back the child's
+ * memory and leaves the parent's job alone. Workers are such children. Signals: not for signal handlers.
+ *
+ * Handles outlive their pool: after pe_pool_free every job has ended and can be asked until pe_job_free.
+ */
 #ifndef PAREXEC_JOB_H
 #define PAREXEC_JOB_H
+
 #include <parexec/export.h>
 #include <parexec/options.h>
+
 PE_BEGIN_DECLS
 
+/* A job that was handed to a pool. From pe_pool_submit and the like to pe_job_free. */
 typedef struct pe_job pe_job;
+
+/* What a running job gives back, while it runs. */
 typedef struct pe_reply pe_reply;
 
-/* How a job or an item ended. */
-#define PE_PENDING 0
-#define PE_RETURNED 1
-#define PE_CRASHED 2
-#define PE_EXITED 3
-#define PE_TIMED_OUT 4
-#define PE_CANCELLED 5
-#define PE_LOST 6
-#define PE_OUT_OF_MEMORY 7
+/* How a job or an item ended: pe_status.kind. More kinds may come: take an unknown one as failed. */
+#define PE_PENDING 0       /* it has not ended */
+#define PE_RETURNED 1      /* the function returned; code: what it returned, 0 being success */
+#define PE_CRASHED 2       /* a signal ended the worker; code: its number */
+#define PE_EXITED 3        /* the function ended the worker by exit or _exit; code: the exit status */
+#define PE_TIMED_OUT 4     /* it ran longer than its time limit; no limits can be set yet */
+#define PE_CANCELLED 5     /* cancelled before it started, or stopped while it ran */
+#define PE_LOST 6          /* the pool broke before it ended */
+#define PE_OUT_OF_MEMORY 7 /* it used more memory than its limit; no limits can be set yet */
 
+/*
+ * How a job or an item ended. 64 bytes, filled in by the library, never to grow. A member that has nothing
+ * to say is 0, and worker is -1.
+ *
+ * An item of a map is described in less detail than a job: queued_ns and stop_signal are 0. If it returned 0
+ * and its map had no options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed, run_ns is 0.
+ */
 typedef struct pe_status {
-    uint32_t kind;
-    int32_t code;
-    int32_t pid;
-    int32_t worker;
-    uint32_t attempts;
-    int32_t stop_signal;
-    uint64_t item;
-    int64_t queued_ns;
-    int64_t run_ns;
-    uint64_t reserved[2];
+    uint32_t kind;        /* PE_RETURNED and so on */
+    int32_t code;         /* return value, signal or exit status; of a job that was stopped: how its worker ended */
+    int32_t pid;          /* process that ran it last */
+    int32_t worker;       /* number of that worker; -1: none ran it, it is a map, or it is not known */
+    uint32_t attempts;    /* times it was begun and ended by itself: 1, or more after retries. A stop counts for
+                             none, so it is 0 for a job that was cancelled in its first attempt */
+    int32_t stop_signal;  /* last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none */
+    uint64_t item;        /* index in the map; of a job 0 */
+    int64_t queued_ns;    /* nanoseconds from pe_pool_submit to its start */
+    int64_t run_ns;       /* nanoseconds of its last attempt; of a map: from the call to its end */
+    uint64_t reserved[2]; /* 0 */
 } pe_status;
 
 typedef struct pe_job_options {
-    size_t size;
-    uint32_t retries;          /* after a crash or exit */
-    uint32_t priority;         /* 0 only, so far */
-    int64_t timeout_ns;        /* 0 only, so far: PE_ENOSYS */
-    int64_t deadline_ns;       /* 0 only, so far: PE_ENOSYS */
-    int64_t submit_deadline_ns; /* absolute; 0: wait as long as it takes */
+    size_t size;                /* sizeof(pe_job_options) */
+    uint32_t retries;           /* times to run the job again after a crash or an exit; 0: never. A job that
+                                   returns is never run again */
+    uint32_t priority;          /* 0 only, so far: else PE_ENOSYS */
+    int64_t timeout_ns;         /* 0 only, so far: else PE_ENOSYS */
+    int64_t deadline_ns;        /* 0 only, so far: else PE_ENOSYS */
+    int64_t submit_deadline_ns; /* when pe_pool_submit gives up waiting for room, a point in time as of
+                                   pe_after; 0: never. pe_pool_try_submit ignores it */
 } pe_job_options;
+
+/* All defaults. */
 #define PE_JOB_OPTIONS_INIT { sizeof(pe_job_options), 0, 0, 0, 0, 0 }
 
-#define PE_TEXT_MESSAGE 1
-#define PE_TEXT_OUTPUT 2
-#define PE_TEXT_BACKTRACE 3
-#define PE_TEXT_BYTES_MAX 1024  /* longer messages are cut and end in "..." */
+/* Which text of pe_job_item_text. */
+#define PE_TEXT_MESSAGE 1       /* what the function left by pe_worker_fail */
+#define PE_TEXT_OUTPUT 2        /* nothing yet: PE_ENODATA */
+#define PE_TEXT_BACKTRACE 3     /* nothing yet: PE_ENODATA */
 
+/* Room for one message with its final NUL; longer ones are cut and end in "...". */
+#define PE_TEXT_BYTES_MAX 1024
+
+/*
+ * A job's function. It runs in a worker process, on memory as the worker sees it: what the program held when
+ * the workers were forked (pool.h), changed by jobs that ran there before.
+ *
+ * arg         copy of the bytes that were submitted, aligned for any type; read only. With arg_bytes 0 it is
+ *             not NULL and not to be read (in a pool made with PE_POOL_INLINE it is the pointer submitted).
+ * arg_bytes   their number; may be 0.
+ * reply       where results go: pe_reply_write, pe_reply_reserve. Valid during the call only.
+ * Returns: 0, or the job's own error code, which is any other int. Both are PE_RETURNED; a reply is kept in
+ *          either case.
+ * It may crash, exit or be killed: that ends this job and no other. An exception that leaves it is a crash.
+ * What it leaves in the buffers of stdout and stderr is written out after it returns. It must not leave
+ * threads behind. The pool's own handle is of no use in it (PE_EFORKED); it may make pools of its own, up to
+ * four inside one another.
+ */
 typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
+
+/*
+ * Tells that a job has ended.
+ *
+ * job       its handle. Still valid if it was freed meanwhile, until the callback returns; a result that was
+ *           dropped so is gone.
+ * context   what was given to pe_job_on_done.
+ *
+ * Callbacks run in threads that are inside the pool: in pe_pool_poll, pe_pool_wait, pe_pool_join,
+ * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_job_wait, pe_job_wait_any, maps and reduces, and in
+ * pe_pool_submit when it has to wait; never inside pe_job_on_done. One at a time for each pool, without a lock
+ * of the library. A callback may submit (which never waits there: PE_EAGAIN), cancel, register, ask and free
+ * jobs. Waiting, joining, killing, polling and mapping there give PE_EDEADLK; the pool must not be freed
+ * there. It must return: no longjmp, no exception.
+ */
 typedef void pe_done_fn(pe_job *job, void *context);
 
+/*
+ * Waits until a job has ended.
+ *
+ * deadline_ns   point in time, as of pe_after; 0 only looks, PE_FOREVER waits without end.
+ * Returns: 0 when it has ended, well or badly.
+ * Errors: PE_ETIMEDOUT: it has not, by then. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called from a
+ *         callback of the pool and it has not ended. PE_EINVAL: job NULL, or a deadline that is negative or a
+ *         duration by mistake. PE_EFORKED.
+ * A signal handler that runs meanwhile does not end the wait.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_wait(pe_job *job, int64_t deadline_ns);
+
+/*
+ * Waits until at least one of several jobs of the same pool has ended.
+ *
+ * jobs          count handles; the same one may be there twice.
+ * count         1 and above. The time to look grows with it.
+ * deadline_ns   as for pe_job_wait.
+ * ret_index     gets the lowest index of one that has ended; may be NULL.
+ * Returns: 0.
+ * Errors: those of pe_job_wait. PE_EINVAL also for jobs NULL, count 0, a NULL among them, and jobs of
+ *         different pools.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size_t *ret_index);
+
+/*
+ * How a job ended, or that it has not.
+ *
+ * ret_status   filled in; kind is PE_PENDING while the job waits or runs, and then nothing else means much. A
+ *              map that ran to its end is PE_RETURNED, with code 0 or, when items failed, PE_EITEMS.
+ * Returns: 0.
+ * Errors: PE_EINVAL: job or ret_status NULL. PE_EFORKED.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_status(const pe_job *job, pe_status *ret_status);
+
+/*
+ * How one item of a map ended, or that it has not. For jobs of pe_pool_start_map.
+ *
+ * item         0 to count - 1. Of a job that is no map, item 0 is the job itself.
+ * ret_status   filled in. Once the map has ended, items that returned 0 have no more than kind, attempts and
+ *              item: options.statuses tells more of those.
+ * Returns: 0.
+ * Errors: PE_EINVAL: job or ret_status NULL, no such item. PE_ENOMEM: there was no memory to keep the
+ *         endings of the items that failed. PE_EFORKED.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
-PE_EXPORT int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const char **ret_text, size_t *ret_bytes);
+
+/*
+ * A text that a job or an item has left.
+ *
+ * item        as for pe_job_item_status.
+ * which       PE_TEXT_MESSAGE; there is nothing yet for the others.
+ * ret_text    gets the text, ended by a NUL.
+ * ret_bytes   gets its length without the NUL; may be NULL.
+ * Returns: 0.
+ * Errors: PE_EAGAIN: the job or map has not ended. PE_ENODATA: no text. PE_EINVAL: job or ret_text NULL, no
+ *         such item, an unknown which. PE_ENOMEM: as for pe_job_item_status. PE_EFORKED.
+ * Ownership: the text is the job's, until pe_job_free.
+ * Threads: any. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const char **ret_text,
+                               size_t *ret_bytes);
+
+/*
+ * What a job has replied. Maps have no reply: their results are in the caller's output.
+ *
+ * ret_data    gets the bytes, aligned for any type; may be NULL.
+ * ret_bytes   gets their number, 0 for an empty reply; may be NULL.
+ * Returns: 0. A job that returned an error code may have replied too.
+ * Errors: PE_EAGAIN: it has not ended. PE_ENODATA: it wrote no reply, or did not return. PE_EINVAL: job NULL.
+ *         PE_EFORKED.
+ * Ownership: the bytes are the job's, until pe_job_free, also after pe_pool_free. Up to 256 KiB lie in the
+ *         program's own memory. Larger replies stay in memory shared with the workers, which a worker that
+ *         writes where it should not could still change: copy before you check them if that matters.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_result(const pe_job *job, const void **ret_data, size_t *ret_bytes);
+
+/*
+ * Asks for a job or a map to be stopped. What waits in the queue has ended when the call returns. What runs
+ * is asked by pe_worker_cancelled; if it is still running after the pool's grace_ns, its worker gets SIGTERM,
+ * and after another grace_ns SIGKILL, and is replaced. Of a map no further item is started. Asking again for
+ * the same job begins the grace anew.
+ *
+ * Returns: 0 when the request was taken. The ending tells what came of it: PE_CANCELLED, or PE_RETURNED for a
+ *          job that returned first. Wait for it as for any other.
+ * Errors: PE_EALREADY: it has ended. PE_EINVAL: job NULL. PE_EFORKED.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_cancel(pe_job *job);
+
+/*
+ * Has a function called once the job has ended; at the next opportunity if it has ended already, never inside
+ * this call. Each accepted registration is called exactly once, in the order of registration.
+ *
+ * fn        the function, see pe_done_fn.
+ * context   handed to it; may be NULL.
+ * Returns: 0.
+ * Errors: PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_EFORKED.
+ * Ownership: the context stays the caller's. The registration keeps the job's memory, not its result, so the
+ *         handle may be freed before. Register before pe_pool_free: after it, only a later pe_job_wait on a
+ *         job of that pool would still call.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context);
+
+/*
+ * Gives a handle back, and its result and texts with it. A job that has not ended goes on and its result is
+ * dropped; to stop it, call pe_job_cancel first.
+ *
+ * job   NULL is fine.
+ * Ownership: the handle is gone; nobody else may be using it.
+ * Threads: any, callbacks too. Child: yes, for a child's copy of a handle; the parent's job stays as it is.
+ * Since: 0.1
+ */
 PE_EXPORT void pe_job_free(pe_job *job);
 
+/*
+ * Appends bytes to the reply of the running job.
+ *
+ * reply   what the function was given.
+ * data    bytes to copy; NULL only when there are none.
+ * bytes   0 and above; 0 makes an empty reply, which is not the same as none.
+ * Returns: 0.
+ * Errors: PE_ETOOBIG: more than max_reply_bytes of the pool. PE_ENOMEM: no memory for it. PE_EINVAL: reply
+ *         NULL, or data NULL with bytes. The first error of the first two kinds sticks: later writes return it
+ *         too, the reply is dropped, and the job ends as PE_RETURNED with that error as its code, whatever
+ *         the function returns.
+ * Ownership: the bytes are copied.
+ * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1
+ */
 PE_EXPORT int pe_reply_write(pe_reply *reply, const void *data, size_t bytes);
+
+/*
+ * Appends room to the reply of the running job, to be filled in by it: a result that is made in place is
+ * copied once less.
+ *
+ * bytes   0 and above.
+ * Returns: the start of the room, whose bytes are arbitrary. The first one of a job is aligned to 16 bytes,
+ *          later ones follow without a gap. It is valid until the next write or reserve, which may move the
+ *          whole reply, and no longer than the job runs.
+ * Errors: NULL: reply NULL, or no room, as for pe_reply_write.
+ * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1
+ */
 PE_EXPORT void *pe_reply_reserve(pe_reply *reply, size_t bytes);
 
 PE_END_DECLS
+
 #endif
