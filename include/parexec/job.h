@@ -3,8 +3,8 @@
  *
  * pe_pool_submit (pool.h) hands over a job: a function and a copy of some bytes. pe_pool_start_map hands over
  * a whole map, which is one job too. Both give a handle, a pe_job, to wait with, to ask for the ending and
- * the result, to cancel. That a job ended badly is no error of any call: the ending is a pe_status, whose kind
- * tells whether the function returned, crashed, ended the process, or was cancelled.
+ * the result, to cancel. That a job ended badly is no error of any call: the ending is a pe_status, whose
+ * kind tells whether the function returned, crashed, ended the process, or was cancelled.
  *
  *     static int add(const void *arg, size_t arg_bytes, pe_reply *reply)
  *     {
@@ -30,9 +30,10 @@
  *     }
  *
  * Threads: any thread may use a handle, several at once too; only pe_job_free must be the last use. Callbacks
- * of pe_job_on_done run in the threads that call the pool's functions, see pe_done_fn. Forks: a handle belongs
- * to the process that got it; in a child every call returns PE_EFORKED, and pe_job_free gives back the child's
- * memory and leaves the parent's job alone. Workers are such children. Signals: not for signal handlers.
+ * of pe_job_on_done run in the threads that call the pool's functions, see pe_done_fn. Forks: a handle
+ * belongs to the process that got it; in a child every call returns PE_EFORKED, and pe_job_free gives back
+ * the child's memory and leaves the parent's job alone. Workers are such children. Signals: not for signal
+ * handlers.
  *
  * Handles outlive their pool: after pe_pool_free every job has ended and can be asked until pe_job_free.
  */
@@ -65,15 +66,16 @@ typedef struct pe_reply pe_reply;
  * to say is 0, and worker is -1.
  *
  * An item of a map is described in less detail than a job: queued_ns and stop_signal are 0. If it returned 0
- * and its map had no options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed, run_ns is 0.
+ * and its map had no options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed, run_ns is
+ * 0.
  */
 typedef struct pe_status {
     uint32_t kind;        /* PE_RETURNED and so on */
-    int32_t code;         /* return value, signal or exit status; of a job that was stopped: how its worker ended */
+    int32_t code;         /* return value, signal or exit status; of a stopped job: how its worker ended */
     int32_t pid;          /* process that ran it last */
     int32_t worker;       /* number of that worker; -1: none ran it, it is a map, or it is not known */
-    uint32_t attempts;    /* times it was begun and ended by itself: 1, or more after retries. A stop counts for
-                             none, so it is 0 for a job that was cancelled in its first attempt */
+    uint32_t attempts;    /* times it was begun and ended by itself: 1, more after retries. A stop counts as
+                             none, so it is 0 for a job cancelled in its first attempt */
     int32_t stop_signal;  /* last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none */
     uint64_t item;        /* index in the map; of a job 0 */
     int64_t queued_ns;    /* nanoseconds from pe_pool_submit to its start */
@@ -129,9 +131,9 @@ typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
  *
  * Callbacks run in threads that are inside the pool: in pe_pool_poll, pe_pool_wait, pe_pool_join,
  * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_job_wait, pe_job_wait_any, maps and reduces, and in
- * pe_pool_submit when it has to wait; never inside pe_job_on_done. One at a time for each pool, without a lock
- * of the library. A callback may submit (which never waits there: PE_EAGAIN), cancel, register, ask and free
- * jobs. Waiting, joining, killing, polling and mapping there give PE_EDEADLK; the pool must not be freed
+ * pe_pool_submit when it has to wait; never inside pe_job_on_done. One at a time for each pool, without a
+ * lock of the library. A callback may submit (which never waits there: PE_EAGAIN), cancel, register, ask and
+ * free jobs. Waiting, joining, killing, polling and mapping there give PE_EDEADLK; the pool must not be freed
  * there. It must return: no longjmp, no exception.
  */
 typedef void pe_done_fn(pe_job *job, void *context);
@@ -141,9 +143,9 @@ typedef void pe_done_fn(pe_job *job, void *context);
  *
  * deadline_ns   point in time, as of pe_after; 0 only looks, PE_FOREVER waits without end.
  * Returns: 0 when it has ended, well or badly.
- * Errors: PE_ETIMEDOUT: it has not, by then. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called from a
- *         callback of the pool and it has not ended. PE_EINVAL: job NULL, or a deadline that is negative or a
- *         duration by mistake. PE_EFORKED.
+ * Errors: PE_ETIMEDOUT: it has not, by then. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called from
+ *         a callback of the pool and it has not ended. PE_EINVAL: job NULL, or a deadline that is negative or
+ *         a duration by mistake. PE_EFORKED.
  * A signal handler that runs meanwhile does not end the wait.
  * Threads: any. Child: no. Since: 0.1
  */
@@ -265,8 +267,8 @@ PE_EXPORT void pe_job_free(pe_job *job);
  * bytes   0 and above; 0 makes an empty reply, which is not the same as none.
  * Returns: 0.
  * Errors: PE_ETOOBIG: more than max_reply_bytes of the pool. PE_ENOMEM: no memory for it. PE_EINVAL: reply
- *         NULL, or data NULL with bytes. The first error of the first two kinds sticks: later writes return it
- *         too, the reply is dropped, and the job ends as PE_RETURNED with that error as its code, whatever
+ *         NULL, or data NULL with bytes. The first error of the first two kinds sticks: later writes return
+ *         it too, the reply is dropped, and the job ends as PE_RETURNED with that error as its code, whatever
  *         the function returns.
  * Ownership: the bytes are copied.
  * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1
