@@ -1,48 +1,152 @@
+/*
+ * map.h: types and options of maps and reduces. The calls themselves are in pool.h.
+ *
+ * A map calls a function for each element of an array, on all workers, and puts what it makes of element i
+ * into element i of another array. An element is called an item. An item that crashes, exits or is killed
+ * costs that item and nothing else: the others run, and its place in the output stays as it was.
+ *
+ *     static int square(const void *in, void *out, const void *context)
+ *     {
+ *         double x = *(const double *)in;
+ *
+ *         *(double *)out = x * x;
+ *         return 0;
+ *     }
+ *
+ *     double in[1000], out[1000];
+ *     pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+ *     pe_map_options options = PE_MAP_OPTIONS_INIT;
+ *
+ *     options.summary = &summary;
+ *     int error = pe_pool_map(pool, square, in, sizeof in[0], out, sizeof out[0], 1000, &options);
+ *
+ *     if (error == PE_EITEMS)
+ *         printf("%" PRIu64 " failed, the first is %" PRIu64 "\n", summary.failed, summary.first_failed);
+ *
+ * A reduce calls a function for parts of a range of integers and combines what the parts have made, in the
+ * order of the range: the result has the same bits for any number of workers, also with floating point.
+ *
+ * Items are divided among the workers beforehand; a worker that is through takes half of what another one
+ * has left. So items may run in any order, and no two workers ever run the same one.
+ *
+ * Threads, forks: the functions run in workers (see pe_job_fn in job.h), but for pe_combine_fn and
+ * pe_progress_fn, which run in the thread of the caller.
+ */
 #ifndef PAREXEC_MAP_H
 #define PAREXEC_MAP_H
+
 #include <parexec/export.h>
 #include <parexec/job.h>
+
 PE_BEGIN_DECLS
 
+/*
+ * An item's function, in a worker.
+ *
+ * in        element to work on: in_bytes long, read only. In memory of pe_pool_alloc it is the caller's own
+ *           element, else a copy. NULL only when the map has no input.
+ * out       where its result goes: out_bytes long. In memory of pe_pool_alloc it is the caller's own element,
+ *           with what it held before; else the bytes are arbitrary at first, and reach the caller only if the
+ *           item returns 0. NULL only when the map has no output.
+ * context   copy of the bytes in the options; NULL when there are none. Read only; it is shared by all.
+ * Returns: 0, or the item's own error code, which is any other int: the item has failed then. It is not run
+ *          again for that.
+ *
+ * Copies of arrays and of the context start at a multiple of 64 bytes. What else it may do: see pe_job_fn.
+ */
 typedef int pe_map_fn(const void *in, void *out, const void *context);
+
+/*
+ * A block's function of a reduce, in a worker.
+ *
+ * first, last   the numbers from first to last - 1; at least one.
+ * acc           copy of the neutral element, aligned to 16 bytes, to which the block is added.
+ * context       as for pe_map_fn.
+ * Returns: 0, or an error code, which ends the reduce with PE_EITEMS.
+ */
 typedef int pe_range_fn(uint64_t first, uint64_t last, void *acc, const void *context);
+
+/*
+ * Adds one part of a reduce to what has been combined so far. Called in the calling thread, in the order of
+ * the range.
+ *
+ * acc       the sum so far, aligned for any type; private to the reduce until it ends.
+ * part      what a block has made of the neutral element, aligned to 16 bytes. It comes out of another
+ *           process: any bytes must be accepted without harm.
+ * context   the caller's own bytes of the options, not a copy.
+ * Returns: 0, or anything else to end the reduce with PE_EITEMS.
+ * It must return (no longjmp, no exception) and not use the pool.
+ */
 typedef int pe_combine_fn(void *acc, const void *part, const void *context);
+
+/*
+ * Hears how far a map or reduce is, about every 100 ms while a thread waits in the pool, and once at the end.
+ *
+ * done      items that have ended, of a reduce blocks. At the end: without the cancelled and lost ones.
+ * failed    of those, the ones that did not return 0.
+ * total     all.
+ * context   progress_context of the options.
+ * It runs in a thread that is inside the pool, under the rules of pe_done_fn (job.h). A reduce calls it in
+ * the calling thread and not at all for an empty range.
+ */
 typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void *context);
 
-#define PE_CHUNK_AUTO 0
-#define PE_ON_ERROR_CONTINUE 0
-#define PE_ON_ERROR_STOP 1   /* any k > 0: stop once k items have failed */
+/* Values of pe_map_options. */
+#define PE_CHUNK_AUTO 0         /* chunk: by measured time */
+#define PE_ON_ERROR_CONTINUE 0  /* on_error: run all items, whatever becomes of others */
+#define PE_ON_ERROR_STOP 1      /* on_error: stop at the first failure; any k: once k items have failed */
+
+/* The most blocks that a reduce has. */
 #define PE_REDUCE_BLOCKS_MAX 1024
 
+/*
+ * What became of a map, in figures. Filled in at its end, through pe_map_options.summary.
+ *
+ * Of a reduce the blocks are counted: returned those that were combined, failed 1 for the group of blocks
+ * (see chunk) that ended the reduce, first_failed the first block of that group.
+ */
 typedef struct pe_map_summary {
-    size_t size;
+    size_t size;            /* sizeof(pe_map_summary), set by the caller */
     uint64_t returned;      /* items that returned 0 */
     uint64_t failed;        /* items that ended otherwise, cancelled and lost ones apart */
-    uint64_t cancelled;     /* items never started, or stopped */
-    uint64_t lost;
-    uint64_t first_failed;  /* lowest failed item; UINT64_MAX: none */
-    pe_status first;        /* its status */
-    int64_t wall_ns;
+    uint64_t cancelled;     /* items that never started, or were stopped */
+    uint64_t lost;          /* items that had not ended when the pool broke */
+    uint64_t first_failed;  /* lowest index of a failed item; UINT64_MAX: none */
+    pe_status first;        /* how that one ended */
+    int64_t wall_ns;        /* nanoseconds from the call to the end */
 } pe_map_summary;
+
+/* To be filled in. */
 #define PE_MAP_SUMMARY_INIT { sizeof(pe_map_summary), 0, 0, 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0 } }, 0 }
 
+/* What is pointed to, but for context, must live until the map has ended. */
 typedef struct pe_map_options {
-    size_t size;
-    uint64_t chunk;              /* most items taken at once; PE_CHUNK_AUTO */
-    const void *context;         /* copied */
-    size_t context_bytes;
-    pe_status *statuses;         /* count entries, or NULL */
-    pe_map_summary *summary;     /* size set by the caller, or NULL */
-    uint32_t on_error;
-    uint32_t retries;
-    int64_t timeout_ns;          /* 0 only, so far */
-    int64_t deadline_ns;         /* absolute; 0 none: of the whole map */
-    uint64_t max_inflight;       /* 0 only, so far: streams */
-    uint64_t inflight_bytes;     /* 0 only, so far: streams */
-    pe_progress_fn *progress;
-    void *progress_context;
+    size_t size;                 /* sizeof(pe_map_options) */
+    uint64_t chunk;              /* most items that a worker takes at once; what it has taken nobody else can
+                                    take over. PE_CHUNK_AUTO (0): so many as take about 20 us. Of a reduce:
+                                    blocks in one job; 0: 1 */
+    const void *context;         /* bytes that every item may read; copied in the call. NULL: none */
+    size_t context_bytes;        /* their number */
+    pe_status *statuses;         /* count entries, all filled in at the end of the map; NULL: not asked for.
+                                    Items are timed one by one only if it is there. Of a reduce: NULL */
+    pe_map_summary *summary;     /* filled in at the end, its size set before; NULL: not asked for */
+    uint32_t on_error;           /* stop once so many items have failed: no further one is started, those in
+                                    hand go on to their end. PE_ON_ERROR_CONTINUE (0): never. A reduce always
+                                    stops at the first */
+    uint32_t retries;            /* times to run an item (of a reduce: a group of blocks) again after a crash
+                                    or an exit; 0: never */
+    int64_t timeout_ns;          /* 0 only, so far: else PE_ENOSYS */
+    int64_t deadline_ns;         /* when pe_pool_map and pe_pool_reduce give up, a point in time as of
+                                    pe_after; 0: never. For pe_pool_start_map only of the wait for a place */
+    uint64_t max_inflight;       /* 0 only, so far: else PE_ENOSYS */
+    uint64_t inflight_bytes;     /* 0 only, so far: else PE_ENOSYS */
+    pe_progress_fn *progress;    /* told how far it is; NULL: nobody is */
+    void *progress_context;      /* handed to it */
 } pe_map_options;
+
+/* All defaults. */
 #define PE_MAP_OPTIONS_INIT { sizeof(pe_map_options), 0, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 PE_END_DECLS
+
 #endif
