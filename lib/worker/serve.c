@@ -255,16 +255,17 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
 {
     static struct pe__worker self;
     struct pe__worker *worker = &self;
-    worker->shared = shared;
-    worker->index = index;
-    worker->slot = &shared->slots[index];
-    worker->group = &shared->groups[index / PE__BELL_GROUP_WORKERS];
-    worker->bit = pe__bell_bit(index);
-    worker->host_bell = host_bell;
-    worker->pid = getpid();
-    worker->scope = (struct pe__worker_scope){ .index = (int32_t)index, .depth = shared->config->depth + 1 };
+    /* All of it anew: in a pool that a job made, this is a copy of the job's worker in the middle of its life. */
+    *worker = (struct pe__worker){ .shared = shared,
+                                   .index = index,
+                                   .slot = &shared->slots[index],
+                                   .group = &shared->groups[index / PE__BELL_GROUP_WORKERS],
+                                   .bit = pe__bell_bit(index),
+                                   .host_bell = host_bell,
+                                   .pid = getpid(),
+                                   .spin_ns = PE__WORKER_SPIN_NS,
+                                   .scope = { .index = (int32_t)index, .depth = shared->config->depth + 1 } };
     pe__worker_scope_set_process(&worker->scope);
-    worker->spin_ns = PE__WORKER_SPIN_NS;
     pe__worker_drop_stdio();
     pe__worker_guard_exit();
     pe__mapping_protect(shared);
