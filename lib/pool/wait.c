@@ -212,11 +212,12 @@ int pe_pool_fd(const pe_pool *pool)
     return pe__base_forked(pool->token) ? PE_EFORKED : pool->epoll;
 }
 
+/* What ended while jobs were submitted counts too, and may be more than one call tells. */
 static int take_handled(pe_pool *pool)
 {
-    int handled = (int)pool->handled;
-    pool->handled = 0;
-    return handled;
+    uint32_t handled = pool->handled < POLL_MOST ? pool->handled : POLL_MOST;
+    pool->handled -= handled;
+    return (int)handled;
 }
 
 static int collect_some(pe_pool *pool)
