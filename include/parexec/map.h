@@ -117,7 +117,8 @@ typedef struct pe_map_summary {
 } pe_map_summary;
 
 /* To be filled in. */
-#define PE_MAP_SUMMARY_INIT { sizeof(pe_map_summary), 0, 0, 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0 } }, 0 }
+#define PE_MAP_SUMMARY_INIT \
+    { sizeof(pe_map_summary), 0, 0, 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0 } }, 0 }
 
 /* What is pointed to, but for context, must live until the map has ended. */
 typedef struct pe_map_options {

@@ -1,78 +1,400 @@
+/*
+ * pool.h: a process pool: workers, and the queue before them.
+ *
+ * A pool runs functions of the program in worker processes. Jobs go in one by one (pe_pool_submit) or as maps
+ * and reduces over many items (pe_pool_map, pe_pool_start_map, pe_pool_reduce); map.h and job.h describe the
+ * functions and what comes back. What crashes, exits or gets killed is one job or one item: the worker is
+ * replaced and the others do not notice.
+ *
+ *     pe_pool *pool;
+ *     pe_job *job;
+ *     int error = pe_pool_new(NULL, &pool);
+ *
+ *     if (error < 0)
+ *         return error;
+ *     error = pe_pool_submit(pool, compile, "a.c", 4, NULL, &job);
+ *     if (error == 0) {
+ *         pe_job_wait(job, PE_FOREVER);
+ *         ...
+ *         pe_job_free(job);
+ *     }
+ *     pe_pool_join(pool, PE_FOREVER);
+ *     pe_pool_free(pool);
+ *
+ * What workers see. Workers are forked from the program: they see its functions and its memory as they were
+ * at pe_pool_new (with PE_POOL_FROM_SEED: at pe_init), each in a copy of its own. Later changes do not reach
+ * them, theirs do not reach the program or each other, and a pointer into memory that is younger than the
+ * fork is worthless there. What a job needs goes with it as bytes, results come back as bytes; large data is
+ * best kept in memory of pe_pool_alloc, which all share at the same address.
+ *
+ * Processes. A pool has one further process, the keeper, which forks the workers, sees them die and replaces
+ * them; the library makes no threads. None of these processes is a child of the program: no wait of it finds
+ * them, no SIGCHLD comes for them, and its own SIGCHLD handling does not disturb them. All end within a
+ * second when the program ends, in whatever way. If the keeper is killed, the pool is broken: PE_EBROKEN.
+ *
+ * Workers start with default signal handling and an open mask, but ignore SIGINT and SIGQUIT (Ctrl-C is for
+ * the program to deal with); with descriptors 0 to 2 and keep_fds, all others closed; with empty stdio
+ * buffers. No atexit handler or destructor of the program runs in them.
+ *
+ * Threads: any thread may use a pool, several at once; only pe_pool_free must be the last use. A program that
+ * has threads when it makes a pool should read init.h. Waiting: of several waiting threads one looks after
+ * the pool for all. Callbacks run inside these calls, see pe_done_fn in job.h.
+ *
+ * Forks: a pool belongs to the process that made it. In a child of the program, and in a worker, each call
+ * returns PE_EFORKED; pe_pool_free gives back the child's memory and descriptors, and the parent's pool
+ * stays as it is. A child may make pools of its own.
+ *
+ * Signals: only pe_pool_interrupt may be called in a signal handler. Signals do not end waits.
+ */
 #ifndef PAREXEC_POOL_H
 #define PAREXEC_POOL_H
+
 #include <parexec/export.h>
 #include <parexec/job.h>
 #include <parexec/map.h>
 #include <parexec/options.h>
 #include <parexec/worker.h>
+
 PE_BEGIN_DECLS
 
+/* Workers and the queue before them. From pe_pool_new to pe_pool_free. */
 typedef struct pe_pool pe_pool;
 
-#define PE_POOL_INLINE    (UINT32_C(1) << 0)  /* everything in the caller */
-#define PE_POOL_FROM_SEED (UINT32_C(1) << 1)  /* keeper forked by the process that pe_init made */
-#define PE_POOL_KEEP_FDS  (UINT32_C(1) << 2)  /* workers keep all descriptors */
-#define PE_POOL_KEEP_SIGNALS (UINT32_C(1) << 3)  /* workers keep dispositions and mask of the creating thread */
+/*
+ * Flags of pe_pool_options.
+ *
+ * PE_POOL_INLINE         no processes: jobs and maps run in the calling thread, inside the call that hands
+ *                        them over. For debugging. Nothing is isolated, a crash is the program's, nothing can
+ *                        be cancelled or interrupted, retries mean nothing, the worker index is 0. A function
+ *                        that runs so must not wait for, join or free the pool.
+ * PE_POOL_FROM_SEED      workers come from the process that pe_init made (init.h). Not with PE_POOL_KEEP_FDS.
+ * PE_POOL_KEEP_FDS       workers keep all descriptors of the program. Ends of pipes and sockets then stay
+ *                        open in them too, so their other ends see no end of file.
+ * PE_POOL_KEEP_SIGNALS   workers keep the signal dispositions of the program and the mask of the thread that
+ *                        makes the pool. From the seed the mask only.
+ */
+#define PE_POOL_INLINE (UINT32_C(1) << 0)
+#define PE_POOL_FROM_SEED (UINT32_C(1) << 1)
+#define PE_POOL_KEEP_FDS (UINT32_C(1) << 2)
+#define PE_POOL_KEEP_SIGNALS (UINT32_C(1) << 3)
+
+/* The most workers that a pool has. */
 #define PE_WORKERS_MAX 1024
 
 typedef struct pe_pool_options {
-    size_t size;
-    uint32_t workers;            /* 0: pe_cpu_count() */
-    uint32_t flags;
-    pe_worker_fn *worker_init;
-    pe_worker_fn *worker_exit;
-    void *worker_context;
-    uint64_t queue_jobs;         /* jobs that may wait unclaimed; 0: 4096 */
-    uint64_t shared_bytes;       /* shared memory for pe_pool_alloc, arguments, map data; 0: chosen */
-    uint64_t jobs_per_worker;    /* 0: no limit */
-    uint64_t max_reply_bytes;    /* 0: no limit but memory */
-    uint64_t memory_limit_bytes; /* 0 only, so far */
-    uint64_t rss_limit_bytes;    /* 0 only, so far */
-    uint32_t max_deaths;         /* consecutive deaths without a success before PE_EBROKEN; 0: 100; UINT32_MAX: no limit */
-    uint32_t inner_threads;      /* 0 only, so far */
-    int64_t idle_ns;             /* 0 only, so far */
-    int64_t grace_ns;            /* between flag, SIGTERM and SIGKILL; 0: 100 ms; PE_NOW: none */
-    const int32_t *keep_fds;
-    size_t keep_fd_count;
+    size_t size;                 /* sizeof(pe_pool_options) */
+    uint32_t workers;            /* 1 to PE_WORKERS_MAX; 0: pe_cpu_count() of them */
+    uint32_t flags;              /* PE_POOL_*; 0: none */
+    pe_worker_fn *worker_init;   /* run by each worker before its first job; NULL: nothing is */
+    pe_worker_fn *worker_exit;   /* run by a worker that leaves by itself; NULL: nothing is */
+    void *worker_context;        /* handed to both, an address that means the same in the workers' memory */
+    uint64_t queue_jobs;         /* jobs that may wait for a worker, at most 2^20; with more, pe_pool_submit
+                                    waits. Maps and what runs do not count. 0: 4096 */
+    uint64_t shared_bytes;       /* range of addresses for pe_pool_alloc, arguments and arrays of maps. It
+                                    costs memory only as far as it is used; less is taken where it is refused.
+                                    0: twice the machine's memory */
+    uint64_t jobs_per_worker;    /* replace a worker once it has run so many jobs and items; 0: never */
+    uint64_t max_reply_bytes;    /* most bytes of one reply; 0: what memory holds */
+    uint64_t memory_limit_bytes; /* 0 only, so far: else PE_ENOSYS */
+    uint64_t rss_limit_bytes;    /* 0 only, so far: else PE_ENOSYS */
+    uint32_t max_deaths;         /* worker deaths in a row, with no job or item ended in between, that break
+                                    the pool. The first five are replaced at once, later ones after 100 ms.
+                                    0: 100; UINT32_MAX: it never breaks for that */
+    uint32_t inner_threads;      /* 0 only, so far: else PE_ENOSYS */
+    int64_t idle_ns;             /* 0 only, so far: else PE_ENOSYS */
+    int64_t grace_ns;            /* time that a job which is to stop has before SIGTERM, and again before
+                                    SIGKILL; 0: 100 ms; PE_NOW: SIGKILL at once */
+    const int32_t *keep_fds;     /* descriptors that workers keep, besides 0 to 2, under the same numbers;
+                                    read in the call. NULL: none */
+    size_t keep_fd_count;        /* their number, at most 65536; with PE_POOL_FROM_SEED 200 */
 } pe_pool_options;
-#define PE_POOL_OPTIONS_INIT { sizeof(pe_pool_options), 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
 
+/* All defaults. */
+#define PE_POOL_OPTIONS_INIT \
+    { sizeof(pe_pool_options), 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
+
+/* What a pool has done since it was made, and what it is doing. The blocks of a reduce are jobs. */
 typedef struct pe_stats {
-    size_t size;
-    uint32_t workers;        /* asked for */
-    uint32_t workers_alive;
-    uint64_t submitted;      /* jobs accepted, a map is one */
-    uint64_t queued;         /* not yet claimed */
-    uint64_t running;
-    uint64_t returned;       /* jobs ended with kind PE_RETURNED */
-    uint64_t crashed;        /* PE_CRASHED or PE_EXITED */
-    uint64_t cancelled;
-    uint64_t restarts;       /* workers replaced after a death */
-    uint64_t recycled;       /* workers replaced after jobs_per_worker */
-    uint64_t bytes_in;       /* argument and map input bytes handed over */
-    uint64_t bytes_out;      /* reply and map output bytes received */
-    uint64_t shared_bytes_used;
+    size_t size;                /* sizeof(pe_stats), set by the caller */
+    uint32_t workers;           /* asked for */
+    uint32_t workers_alive;     /* past their initialiser and not dead */
+    uint64_t submitted;         /* jobs accepted, a map is one */
+    uint64_t queued;            /* jobs that wait for a worker, maps apart */
+    uint64_t running;           /* jobs neither queued nor ended, and all maps that have not ended */
+    uint64_t returned;          /* jobs ended as PE_RETURNED, with whatever code */
+    uint64_t crashed;           /* jobs ended as PE_CRASHED or PE_EXITED */
+    uint64_t cancelled;         /* jobs ended as PE_CANCELLED */
+    uint64_t restarts;          /* workers replaced after a death, also one that stopping a job took */
+    uint64_t recycled;          /* workers replaced after jobs_per_worker */
+    uint64_t bytes_in;          /* bytes of arguments and map inputs handed over */
+    uint64_t bytes_out;         /* bytes of replies and map outputs received */
+    uint64_t shared_bytes_used; /* bytes of shared memory in use, as rounded up: pe_pool_alloc, arguments,
+                                   running maps */
 } pe_stats;
+
+/* To be filled in. */
 #define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
+/*
+ * Makes a pool. Returns as soon as one worker has finished its initialiser and can run jobs; the others
+ * follow by themselves.
+ *
+ * options    NULL: all defaults, a worker for each usable CPU.
+ * ret_pool   gets the pool.
+ * Returns: 0.
+ * Errors: PE_EINIT: the first worker's initialiser failed or crashed. PE_EINVAL: ret_pool NULL, a wrong size,
+ *         unknown flags, a number out of range, PE_POOL_FROM_SEED before pe_init. PE_ENOSYS: a member that is
+ *         for a later release. PE_EAGAIN: no process can be had now. PE_ENOMEM. PE_EMFILE, PE_ENFILE: no
+ *         descriptors; a pool takes about half a dozen. PE_EPERM: in a worker, four pools inside one another
+ *         already. PE_EBROKEN: the keeper ended at once, the seed perhaps too.
+ * Ownership: the pool is the caller's, to be freed by pe_pool_free. The options are copied; functions and
+ *         worker_context must stay valid in the workers, not in the program.
+ * Threads: any. Child: yes, also in a worker, up to four pools inside one another. Since: 0.1
+ */
 PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
-PE_EXPORT int pe_pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options, pe_job **ret_job);
-PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options, pe_job **ret_job);
-PE_EXPORT int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes, size_t count, const pe_map_options *options);
-PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes, size_t count, const pe_map_options *options, pe_job **ret_job);
-PE_EXPORT int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint64_t first, uint64_t last, void *acc, size_t acc_bytes, const pe_map_options *options);
+
+/*
+ * Hands over a job: fn will be called in a worker with a copy of the argument. Jobs start in the order of
+ * submission. While queue_jobs jobs wait already, the call waits for room, and looks after the pool
+ * meanwhile.
+ *
+ * fn          the job's function. It must have been loaded when the workers were forked.
+ * arg         arg_bytes bytes, copied; NULL only when there are none.
+ * arg_bytes   0 and above. Up to 80 bytes travel cheapest.
+ * options     NULL: all defaults.
+ * ret_job     gets a handle; NULL: none is wanted, and what the job replies is dropped.
+ * Returns: 0.
+ * Errors: PE_ETIMEDOUT: no room by options.submit_deadline_ns. PE_EINTR: pe_pool_interrupt was called while
+ *         it waited. PE_EAGAIN: no room, in a callback, where it does not wait. PE_ECLOSED: closed, joined or
+ *         killed. PE_EBROKEN. PE_ENOTLOADED: the library that fn is in was loaded after the fork. PE_ENOMEM.
+ *         PE_EINVAL: pool or fn NULL, arg NULL with arg_bytes, wrong options. PE_ENOSYS: an option for a
+ *         later release. PE_EFORKED. After any of them nothing was handed over.
+ * Ownership: the handle is the caller's, to be freed by pe_job_free, before or after the pool. The argument
+ *         stays the caller's and is not needed any more.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
+                             const pe_job_options *options, pe_job **ret_job);
+
+/*
+ * Hands over a job as pe_pool_submit does, but never waits.
+ *
+ * Parameters, Returns, Ownership: as for pe_pool_submit; submit_deadline_ns is ignored.
+ * Errors: PE_EAGAIN: the queue is full. The others as for pe_pool_submit, but not PE_ETIMEDOUT and PE_EINTR.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
+                                 const pe_job_options *options, pe_job **ret_job);
+
+/*
+ * Runs a function over an array, on all workers, and waits for the end: fn(in + i * in_bytes, out + i *
+ * out_bytes, context) for each i below count. Arrays in memory of pe_pool_alloc are used in place; others are
+ * copied to shared memory and back.
+ *
+ * fn          the items' function, see pe_map_fn. It must have been loaded when the workers were forked.
+ * in          count elements of in_bytes each; NULL only when count or in_bytes is 0.
+ * out         count elements of out_bytes each; NULL only when count or out_bytes is 0. It must not overlap
+ *             the input. Elements whose item did not return 0 keep what they held, if the array is copied;
+ *             one in memory of pe_pool_alloc may have been written in part.
+ * count       0 and above; 0 is a map that has ended well. No product with a size may come near SIZE_MAX.
+ * options     NULL: all defaults.
+ * Returns: 0 when every item returned 0.
+ * Errors: PE_EITEMS: it ran to its end, or on_error stopped it, and not every item returned 0. Cut short were
+ *         PE_ETIMEDOUT: options.deadline_ns passed; PE_EINTR: pe_pool_interrupt was called; PE_ECANCELED: the
+ *         pool was killed or its queue cancelled by another thread, or, in a PE_POOL_INLINE pool, the
+ *         deadline passed; PE_EBROKEN.
+ *         Not begun were those with PE_ECLOSED, PE_ENOTLOADED, PE_ENOMEM, PE_EDEADLK (called in a callback),
+ *         PE_EINVAL, PE_ENOSYS, PE_EFORKED, and those that ended while 16 other maps had taken all places,
+ *         with PE_ETIMEDOUT, PE_EINTR or PE_EBROKEN: statuses and summary are as they were before.
+ * However a map that was begun ends, on return nothing of it runs any more, every status is final, and the
+ * output holds the results of exactly the items that returned 0. For a map that is cut short this takes as
+ * long as the items in hand, but no longer than twice the pool's grace_ns and a little.
+ * Ownership: everything stays the caller's.
+ * Threads: any. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
+                          size_t out_bytes, size_t count, const pe_map_options *options);
+
+/*
+ * Starts a map as pe_pool_map does, and returns: the map is a job to wait for, cancel and ask.
+ *
+ * Parameters: as for pe_pool_map, and
+ * ret_job   gets a handle; NULL: none is wanted. The map runs and its results arrive all the same.
+ * Returns: 0. Up to 16 maps may run at once; for a 17th the call waits until one of them has ended.
+ * Errors: PE_EAGAIN: 16 maps run, in a callback, where it does not wait. PE_ETIMEDOUT, PE_EINTR: while it
+ *         waited, deadline_ns passed or pe_pool_interrupt was called. Else as for maps that were not begun.
+ * Results, statuses and summary are written when the map is found to have ended, in a call on the pool or
+ * the job. deadline_ns does not end a map that runs: cancel it.
+ * Ownership: the handle is the caller's, to be freed by pe_job_free. Input, output, statuses and summary must
+ *         stay where they are until the job has ended; the context was copied.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
+                                size_t out_bytes, size_t count, const pe_map_options *options,
+                                pe_job **ret_job);
+
+/*
+ * Combines what a function makes of the parts of a range of integers, and waits for the end. The range is cut
+ * into blocks, at most PE_REDUCE_BLOCKS_MAX, whose borders follow from first and last alone. Each block
+ * starts from a copy of acc, and the parts are combined one after the other in the order of the range: the
+ * result does not depend on the number of workers, on chunk or on retries.
+ *
+ * fn            the blocks' function, in workers, see pe_range_fn.
+ * combine       adds a part to what has been combined so far, in this thread, see pe_combine_fn.
+ * first, last   the numbers from first to last - 1; first == last leaves acc as it is.
+ * acc           on entry the neutral element; on success the result. It starts the sum too, so combine of it
+ *               and a part must be that part.
+ * acc_bytes     its size, above 0.
+ * options       NULL: all defaults. statuses must be NULL; on_error means nothing.
+ * Returns: 0.
+ * Errors: PE_EITEMS: a block or combine returned an error, or a block's worker died more often than retries
+ *         allows; the summary tells. PE_ETIMEDOUT, PE_EINTR, PE_ECANCELED, PE_EBROKEN: cut short, as for
+ *         pe_pool_map. PE_EDEADLK: called in a callback. PE_EINVAL: also first above last, acc NULL,
+ *         acc_bytes 0 or huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_ENOMEM, PE_ENOSYS, PE_EFORKED. After
+ *         any of them acc is unchanged and nothing of the reduce runs any more.
+ * Ownership: everything stays the caller's.
+ * Threads: any. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint64_t first,
+                             uint64_t last, void *acc, size_t acc_bytes, const pe_map_options *options);
+
+/*
+ * Waits until no job is left: all that were handed over have ended, those too which other threads or
+ * callbacks hand over meanwhile. Their callbacks have been called, unless another thread is doing so.
+ *
+ * deadline_ns   point in time, as of pe_after; 0 only looks, PE_FOREVER waits without end.
+ * Returns: 0, also when the pool has ended or is broken, since nothing is left then.
+ * Errors: PE_ETIMEDOUT. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called in a callback. PE_EINVAL:
+ *         pool NULL, or a deadline that is negative or a duration by mistake. PE_EFORKED.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_wait(pe_pool *pool, int64_t deadline_ns);
+
+/*
+ * Takes no new jobs from now on: submitting and mapping give PE_ECLOSED. What was handed over runs.
+ *
+ * Returns: 0, also when it was closed before.
+ * Errors: PE_EINVAL: pool NULL. PE_EFORKED.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_close(pe_pool *pool);
+
+/*
+ * Closes the pool, waits until all jobs have ended, and lets the workers leave by themselves: worker_exit
+ * runs. Afterwards no process is left. Results stay until pe_job_free, shared memory until pe_pool_free.
+ *
+ * deadline_ns   as for pe_pool_wait.
+ * Returns: 0, also when the pool was joined or killed before.
+ * Errors: PE_ETIMEDOUT, PE_EINTR: it is closed and goes on ending; join again, or kill it. PE_EBROKEN: it
+ *         broke. PE_EDEADLK: called in a callback. PE_EINVAL, PE_EFORKED: as for pe_pool_wait.
+ * Threads: any. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_join(pe_pool *pool, int64_t deadline_ns);
+
+/*
+ * Cancels everything that waits in the queue: jobs that no worker has begun, and maps of which no worker has
+ * begun any part. They have ended as PE_CANCELLED when the call returns. What runs goes on.
+ *
+ * Returns: 0, also when there was nothing.
+ * Errors: PE_EINVAL: pool NULL. PE_EFORKED.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_cancel_queued(pe_pool *pool);
+
+/*
+ * Ends the pool now. Workers get SIGTERM, whatever is still there after the grace SIGKILL; what had not ended
+ * is PE_CANCELLED. Takes at most the grace and some seconds, whatever state the workers are in.
+ *
+ * grace_ns   nanoseconds; 0: the pool's grace_ns; PE_NOW: SIGKILL at once.
+ * Returns: 0: no process is left, results stay. Also when the pool had ended or broken before.
+ * Errors: PE_EDEADLK: called in a callback. PE_EINVAL: pool NULL, grace_ns below PE_NOW. PE_EFORKED.
+ * Threads: any; threads that wait in the pool meanwhile come back. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_kill(pe_pool *pool, int64_t grace_ns);
+
+/*
+ * Gives a pool back. One that was not joined is killed first, with its grace_ns: to have everything done,
+ * call pe_pool_join before. Callbacks of jobs that have ended run now.
+ *
+ * pool   NULL is fine.
+ * Ownership: the pool is gone, its descriptor and the memory of pe_pool_alloc with it; no other thread may be
+ *         using them, and no callback of the pool may call this. Handles of jobs stay, with their results.
+ * Threads: any. Child: yes, for a child's copy of a pool: memory and descriptors of the child are given back,
+ *         and the parent's pool stays as it is. Since: 0.1
+ */
 PE_EXPORT void pe_pool_free(pe_pool *pool);
+
+/*
+ * Memory that the program and all workers see at the same address, and that each of them may write. For the
+ * arrays of maps, which are used in place there, and for whatever jobs should share.
+ *
+ * bytes        0 and above; 0 gives a place of its own too.
+ * ret_memory   gets the memory: zeroed, aligned to 64 bytes.
+ * Returns: 0.
+ * Errors: PE_ENOMEM: the pool's shared_bytes are used up or in pieces too small. PE_EBROKEN. PE_EINVAL: pool
+ *         or ret_memory NULL. PE_EFORKED.
+ * Ownership: the caller's, to be given back by pe_pool_dealloc; pe_pool_free gives all of it back. It must
+ *         stay while a job or a map uses it. The library puts no order on accesses to it: what a job wrote
+ *         may be read once the job has ended.
+ * Threads: any, callbacks too. Child: no, a worker uses what the program has made. Since: 0.1
+ */
 PE_EXPORT int pe_pool_alloc(pe_pool *pool, size_t bytes, void **ret_memory);
+
+/*
+ * Gives memory of pe_pool_alloc back.
+ *
+ * memory   NULL is fine. What is not the start of such memory is ignored.
+ * Threads: any, callbacks too. Child: no; it does nothing there. Since: 0.1
+ */
 PE_EXPORT void pe_pool_dealloc(pe_pool *pool, void *memory);
+
+/*
+ * A descriptor to watch in an event loop (poll, epoll, libuv): when it becomes readable, call pe_pool_poll.
+ * It is only to be watched, never read, written or closed. Before the first watch and after every event call
+ * pe_pool_poll until it returns 0, or events may be missed.
+ *
+ * Returns: the descriptor, 3 or above; the same in every call.
+ * Errors: PE_EINVAL: pool NULL. PE_EFORKED.
+ * Ownership: the pool's; it is closed by pe_pool_free, so take it out of the loop before.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_fd(const pe_pool *pool);
+
+/*
+ * Takes over what has ended, calls callbacks, and does not wait. One step of an event loop.
+ *
+ * Returns: above 0: so many jobs have ended since the last call, call again. 0: nothing is left and the
+ *          descriptor is armed: whatever ends from now on makes it readable. Takes over at most 256 endings
+ *          in one call, so that a loop can look after others in between.
+ * Errors: PE_EINTR: pe_pool_interrupt was called. PE_EBROKEN: the pool is broken and nothing is left to take
+ *         over: stop watching. PE_EDEADLK: called in a callback. PE_EINVAL: pool NULL. PE_EFORKED.
+ * Threads: any; other threads may wait in the pool meanwhile. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_poll(pe_pool *pool);
+
+/*
+ * Has one wait end with PE_EINTR: one that is going on, or else the next. Waits are pe_pool_wait,
+ * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_pool_poll, and pe_pool_submit
+ * and pe_pool_start_map when they have to wait. A wait whose end has come returns that instead
+ * (not so pe_pool_poll), and the interrupt stays for the next.
+ *
+ * pool   NULL is fine.
+ * Threads: any, callbacks too, and signal handlers; it keeps errno. The pool must not be freed meanwhile.
+ * Child: no; it does nothing there. Since: 0.1
+ */
 PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
+
+/*
+ * The pool's figures. They are of one moment as far as the program's own counts go; workers and keeper go on
+ * meanwhile.
+ *
+ * stats   its size set before (PE_STATS_INIT); filled in.
+ * Returns: 0.
+ * Errors: PE_EINVAL: pool or stats NULL, a wrong size. PE_EFORKED.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
 PE_EXPORT int pe_pool_stats(const pe_pool *pool, pe_stats *stats);
 
 PE_END_DECLS
+
 #endif
