@@ -118,6 +118,8 @@ static void settle_item(const struct pe__keeper *keeper, uint32_t index, const s
     detail->text_bytes = 0;
     detail->run_ns = 0;
     bool again = detail->attempts <= map->retries;
+    /* The next life has not begun the item yet, and may die before it does. */
+    atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);
     struct pe__map_live *live = &shared->lives[record->map];
     if (!again && atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1 >= map->on_error &&

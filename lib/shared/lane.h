@@ -10,6 +10,7 @@
  *     range      owner: takes from the front, publishes a stolen half into its own empty range
  *                thief: shrinks from the back and names itself, only where no name stands; clears its own name
  *     hand, running, intent_*, done, failed      owner
+ *     running   the keeper as well: 0 once it has charged the item with its owner's death
  *     state[i]   OPEN at the start; the worker that has item i in hand closes it; the keeper closes an item whose
  *                worker it has reaped, or leaves it RETRIED, which counts as open
  *     detail[i]  whoever moves state[i] to DETAILED or RETRIED, before that; not valid in the other states
