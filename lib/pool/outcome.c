@@ -148,7 +148,7 @@ static void read_items(struct pe__map_job *map, uint32_t rest)
         count_outcome(&map->summary, &status);
         if (is_good(&status))
             copy_results(map, item, item + 1);
-        else
+        if (!is_good(&status) || status.attempts > 1)
             keep_failure(map, &status, copy_text(map, item));
         if (map->options.statuses != NULL)
             map->options.statuses[item] = status;
