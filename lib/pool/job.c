@@ -186,10 +186,12 @@ int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size
     return result;
 }
 
-/* Times are kept in ticks until somebody asks. */
+/* Times of plain jobs are kept in ticks until somebody asks; a map's are in nanoseconds already. */
 static pe_status readable(const pe_job *job)
 {
     pe_status status = job->status;
+    if (job->map != NULL)
+        return status;
     status.queued_ns = pe__base_ticks_to_ns((uint64_t)status.queued_ns);
     status.run_ns = pe__base_ticks_to_ns((uint64_t)status.run_ns);
     return status;
