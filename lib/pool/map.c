@@ -285,7 +285,8 @@ static int begin_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_byt
         return PE_ENOMEM;
     }
     *map = (struct pe__map_job){ .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes,
-                                 .count = count, .options = *options, .keeps_handle = keeps_handle };
+                                 .count = count, .options = *options, .keeps_handle = keeps_handle,
+                                 .summary = { .size = sizeof map->summary, .first_failed = UINT64_MAX } };
     map->start_ns = pe__base_now_ns();
     job->map = map;
     job->refs = 2;
