@@ -1,0 +1,38 @@
+#!/bin/sh
+# readme.sh: the programs and the output that README.md shows are the files beside this one.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/harness/tap.sh
+
+# block LANGUAGE N: the text of the README's n-th fenced block of that language
+block() {
+    awk -v fence="\`\`\`$1" -v wanted="$2" '
+        $0 == fence { n++; inside = n == wanted; next }
+        $0 == "```" { inside = 0 }
+        inside { print }' README.md
+}
+
+same() { block "$1" "$2" | diff "doc/examples/$3" -; }
+
+shows_figures() {
+    [ "$(grep -cx '<!-- figures -->' README.md)" -ge 1 ] && [ "$(grep -cx '<!-- end of figures -->' README.md)" -ge 1 ]
+}
+
+dead_links() {
+    grep -oE '\]\([^)#]+' README.md doc/design/README.md | sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
+        while read -r file link; do
+            case $link in
+            http*) ;;
+            *) [ -e "$(dirname "$file")/$link" ] || echo "$file: no $link" ;;
+            esac
+        done | { ! grep .; }
+}
+
+check "the first program is first.c" same c 1 first.c
+check "its output is first.out" same text 1 first.out
+check "the second program is crash.c" same c 2 crash.c
+check "its output is crash.out" same text 2 crash.out
+check_fails "a program that differs is seen" same c 1 crash.c
+check "the table of figures has its marks" shows_figures
+check "links lead to files of this tree" dead_links
+finish
