@@ -59,6 +59,7 @@ struct pe__keeper {
     int64_t give_up_ns;  /* when killed workers are not waited for any longer */
     uint32_t deaths;     /* in a row, without a success */
     uint64_t ended_before;
+    bool succeeded;      /* since the last death, although no count of ended items tells */
     uint32_t fork_failures; /* in a row */
     bool keep_signals;
     struct sigaction host_actions[NSIG];

@@ -94,8 +94,22 @@ static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t recor
         end_record(keeper, index, record_index, crash_phase(kept->last_status));
 }
 
+/*
+ * An item died for the first time and the one before it in the same hand returned: since the death before, then, for
+ * the hand's owner runs it in order. Hands are counted as ended only as a whole.
+ */
+static bool follows_success(const struct pe__map *map, const struct pe__lane *lane, uint64_t item)
+{
+    uint64_t hand = atomic_load_explicit(&lane->hand, memory_order_relaxed);
+    if (item <= (hand >> 32) * map->unit || map->detail[item].attempts != 1)
+        return false;
+    uint8_t before = atomic_load_explicit(&map->state[item - 1], memory_order_relaxed);
+    return before == PE__ITEM_RETURNED ||
+           (before == PE__ITEM_DETAILED && map->detail[item - 1].kind == PE_RETURNED);
+}
+
 /* The item in hand is charged only if it had begun and has not ended. */
-static void settle_item(const struct pe__keeper *keeper, uint32_t index, const struct pe__record *record)
+static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct pe__record *record)
 {
     const struct pe__shared *shared = keeper->shared;
     const struct pe__kept *kept = &keeper->kept[index];
@@ -117,6 +131,7 @@ static void settle_item(const struct pe__keeper *keeper, uint32_t index, const s
     detail->worker = (uint16_t)index;
     detail->text_bytes = 0;
     detail->run_ns = 0;
+    keeper->succeeded |= follows_success(map, lane, item);
     bool again = detail->attempts <= map->retries;
     /* The next life has not begun the item yet, and may die before it does. */
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
@@ -173,7 +188,8 @@ static void count_death(struct pe__keeper *keeper, uint32_t index)
 {
     uint64_t ended = ended_in_all(keeper);
     uint32_t most = keeper->shared->config->max_deaths;
-    keeper->deaths = ended != keeper->ended_before ? 1 : keeper->deaths + 1;
+    keeper->deaths = ended != keeper->ended_before || keeper->succeeded ? 1 : keeper->deaths + 1;
+    keeper->succeeded = false;
     keeper->ended_before = ended;
     keeper->kept[index].fork_due_ns = keeper->deaths > DEATHS_AT_ONCE ? pe__base_now_ns() + BACK_OFF_NS : 0;
     if (most != UINT32_MAX && keeper->deaths >= most)
