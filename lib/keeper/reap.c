@@ -57,9 +57,7 @@ static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t recor
     uint32_t kind;
     ending_of(kept->last_status, &kind, &record->code);
     record->pid = (int32_t)kept->last_pid;
-    record->has_reply = 0;
-    record->reply_bytes = 0;
-    record->reply_block = PE__RECORD_NO_BLOCK;
+    record->reply_short = PE__RECORD_NO_REPLY;
     record->text_bytes = 0;
     record->stop_signal = phase == PE__RECORD_CANCELLED || phase == PE__RECORD_TIMED_OUT ? kept->stop_signal : 0;
     record->end_ticks = pe__base_ticks();
@@ -153,7 +151,7 @@ static void settle_record(struct pe__keeper *keeper, uint32_t index, uint32_t re
         end_record(keeper, index, record_index, late ? PE__RECORD_TIMED_OUT : PE__RECORD_CANCELLED);
     } else if (!died) {
         kept->inherited = record_index;
-    } else if (record->kind == PE__RECORD_TICKET) {
+    } else if (pe__record_is_ticket(record)) {
         settle_item(keeper, index, record);
         kept->inherited = record_index;
     } else {
@@ -216,7 +214,7 @@ static void count_replacement(struct pe__keeper *keeper, bool recycled)
 static bool has_retired(const struct pe__keeper *keeper, uint32_t life, int status, uint32_t record)
 {
     return life == PE__SLOT_RETIRING && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-           (record == PE__SLOT_NO_RECORD || keeper->shared->records[record].kind == PE__RECORD_TICKET);
+           (record == PE__SLOT_NO_RECORD || pe__record_is_ticket(&keeper->shared->records[record]));
 }
 
 /* One worker process has ended. */

@@ -14,6 +14,9 @@
  * caller's own stack, with its usual limit and guard page. clone marks the end of the stack for unwinders, so no exception
  * thrown in the new process can reach a handler of the host.
  *
+ * The kernel forgets a restartable-sequence area in a process that shares memory, and so in what that forks: libc would
+ * go on reading the CPU number that stood there at the fork. The new process registers it again.
+ *
  * All signals are blocked meanwhile: a handler of the host must run neither in the helper, where it would change the
  * host's memory, nor in the new process.
  */
@@ -23,8 +26,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#include <sys/rseq.h>
+#define HAS_RSEQ 1
+#endif
 
 /* Enough for libc's fork and the at-fork handlers of the host's libraries. */
 #define HELPER_STACK_BYTES (128 * 1024)
@@ -34,11 +43,23 @@ struct spawn {
     void *context;
 };
 
+static void register_rseq_again(void)
+{
+#ifdef HAS_RSEQ
+    if (__rseq_size > 0) {
+        struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+        area->cpu_id = (uint32_t)RSEQ_CPU_ID_UNINITIALIZED;
+        syscall(SYS_rseq, area, sizeof *area, 0, RSEQ_SIG);
+    }
+#endif
+}
+
 static int helper(void *argument)
 {
     const struct spawn *spawn = argument;
     pid_t pid = fork();
     if (pid == 0) {
+        register_rseq_again();
         spawn->fn(spawn->context);
         _exit(1);
     }

@@ -28,6 +28,9 @@ static void give_block(pe_pool *pool, uint32_t block)
 
 void pe__job_release_result(pe_pool *pool, pe_job *job)
 {
+    job->has_result = false;
+    if (!job->holds_memory)
+        return;
     if (job->block != PE__RECORD_NO_BLOCK && pool->shared.base != NULL)
         give_block(pool, job->block);
     free(job->owned);
@@ -35,13 +38,14 @@ void pe__job_release_result(pe_pool *pool, pe_job *job)
     job->block = PE__RECORD_NO_BLOCK;
     job->owned = NULL;
     job->text = NULL;
-    job->has_result = false;
+    job->holds_memory = false;
 }
 
 /* A private copy, or the block itself where it is large or there is no memory. */
 static void keep_block_reply(pe_pool *pool, pe_job *job, const unsigned char *place, uint64_t bytes, uint32_t block)
 {
     pool->block_held[block] = true;
+    job->holds_memory = true;
     job->block = block;
     job->data = place;
     if (bytes > COPY_MOST)
@@ -55,29 +59,44 @@ static void keep_block_reply(pe_pool *pool, pe_job *job, const unsigned char *pl
     give_block(pool, block);
 }
 
-/* False: the reply's place cannot be true. */
-static bool keep_reply(pe_pool *pool, pe_job *job, const struct pe__record *record)
+/* A reply in the record. */
+static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint16_t bytes)
+{
+    if (bytes > PE__RECORD_INLINE_BYTES)
+        return false;
+    if (bytes <= PE__RECORD_NEAR_BYTES)
+        memcpy(job->small, record->reply_near, PE__RECORD_NEAR_BYTES);
+    else
+        memcpy(job->small, record->reply, PE__RECORD_INLINE_BYTES);
+    job->data = job->small;
+    job->data_bytes = bytes;
+    return true;
+}
+
+/* A reply in a shared block. */
+static bool keep_far_reply(pe_pool *pool, pe_job *job, const volatile struct pe__record *record)
 {
     const struct pe__shared *shared = &pool->shared;
-    uint64_t bytes = *(const volatile uint64_t *)&record->reply_bytes;
-    uint32_t block = *(const volatile uint32_t *)&record->reply_block;
-    uint64_t limit = pool->options.max_reply_bytes;
-    if (limit != 0 && bytes > limit)
+    uint64_t bytes = record->reply_bytes;
+    uint32_t block = record->reply_block;
+    const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
+    if (block_class == NULL || bytes > block_class->bytes || pool->block_held[block])
         return false;
-    if (block == PE__RECORD_NO_BLOCK) {
-        if (bytes > sizeof job->small)
-            return false;
-        memcpy(job->small, record->reply, bytes);
-        job->data = job->small;
-    } else {
-        const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
-        if (block_class == NULL || bytes > block_class->bytes || pool->block_held[block])
-            return false;
-        keep_block_reply(pool, job, shared->base + pe__block_offset(block_class, block), bytes, block);
-    }
+    keep_block_reply(pool, job, shared->base + pe__block_offset(block_class, block), bytes, block);
     job->data_bytes = bytes;
-    job->has_result = true;
     return true;
+}
+
+/* False: what the record says of its reply cannot be true. */
+static bool keep_reply(pe_pool *pool, pe_job *job, const struct pe__record *record, uint16_t bytes)
+{
+    uint64_t limit = pool->options.max_reply_bytes;
+    if (bytes == PE__RECORD_NO_REPLY)
+        return true;
+    job->has_result = true;
+    if (bytes == PE__RECORD_FAR ? !keep_far_reply(pool, job, record) : !keep_inline_reply(job, record, bytes))
+        return false;
+    return limit == 0 || job->data_bytes <= limit;
 }
 
 static bool keep_text(pe_pool *pool, pe_job *job, uint16_t bytes)
@@ -89,6 +108,7 @@ static bool keep_text(pe_pool *pool, pe_job *job, uint16_t bytes)
     job->text = malloc((size_t)bytes + 1);
     if (job->text == NULL)
         return true;
+    job->holds_memory = true;
     memcpy(job->text, pe__mapping_text(&pool->shared, job->record), bytes);
     job->text[bytes] = '\0';
     job->text_bytes = bytes;
@@ -126,18 +146,15 @@ static bool take_over(pe_pool *pool, pe_job *job, uint64_t word)
     job->status.worker = (int32_t)pe__record_owner(word);
     job->status.code = shown->code;
     job->status.pid = shown->pid;
-    job->status.stop_signal = shown->stop_signal;
     job->status.attempts = atomic_load_explicit(&shown->attempts, memory_order_relaxed);
-    if (phase == PE__RECORD_DONE)
-        job->status.attempts++;
     set_times(job, shown->start_ticks, shown->end_ticks);
-    if (phase != PE__RECORD_DONE)
+    if (phase != PE__RECORD_DONE) {
+        job->status.stop_signal = shown->stop_signal;
         return true;
-    if (!keep_text(pool, job, shown->text_bytes))
-        return false;
-    if (!shown->has_reply)
-        return true;
-    return keep_reply(pool, job, &pool->shared.records[job->record]);
+    }
+    job->status.attempts++;
+    return keep_text(pool, job, shown->text_bytes) &&
+           keep_reply(pool, job, &pool->shared.records[job->record], shown->reply_short);
 }
 
 static void free_record(pe_pool *pool, uint32_t record)
@@ -218,11 +235,21 @@ void pe__pool_collect_record(pe_pool *pool, uint32_t record)
     collect(pool, record);
 }
 
+/* The line of the next record to be collected comes over from the worker's cache while this one is taken over. */
+static void expect(const pe_pool *pool, const struct pe__base_list *link)
+{
+    if (link->next != &pool->busy)
+        __builtin_prefetch(&pool->shared.records[record_of(pool, link->next)]);
+}
+
 uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
 {
     uint32_t count = 0;
-    while (count < most && !pe__base_list_empty(&pool->busy) && collect(pool, record_of(pool, pool->busy.next)))
-        count++;
+    for (; count < most && !pe__base_list_empty(&pool->busy); count++) {
+        expect(pool, pool->busy.next);
+        if (!collect(pool, record_of(pool, pool->busy.next)))
+            break;
+    }
     return count;
 }
 
@@ -298,6 +325,6 @@ void pe__pool_settle_rest(pe_pool *pool, uint32_t kind)
     pool->claimed = pool->tail;
     pool->queued = 0;
     /* Only maps are left, and their tickets are gone. */
-    while (!pe__base_list_empty(&pool->live))
-        pe__map_finish(pool, PE__BASE_LIST_ENTRY(pool->live.next, pe_job, link), kind);
+    while (!pe__base_list_empty(&pool->maps))
+        pe__map_finish(pool, PE__BASE_LIST_ENTRY(pool->maps.next, pe_job, link), kind);
 }

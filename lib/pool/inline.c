@@ -22,6 +22,7 @@ static int grow_by_malloc(pe_reply *reply, size_t bytes)
     if (job->owned == NULL)
         memcpy(grown, reply->data, reply->bytes);
     job->owned = grown;
+    job->holds_memory = true;
     reply->data = grown;
     reply->capacity = bytes;
     return 0;
@@ -34,6 +35,7 @@ static void keep_message(pe_job *job, const struct pe__worker_scope *scope)
     memcpy(job->text, scope->text, scope->text_bytes);
     job->text[scope->text_bytes] = '\0';
     job->text_bytes = scope->text_bytes;
+    job->holds_memory = true;
 }
 
 static struct pe__worker_scope new_scope(void)

@@ -14,7 +14,8 @@
 
 void pe__job_begin(pe_pool *pool, pe_job *job)
 {
-    pe__base_list_push_back(&pool->live, &job->link);
+    if (job->map != NULL)
+        pe__base_list_push_back(&pool->maps, &job->link);
     pool->live_count++;
     pool->refs++;
     pool->stats.submitted++;
@@ -30,19 +31,37 @@ static void count_end(pe_pool *pool, const pe_job *job)
     pool->stats.bytes_out += job->data_bytes;
 }
 
-void pe__job_end(pe_pool *pool, pe_job *job)
+/* Its callbacks are due. */
+static void release_callbacks(pe_pool *pool, pe_job *job)
 {
     struct pe__base_list *link;
+    while ((link = pe__base_list_pop_front(&job->callbacks)) != NULL)
+        pe__base_list_push_back(&pool->ready_callbacks, link);
+    job->has_callbacks = false;
+}
+
+void pe__job_end(pe_pool *pool, pe_job *job)
+{
     job->ended = true;
-    pe__base_list_remove(&job->link);
+    if (job->map != NULL)
+        pe__base_list_remove(&job->link);
     pool->live_count--;
     pool->handled++;
     count_end(pool, job);
-    while ((link = pe__base_list_pop_front(&job->callbacks)) != NULL)
-        pe__base_list_push_back(&pool->ready_callbacks, link);
+    if (job->has_callbacks)
+        release_callbacks(pool, job);
     if (job->detached)
         pe__job_release_result(pool, job);
     pe__job_unref(pool, job);
+}
+
+void pe__job_add_callback(pe_job *job, struct pe__callback *callback)
+{
+    if (!job->has_callbacks)
+        pe__base_list_init(&job->callbacks);
+    job->has_callbacks = true;
+    job->refs++;
+    pe__base_list_push_back(&job->callbacks, &callback->link);
 }
 
 void pe__job_unref(pe_pool *pool, pe_job *job)
@@ -65,7 +84,7 @@ void pe__job_unref(pe_pool *pool, pe_job *job)
 void pe__job_forget_callbacks(pe_job *job)
 {
     struct pe__base_list *link;
-    while ((link = pe__base_list_pop_front(&job->callbacks)) != NULL)
+    while (job->has_callbacks && (link = pe__base_list_pop_front(&job->callbacks)) != NULL)
         free(PE__BASE_LIST_ENTRY(link, struct pe__callback, link));
 }
 
@@ -309,8 +328,9 @@ int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
         return PE_ENOMEM;
     }
     *callback = (struct pe__callback){ .job = job, .fn = fn, .context = context };
-    job->refs++;
-    pe__base_list_push_back(job->ended ? &pool->ready_callbacks : &job->callbacks, &callback->link);
+    pe__job_add_callback(job, callback);
+    if (job->ended)
+        release_callbacks(pool, job);
     if (job->ended && pool->notice >= 0) {
         pe__bell_ring_host(pool->bell);
         pe__bell_ring_host(pool->notice);

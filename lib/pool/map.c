@@ -129,12 +129,11 @@ static void describe(pe_pool *pool, struct pe__map_job *map)
 
 static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
 {
-    uint32_t index;
-    pe__pool_take_record(pool, job, &index);
+    uint32_t index = pe__pool_take_record(pool, job);
     pool->entries[index].lane = lane;
     job->map->records[lane] = index;
     struct pe__record *record = &pool->shared.records[index];
-    record->kind = PE__RECORD_TICKET;
+    record->fn = NULL;
     record->map = (uint16_t)job->map->index;
     record->lane = (uint16_t)lane;
     record->retries = 0;
@@ -148,11 +147,12 @@ static uint32_t free_map(const pe_pool *pool)
     return (uint32_t)__builtin_ctz(~pool->map_busy);
 }
 
-/* Every map has records of its own for its tickets, so a free descriptor is room. */
-static bool has_map(pe_pool *pool, void *lanes)
+/* Every map has records of its own for its tickets. */
+static bool has_map(pe_pool *pool, void *unused)
 {
-    (void)lanes;
-    return pe__pool_check_open(pool) < 0 || free_map(pool) < PE__MAPS_MAX;
+    (void)unused;
+    return pe__pool_check_open(pool) < 0 ||
+           (free_map(pool) < PE__MAPS_MAX && pe__pool_has_slots(pool, pool->options.workers));
 }
 
 static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
@@ -167,7 +167,7 @@ static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
     struct pe__wait wait = { .ready = has_map,
                              .deadline_ns = deadline_ns,
                              .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING };
+                             .announce = PE__BELL_WAITS_ENDING | PE__BELL_WAITS_CLAIM };
     int result = pe__pool_wait_for(pool, &wait);
     return result < 0 ? result : pe__pool_check_open(pool);
 }

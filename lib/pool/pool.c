@@ -50,7 +50,7 @@ static struct pe__geometry wished_geometry(const pe_pool *pool)
                                      .keep_fd_count = (uint32_t)options->keep_fd_count,
                                      .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
-    geometry.ring_entries = power_of_two_from(geometry.records);
+    geometry.ring_entries = power_of_two_from(2 * geometry.records);
     if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)
         geometry.heap_bytes = 4 * INLINE_REPLY_BYTES;
     return geometry;
@@ -191,7 +191,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->refs = 1;
     pool->state = PE__POOL_OPEN;
     pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->epoll = -1;
-    pe__base_list_init(&pool->live);
+    pe__base_list_init(&pool->maps);
     pe__base_list_init(&pool->busy);
     pe__base_list_init(&pool->ready_callbacks);
     pe__base_list_init(&pool->job_cache);

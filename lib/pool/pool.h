@@ -26,7 +26,7 @@
 #include "shared/heap.h"
 #include "shared/mapping.h"
 
-#define PE__POOL_SMALL_BYTES PE__RECORD_REPLY_INLINE
+#define PE__POOL_SMALL_BYTES PE__RECORD_INLINE_BYTES
 
 enum pe__pool_state {
     PE__POOL_OPEN = 1,
@@ -47,26 +47,27 @@ struct pe__map_job;
 
 struct pe_job {
     pe_pool *pool;
-    struct pe__base_list link; /* of the pool's live jobs, while it has not ended */
+    struct pe__base_list link; /* of the pool's maps, while it has not ended; of the cache, once it is free */
     uint32_t refs;             /* the user's handle, the pool until it has ended, each callback not yet run */
+    uint32_t record;           /* while in_ring */
     bool ended;
     bool detached; /* nobody will ask for the result */
     bool in_ring;  /* occupies record `record` */
-    uint32_t record;
+    bool has_result;
+    bool has_callbacks; /* `callbacks` is in use */
+    bool holds_memory;  /* one of block, owned, text is in use */
+    uint32_t block;     /* PE__RECORD_NO_BLOCK, or the shared block that `data` lies in */
     uint64_t submit_ticks;
     uint64_t arg_bytes;
     void *arg_block; /* in the heap, NULL: inline */
-    pe_status status; /* final once ended */
-    struct pe__base_list callbacks;
-    /* result */
-    bool has_result;
-    uint32_t block; /* PE__RECORD_NO_BLOCK, or the shared block that `data` lies in */
+    struct pe__map_job *map; /* NULL: a plain job */
     const void *data;
     size_t data_bytes;
     void *owned; /* malloc'ed copy that `data` lies in, or NULL */
     char *text;  /* malloc'ed message, or NULL */
     size_t text_bytes;
-    struct pe__map_job *map; /* NULL: a plain job */
+    pe_status status; /* final once ended; times in ticks */
+    struct pe__base_list callbacks;
     _Alignas(16) unsigned char small[PE__POOL_SMALL_BYTES];
 };
 
@@ -117,8 +118,8 @@ struct pe_pool {
     bool *block_held;    /* blocks that a result lies in */
     uint32_t map_busy;   /* bit for each map descriptor */
 
-    struct pe__base_list live; /* jobs that have not ended */
-    uint64_t live_count;
+    struct pe__base_list maps; /* maps that have not ended */
+    uint64_t live_count;       /* jobs of any kind that have not ended */
     struct pe__base_list ready_callbacks;
     bool in_callback;
     pthread_t callback_thread;
@@ -164,7 +165,8 @@ void pe__pool_unref(pe_pool *pool);
 /* submit.c */
 pe_job *pe__pool_new_job(pe_pool *pool);
 void pe__pool_push(pe_pool *pool, uint32_t record);
-bool pe__pool_take_record(pe_pool *pool, pe_job *job, uint32_t *ret_record);
+uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* there is one */
+bool pe__pool_has_slots(pe_pool *pool, uint32_t count); /* in the ring */
 int pe__pool_check_open(const pe_pool *pool);
 int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries,
                                  bool may_wait, int64_t deadline_ns);
@@ -185,6 +187,7 @@ void pe__job_end(pe_pool *pool, pe_job *job);
 void pe__job_unref(pe_pool *pool, pe_job *job);
 void pe__job_run_callbacks(pe_pool *pool);
 void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
+void pe__job_add_callback(pe_job *job, struct pe__callback *callback);
 void pe__job_forget_callbacks(pe_job *job);
 void pe__job_release_result(pe_pool *pool, pe_job *job);
 

@@ -23,12 +23,12 @@ static void count(const pe_pool *pool, const struct pe__map_job *map, uint64_t *
 
 static bool reports(const pe_job *job)
 {
-    return job->map != NULL && job->map->running && job->map->options.progress != NULL;
+    return job->map->running && job->map->options.progress != NULL;
 }
 
 int64_t pe__pool_progress_due(const pe_pool *pool)
 {
-    PE__BASE_LIST_EACH(link, &pool->live)
+    PE__BASE_LIST_EACH(link, &pool->maps)
         if (reports(PE__BASE_LIST_ENTRY(link, pe_job, link)))
             return pe_after(INTERVAL_NS);
     return PE_FOREVER;
@@ -36,7 +36,7 @@ int64_t pe__pool_progress_due(const pe_pool *pool)
 
 static pe_job *find_due(pe_pool *pool, int64_t now_ns)
 {
-    PE__BASE_LIST_EACH(link, &pool->live) {
+    PE__BASE_LIST_EACH(link, &pool->maps) {
         pe_job *job = PE__BASE_LIST_ENTRY(link, pe_job, link);
         if (reports(job) && job->map->progress_due_ns <= now_ns)
             return job;
@@ -87,8 +87,7 @@ int pe__map_plan_last_progress(pe_job *job)
     if (last == NULL)
         return PE_ENOMEM;
     *last = (struct pe__callback){ .job = job, .fn = report_last };
-    job->refs++;
     job->map->progress_due_ns = pe_after(INTERVAL_NS);
-    pe__base_list_push_back(&job->callbacks, &last->link);
+    pe__job_add_callback(job, last);
     return 0;
 }

@@ -128,6 +128,7 @@ static void write_config(pe_pool *pool)
     config->worker_exit = options->worker_exit;
     config->worker_context = options->worker_context;
     config->host_pid = getpid();
+    config->host_cpu = -1;
     pthread_sigmask(SIG_SETMASK, NULL, &config->host_mask);
     for (size_t i = 0; i < options->keep_fd_count; i++)
         pool->shared.keep_fds[i] = options->keep_fds[i];

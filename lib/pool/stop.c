@@ -214,11 +214,8 @@ int pe_pool_cancel_queued(pe_pool *pool)
         if (job->map == NULL)
             pe__pool_cancel_if_queued(pool, record);
     }
-    PE__BASE_LIST_EACH_SAFE(link, after, &pool->live) {
-        pe_job *job = PE__BASE_LIST_ENTRY(link, pe_job, link);
-        if (job->map != NULL)
-            pe__map_cancel_if_queued(pool, job);
-    }
+    PE__BASE_LIST_EACH_SAFE(link, after, &pool->maps)
+        pe__map_cancel_if_queued(pool, PE__BASE_LIST_ENTRY(link, pe_job, link));
     if (!pe__pool_in_callback(pool))
         pe__job_run_callbacks(pool);
     pe__pool_leave(pool);

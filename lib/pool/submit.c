@@ -19,7 +19,10 @@
 /* With more records in flight than this, finished ones are collected on the way, so that few are touched in turn. */
 #define COLLECT_FROM 64
 #define COLLECT_EACH 2
+/* Slots that jobs leave to maps, whose tickets may have to be queued again at any time. */
+#define TICKET_SLOTS(pool) ((pool)->options.workers)
 
+/* Handles are recycled, and only what is not set before it is read is set here. */
 pe_job *pe__pool_new_job(pe_pool *pool)
 {
     struct pe__base_list *link = pe__base_list_pop_front(&pool->job_cache);
@@ -28,10 +31,17 @@ pe_job *pe__pool_new_job(pe_pool *pool)
         return NULL;
     if (link != NULL)
         pool->job_cache_count--;
-    memset(job, 0, offsetof(pe_job, small));
     job->pool = pool;
+    job->ended = job->detached = job->in_ring = job->has_result = job->has_callbacks = job->holds_memory = false;
     job->block = PE__RECORD_NO_BLOCK;
-    pe__base_list_init(&job->callbacks);
+    job->arg_bytes = 0;
+    job->arg_block = NULL;
+    job->map = NULL;
+    job->data = NULL;
+    job->data_bytes = 0;
+    job->owned = NULL;
+    job->text = NULL;
+    job->status = (pe_status){ .kind = PE_PENDING };
     return job;
 }
 
@@ -43,46 +53,55 @@ int pe__pool_check_open(const pe_pool *pool)
 }
 
 /* A free record is not a free ring slot: the slot's last entry must have been claimed. */
-static bool slot_is_free(const pe_pool *pool)
+bool pe__pool_has_slots(pe_pool *pool, uint32_t count)
 {
-    const struct pe__shared *shared = &pool->shared;
-    uint64_t entry = pool->pushed[pool->tail & (shared->geometry.ring_entries - 1)];
-    uint32_t record = pe__ring_record(entry);
-    uint64_t sequence = pe__ring_sequence(entry);
-    const struct pe__entry *book = &pool->entries[record];
-    if (sequence == 0 || book->job == NULL || book->sequence != sequence)
-        return true;
-    uint64_t word = atomic_load_explicit(&shared->records[record].word, memory_order_acquire);
-    return word != pe__record_word(sequence, 0, PE__RECORD_QUEUED);
+    uint32_t entries = pool->shared.geometry.ring_entries;
+    if (pool->tail - pool->claimed + count > entries)
+        pe__pool_look_at_claims(pool);
+    return pool->tail - pool->claimed + count <= entries;
 }
 
-bool pe__pool_take_record(pe_pool *pool, pe_job *job, uint32_t *ret_record)
+uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job)
 {
-    if (pool->free_count == 0 || !slot_is_free(pool))
-        return false;
-    *ret_record = pool->free_records[--pool->free_count];
-    struct pe__entry *entry = &pool->entries[*ret_record];
+    uint32_t record = pool->free_records[--pool->free_count];
+    struct pe__entry *entry = &pool->entries[record];
     entry->sequence = entry->sequence < PE__RECORD_SEQUENCE_MASK ? entry->sequence + 1 : 1; /* 0 is no sequence */
     entry->job = job;
     entry->is_ticket = job->map != NULL;
     pe__base_list_push_back(&pool->busy, &entry->link);
     pool->in_flight++;
-    return true;
+    return record;
 }
 
-static bool needs_ring(pe_pool *pool)
+static bool any_asleep(const struct pe__shared *shared)
 {
-    const struct pe__shared *shared = &pool->shared;
+    for (uint32_t first = 0; first < shared->geometry.workers; first += PE__BELL_GROUP_WORKERS)
+        if (atomic_load_explicit(&shared->groups[first / PE__BELL_GROUP_WORKERS].sleepers, memory_order_seq_cst) != 0)
+            return true;
+    return false;
+}
+
+static uint32_t count_awake(const struct pe__shared *shared)
+{
     uint32_t awake = 0;
-    bool any_asleep = false;
     for (uint32_t first = 0; first < shared->geometry.workers; first += PE__BELL_GROUP_WORKERS) {
-        struct pe__bell_group *group = &shared->groups[first / PE__BELL_GROUP_WORKERS];
+        const struct pe__bell_group *group = &shared->groups[first / PE__BELL_GROUP_WORKERS];
         uint64_t asleep = atomic_load_explicit(&group->sleepers, memory_order_seq_cst);
         uint64_t present = atomic_load_explicit(&group->present, memory_order_seq_cst);
-        any_asleep |= asleep != 0;
         awake += (uint32_t)__builtin_popcountll(present & ~asleep);
     }
-    return any_asleep && pool->in_flight > awake;
+    return awake;
+}
+
+/* The rule at the head of this file. */
+static void ring_if_needed(pe_pool *pool)
+{
+    const struct pe__shared *shared = &pool->shared;
+    if (!any_asleep(shared) || pool->in_flight <= count_awake(shared))
+        return;
+    pe__pool_collect_front(pool, UINT32_MAX); /* what has ended is not in flight */
+    if (pool->in_flight > count_awake(shared))
+        pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
 }
 
 void pe__pool_push(pe_pool *pool, uint32_t record)
@@ -93,18 +112,12 @@ void pe__pool_push(pe_pool *pool, uint32_t record)
     uint64_t entry = pe__ring_entry(sequence, record);
     atomic_store_explicit(&shared->records[record].word, pe__record_word(sequence, 0, PE__RECORD_QUEUED),
                           memory_order_release);
-    if (pool->tail - pool->claimed == shared->geometry.ring_entries)
-        pe__pool_look_at_claims(pool); /* passes the entry that gives up its slot */
     pool->pushed[at] = entry;
     pool->pushed_ticket[at] = pool->entries[record].is_ticket;
     atomic_store_explicit(&shared->ring[at], entry, memory_order_release);
     pool->tail++;
     atomic_store_explicit(shared->tail, pool->tail, memory_order_seq_cst);
-    if (!needs_ring(pool))
-        return;
-    pe__pool_collect_front(pool, UINT32_MAX); /* what has ended is not in flight */
-    if (needs_ring(pool))
-        pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
+    ring_if_needed(pool);
 }
 
 static bool has_room(pe_pool *pool, void *unused)
@@ -114,7 +127,8 @@ static bool has_room(pe_pool *pool, void *unused)
         return true;
     if (pool->queued >= pool->options.queue_jobs)
         pe__pool_look_at_claims(pool);
-    return pool->queued < pool->options.queue_jobs && pool->free_count > 0 && slot_is_free(pool);
+    return pool->queued < pool->options.queue_jobs && pool->free_count > 0 &&
+           pe__pool_has_slots(pool, 1 + TICKET_SLOTS(pool));
 }
 
 static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
@@ -141,7 +155,7 @@ static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
 
 static int place_argument(pe_pool *pool, pe_job *job, const void *arg)
 {
-    if (job->arg_bytes <= PE__RECORD_ARG_INLINE)
+    if (job->arg_bytes <= PE__RECORD_INLINE_BYTES)
         return 0;
     int result = pe__shared_heap_alloc(&pool->heap, job->arg_bytes, false, &job->arg_block);
     if (result == 0)
@@ -149,18 +163,25 @@ static int place_argument(pe_pool *pool, pe_job *job, const void *arg)
     return result;
 }
 
-static void fill_record(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries)
+static void fill_record(struct pe__record *record, const pe_job *job, pe_job_fn *fn, const void *arg,
+                        uint32_t retries)
 {
-    struct pe__record *record = &pool->shared.records[job->record];
     record->fn = fn;
-    record->arg_bytes = job->arg_bytes;
-    record->arg_block = job->arg_block;
     record->retries = retries;
-    record->kind = PE__RECORD_JOB;
     atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
     atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
-    if (job->arg_block == NULL && job->arg_bytes > 0)
-        memcpy(record->arg, arg, job->arg_bytes);
+    unsigned char *place = pe__record_arg_place(record, job->arg_bytes);
+    if (place == NULL) {
+        record->arg_short = PE__RECORD_FAR;
+        record->arg_bytes = job->arg_bytes;
+        record->arg_block = job->arg_block;
+        return;
+    }
+    record->arg_short = (uint16_t)job->arg_bytes;
+    if (job->arg_bytes == PE__RECORD_NEAR_BYTES)
+        memcpy(place, arg, PE__RECORD_NEAR_BYTES);
+    else if (job->arg_bytes > 0)
+        memcpy(place, arg, job->arg_bytes);
 }
 
 int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries,
@@ -172,8 +193,8 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, cons
     result = place_argument(pool, job, arg);
     if (result < 0)
         return result;
-    pe__pool_take_record(pool, job, &job->record);
-    fill_record(pool, job, fn, arg, retries);
+    job->record = pe__pool_take_record(pool, job);
+    fill_record(&pool->shared.records[job->record], job, fn, arg, retries);
     job->in_ring = true;
     job->submit_ticks = pe__base_ticks();
     pool->queued++;

@@ -18,7 +18,7 @@
 
 #define SPIN_NS 30000
 #define LOOKS_PER_CLOCK 32
-#define ROUNDS_ALONE 4
+#define ROUNDS_ALONE 2
 #define YIELDS 8
 #define POLL_MOST 256
 /* A keeper that reads nothing for so long is not going to. */
@@ -44,6 +44,14 @@ static uint32_t oldest_busy(const pe_pool *pool)
     return (uint32_t)(PE__BASE_LIST_ENTRY(pool->busy.next, struct pe__entry, link) - pool->entries);
 }
 
+/* A worker that spins on this CPU had better go elsewhere. */
+static void say_where(const pe_pool *pool)
+{
+    int32_t cpu = sched_getcpu();
+    if (atomic_load_explicit(&pool->shared.config->host_cpu, memory_order_relaxed) != cpu)
+        atomic_store_explicit(&pool->shared.config->host_cpu, cpu, memory_order_relaxed);
+}
+
 static bool look_often(const pe_pool *pool, uint32_t record)
 {
     for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
@@ -63,6 +71,7 @@ static void spin_on(pe_pool *pool, uint32_t record)
         return;
     }
     int64_t end_ns = pe__base_now_ns() + SPIN_NS;
+    say_where(pool);
     for (int round = 0; !look_often(pool, record); round++) {
         if (pe__base_now_ns() >= end_ns ||
             atomic_load_explicit(&pool->interrupted, memory_order_relaxed) != 0)

@@ -33,7 +33,7 @@
 #include "shared/ring.h"
 #include "shared/slot.h"
 
-/* What keeper and workers need to know; constant once the keeper is forked, but for `stop`. */
+/* What keeper and workers need to know; constant once the keeper is forked, but for the last two. */
 struct pe__config {
     uint32_t workers;
     uint32_t flags;
@@ -49,6 +49,7 @@ struct pe__config {
     pid_t host_pid;
     sigset_t host_mask; /* of the creating thread, for PE_POOL_KEEP_SIGNALS */
     _Atomic uint32_t stop __attribute__((aligned(64))); /* workers leave when the queue is empty */
+    _Atomic int32_t host_cpu; /* where the host waits: not a good place to spin */
 };
 
 /* Counted by the keeper, shown in statistics, believed by nobody. */
@@ -61,7 +62,7 @@ struct pe__keeper_counts {
 struct pe__geometry {
     uint32_t workers;
     uint32_t records;
-    uint32_t ring_entries; /* a power of two, at least `records` */
+    uint32_t ring_entries; /* a power of two, at least twice `records` */
     uint32_t keep_fd_count;
     uint64_t reply_bytes; /* wished budget of the reply blocks */
     uint64_t heap_bytes;  /* wished */

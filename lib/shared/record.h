@@ -52,44 +52,56 @@ enum pe__record_phase {
     PE__RECORD_CANCELLED = 8,
 };
 
-enum pe__record_kind {
-    PE__RECORD_JOB = 1,    /* run `fn` over the argument */
-    PE__RECORD_TICKET = 2, /* serve lane `lane` of map `map` until the map has no items left */
-};
-
 #define PE__RECORD_SEQUENCE_MASK ((UINT64_C(1) << 40) - 1)
-#define PE__RECORD_ARG_INLINE 80
-#define PE__RECORD_REPLY_INLINE 64
+#define PE__RECORD_NEAR_BYTES 8    /* an argument or reply up to this size lies beside the word */
+#define PE__RECORD_INLINE_BYTES 64 /* up to this size it lies in the record */
+#define PE__RECORD_FAR UINT16_MAX  /* as a length: see the far line */
+#define PE__RECORD_NO_REPLY (UINT16_MAX - 1)
 #define PE__RECORD_NO_BLOCK UINT32_MAX
 
+/* A small job touches the first line only; it travels to the worker and back once. */
 struct pe__record {
     _Atomic uint64_t word;
-    /* host */
-    pe_job_fn *fn;
-    uint64_t arg_bytes;
-    const void *arg_block; /* NULL: the argument lies in `arg` */
+    pe_job_fn *fn;        /* host; NULL: a ticket, which serves lane `lane` of map `map` until the map has no items left */
+    uint64_t start_ticks; /* worker */
+    uint64_t end_ticks;   /* ending */
+    uint16_t arg_short;   /* host: bytes of the argument, or FAR */
+    uint16_t reply_short; /* ending: bytes of the reply, or FAR, or NO_REPLY */
+    uint16_t text_bytes;  /* ending */
+    uint16_t pad0;
+    int32_t code; /* ending */
+    int32_t pid;  /* ending */
+    unsigned char arg_near[PE__RECORD_NEAR_BYTES];     /* host */
+    unsigned char reply_near[PE__RECORD_NEAR_BYTES];   /* worker */
+    unsigned char arg[PE__RECORD_INLINE_BYTES];        /* host */
+    unsigned char reply[PE__RECORD_INLINE_BYTES];      /* worker */
+    /* the far line */
+    uint64_t arg_bytes; /* host, like the next three */
+    const void *arg_block;
     uint32_t retries;
-    uint16_t map, lane; /* of a ticket */
+    uint16_t map, lane;
     _Atomic uint32_t cancel;
-    uint32_t kind;
-    unsigned char arg[PE__RECORD_ARG_INLINE];
-    /* worker and ending */
-    uint64_t start_ticks, end_ticks;
-    uint64_t reply_bytes;
-    uint32_t reply_block; /* PE__RECORD_NO_BLOCK: the reply lies in `reply` */
-    int32_t code;
     _Atomic uint32_t attempts;
-    int32_t pid;
-    uint16_t text_bytes;
-    uint16_t has_reply;
+    uint64_t reply_bytes; /* ending, like the rest */
+    uint32_t reply_block;
     int32_t stop_signal;
-    uint32_t pad[4];
-    unsigned char reply[PE__RECORD_REPLY_INLINE];
+    uint64_t pad1[2];
 };
 
 _Static_assert(sizeof(struct pe__record) == 256, "a record is four cache lines");
-_Static_assert(offsetof(struct pe__record, reply) == 192, "replies are aligned for any type");
-_Static_assert(offsetof(struct pe__record, start_ticks) == 128, "host and worker halves share no cache line");
+_Static_assert(offsetof(struct pe__record, arg) == 64, "what a small job needs fits into the first");
+_Static_assert(offsetof(struct pe__record, arg_bytes) == 192, "what is seldom needed has a line of its own");
+
+static inline bool pe__record_is_ticket(const struct pe__record *record)
+{
+    return record->fn == NULL;
+}
+
+/* Where an argument of `bytes` lies in the record; NULL: in a block. */
+static inline unsigned char *pe__record_arg_place(struct pe__record *record, uint64_t bytes)
+{
+    return bytes <= PE__RECORD_NEAR_BYTES ? record->arg_near : bytes <= PE__RECORD_INLINE_BYTES ? record->arg : NULL;
+}
 
 static inline uint64_t pe__record_word(uint64_t sequence, uint32_t owner, enum pe__record_phase phase)
 {

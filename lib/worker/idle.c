@@ -3,7 +3,8 @@
  *
  * Waking a sleeper across cores takes two orders of magnitude longer than a spin that succeeds, so a worker spins for a
  * bounded time first. No more workers spin at once than there are CPUs beyond the host's own; the others give the CPU away
- * a few times and sleep. A spin that ends in sleep halves the next one, a successful one restores it.
+ * a few times and sleep. A spinner that finds itself on the CPU where the host waits moves: the scheduler may leave two
+ * processes that yield to each other on one CPU for seconds. A spin that ends in sleep halves the next one, a successful one restores it.
  */
 #include <sched.h>
 
@@ -13,7 +14,7 @@
 
 #define SPIN_NS_LEAST 2000
 #define LOOKS_PER_CLOCK 32
-#define ROUNDS_ALONE 4
+#define ROUNDS_ALONE 2
 #define YIELDS 4
 
 static bool has_news(const struct pe__worker *worker)
@@ -42,6 +43,27 @@ static bool look_often(const struct pe__worker *worker)
     return false;
 }
 
+/* Leaves this CPU, if another one is allowed; the affinity mask is as before afterwards. */
+static void move_away(int cpu)
+{
+    cpu_set_t allowed, others;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return;
+    others = allowed;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+static void make_way(struct pe__worker *worker)
+{
+    int cpu = sched_getcpu();
+    if (cpu >= 0 && cpu == atomic_load_explicit(&worker->shared->config->host_cpu, memory_order_relaxed))
+        move_away(cpu);
+    else
+        sched_yield();
+}
+
 /* After a few rounds in vain the CPU is offered each time: whoever is to bring the news may be waiting for this very one. */
 static bool spin(struct pe__worker *worker)
 {
@@ -50,7 +72,7 @@ static bool spin(struct pe__worker *worker)
         if (pe__base_now_ns() >= end_ns)
             return false;
         if (round >= ROUNDS_ALONE)
-            sched_yield();
+            make_way(worker);
     }
     return true;
 }

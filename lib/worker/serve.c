@@ -41,65 +41,101 @@ uint64_t pe__worker_life_left(const struct pe__worker *worker)
     return limit > worker->served ? limit - worker->served : 0;
 }
 
-/* Takes a larger shared block; the reply's bytes move along and the smaller one is given back. */
-static int grow_in_blocks(struct pe_reply *reply, size_t bytes)
+static uint64_t holder_of(const struct pe__worker *worker)
 {
-    struct pe__worker *worker = reply->owner;
+    return pe__ring_entry(pe__record_sequence(worker->word), worker->record_index);
+}
+
+/* Takes a larger shared block; a smaller one is given back. */
+static int move_to_block(struct pe__worker *worker, size_t bytes)
+{
     const struct pe__shared *shared = worker->shared;
-    uint64_t holder = pe__ring_entry(pe__record_sequence(worker->word), worker->record_index);
     uint32_t block;
     atomic_store_explicit(&worker->slot->has_block, 1, memory_order_relaxed);
-    if (!pe__block_take(&shared->blocks, shared->block_words, bytes, holder, &block))
+    if (!pe__block_take(&shared->blocks, shared->block_words, bytes, holder_of(worker), &block))
         return PE_ENOMEM;
     const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
     unsigned char *place = shared->base + pe__block_offset(block_class, block);
-    memcpy(place, reply->data, reply->bytes);
+    memcpy(place, worker->reply.data, worker->reply.bytes);
     if (worker->reply_block != PE__RECORD_NO_BLOCK)
         pe__block_give(shared->block_words, worker->reply_block);
     worker->reply_block = block;
-    reply->data = place;
-    reply->capacity = block_class->bytes;
+    worker->reply.data = place;
+    worker->reply.capacity = block_class->bytes;
+    return 0;
+}
+
+/* From beside the word to the record's own place, then to shared blocks. */
+static int grow(struct pe_reply *reply, size_t bytes)
+{
+    struct pe__worker *worker = reply->owner;
+    struct pe__record *record = &worker->shared->records[worker->record_index];
+    if (bytes > PE__RECORD_INLINE_BYTES)
+        return move_to_block(worker, bytes);
+    memcpy(record->reply, reply->data, reply->bytes);
+    reply->data = record->reply;
+    reply->capacity = PE__RECORD_INLINE_BYTES;
     return 0;
 }
 
 static void open_reply(struct pe__worker *worker, struct pe__record *record)
 {
-    uint64_t limit = worker->shared->config->max_reply_bytes;
     worker->reply_block = PE__RECORD_NO_BLOCK;
-    worker->reply = (pe_reply){ .data = record->reply,
-                                .capacity = sizeof record->reply,
-                                .limit = limit != 0 ? limit : SIZE_MAX,
-                                .grow = grow_in_blocks,
-                                .owner = worker };
+    worker->reply.data = record->reply_near;
+    worker->reply.bytes = 0;
+    worker->reply.capacity = PE__RECORD_NEAR_BYTES;
+    worker->reply.error = 0;
+    worker->reply.written = false;
+}
+
+/* Where the host is to look for the reply. */
+static uint16_t describe_reply(struct pe__worker *worker, struct pe__record *record)
+{
+    const pe_reply *reply = &worker->reply;
+    if (!reply->written || reply->error != 0) {
+        if (worker->reply_block != PE__RECORD_NO_BLOCK)
+            pe__block_give(worker->shared->block_words, worker->reply_block);
+        return PE__RECORD_NO_REPLY;
+    }
+    if (worker->reply_block == PE__RECORD_NO_BLOCK && reply->data == record->reply_near)
+        return (uint16_t)reply->bytes;
+    if (worker->reply_block == PE__RECORD_NO_BLOCK && reply->bytes > PE__RECORD_NEAR_BYTES)
+        return (uint16_t)reply->bytes;
+    record->reply_bytes = reply->bytes;
+    record->reply_block = worker->reply_block;
+    return PE__RECORD_FAR;
 }
 
 static void write_result(struct pe__worker *worker, struct pe__record *record, int code)
 {
-    const pe_reply *reply = &worker->reply;
-    bool failed = reply->error != 0;
-    if (failed && worker->reply_block != PE__RECORD_NO_BLOCK) {
-        pe__block_give(worker->shared->block_words, worker->reply_block);
-        worker->reply_block = PE__RECORD_NO_BLOCK;
-    }
-    record->code = failed ? reply->error : code;
-    record->has_reply = reply->written && !failed;
-    record->reply_bytes = failed ? 0 : reply->bytes;
-    record->reply_block = worker->reply_block;
+    const struct pe__worker_scope *scope = &worker->scope;
+    record->code = worker->reply.error != 0 ? worker->reply.error : code;
+    record->reply_short = describe_reply(worker, record);
     record->pid = worker->pid;
-    record->stop_signal = 0;
-    record->text_bytes = (uint16_t)worker->scope.text_bytes;
-    if (worker->scope.text_bytes > 0)
-        memcpy(pe__mapping_text(worker->shared, worker->record_index), worker->scope.text, worker->scope.text_bytes);
+    record->text_bytes = (uint16_t)scope->text_bytes;
+    if (scope->text_bytes > 0)
+        memcpy(pe__mapping_text(worker->shared, worker->record_index), scope->text, scope->text_bytes);
+}
+
+static const void *argument_of(struct pe__record *record, size_t *ret_bytes)
+{
+    if (record->arg_short == PE__RECORD_FAR) {
+        *ret_bytes = record->arg_bytes;
+        return record->arg_block;
+    }
+    *ret_bytes = record->arg_short;
+    return pe__record_arg_place(record, record->arg_short);
 }
 
 static void run_job(struct pe__worker *worker, struct pe__record *record)
 {
-    const void *arg = record->arg_block != NULL ? record->arg_block : record->arg;
+    size_t bytes;
+    const void *arg = argument_of(record, &bytes);
     worker->scope.cancel = &record->cancel;
     worker->scope.running = NULL;
     worker->scope.text_bytes = 0;
     open_reply(worker, record);
-    int code = record->fn(arg, record->arg_bytes, &worker->reply);
+    int code = record->fn(arg, bytes, &worker->reply);
     pe__worker_flush_stdio();
     write_result(worker, record, code);
     worker->served++;
@@ -137,7 +173,7 @@ static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
     worker->record_index = index;
     worker->word = word;
     record->start_ticks = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
-    if (record->kind == PE__RECORD_TICKET)
+    if (pe__record_is_ticket(record))
         run_ticket(worker, record);
     else
         run_job(worker, record);
@@ -146,6 +182,14 @@ static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
     complete(worker, record);
     if (pe__worker_life_left(worker) == 0)
         leave(worker);
+}
+
+/* The tail's line is the host's to write: it is looked at again only when all that was seen there is done. */
+static uint64_t last_look(struct pe__worker *worker)
+{
+    if (worker->cursor >= worker->tail)
+        worker->tail = atomic_load_explicit(worker->shared->tail, memory_order_acquire);
+    return worker->tail;
 }
 
 /* Where to look first: behind what this worker has seen, and behind what all have pushed the hint over. */
@@ -174,7 +218,7 @@ static void look_done(struct pe__worker *worker, uint64_t at)
 static bool claim(struct pe__worker *worker, uint32_t *ret_index, uint64_t *ret_word)
 {
     const struct pe__shared *shared = worker->shared;
-    uint64_t tail = atomic_load_explicit(shared->tail, memory_order_acquire);
+    uint64_t tail = last_look(worker);
     for (uint64_t at = first_look(worker, tail); at < tail; at++) {
         uint64_t entry = atomic_load_explicit(&shared->ring[at & (shared->geometry.ring_entries - 1)],
                                               memory_order_acquire);
@@ -255,6 +299,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
 {
     static struct pe__worker self;
     struct pe__worker *worker = &self;
+    uint64_t limit = shared->config->max_reply_bytes;
     /* All of it anew: in a pool that a job made, this is a copy of the job's worker in the middle of its life. */
     *worker = (struct pe__worker){ .shared = shared,
                                    .index = index,
@@ -264,6 +309,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
                                    .host_bell = host_bell,
                                    .pid = getpid(),
                                    .spin_ns = PE__WORKER_SPIN_NS,
+                                   .reply = { .limit = limit != 0 ? limit : SIZE_MAX, .grow = grow, .owner = &self },
                                    .scope = { .index = (int32_t)index, .depth = shared->config->depth + 1 } };
     pe__worker_scope_set_process(&worker->scope);
     pe__worker_drop_stdio();

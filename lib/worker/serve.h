@@ -24,6 +24,7 @@ struct pe__worker {
     int host_bell;
     int32_t pid;
     uint64_t cursor;      /* every ring entry below it has been looked at */
+    uint64_t tail;        /* of the ring, when it was last looked at */
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
     int64_t spin_ns;      /* how long the next wait may spin */
