@@ -1,5 +1,6 @@
 #!/bin/sh
-# readme.sh: the programs and the output that README.md shows are the files beside this one.
+# readme.sh: the programs and the output that README.md shows are the files beside this one, and what the
+# design names is there.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/harness/tap.sh
@@ -28,6 +29,17 @@ dead_links() {
         done | { ! grep .; }
 }
 
+# The design names functions as `name()` and files below lib/.
+unknown_names() {
+    grep -oE '`[a-z_]+\(\)`' doc/design/README.md | tr -d '`()' | sort -u | while read -r name; do
+        grep -rqE "(^|[^a-z_])$name\(" lib include || echo "no function $name"
+    done
+    grep -oE '`lib/[a-z/.-]+`' doc/design/README.md | tr -d '`' | sort -u | while read -r file; do
+        [ -e "$file" ] || echo "no file $file"
+    done
+}
+all_known() { found=$(unknown_names); [ -z "$found" ] || { echo "$found"; return 1; }; }
+
 check "the first program is first.c" same c 1 first.c
 check "its output is first.out" same text 1 first.out
 check "the second program is crash.c" same c 2 crash.c
@@ -35,4 +47,5 @@ check "its output is crash.out" same text 2 crash.out
 check_fails "a program that differs is seen" same c 1 crash.c
 check "the table of figures has its marks" shows_figures
 check "links lead to files of this tree" dead_links
+check "functions and files that the design names exist" all_known
 finish
