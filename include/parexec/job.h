@@ -180,8 +180,8 @@ PE_EXPORT int pe_job_status(const pe_job *job, pe_status *ret_status);
  * How one item of a map ended, or that it has not. For jobs of pe_pool_start_map.
  *
  * item         0 to count - 1. Of a job that is no map, item 0 is the job itself.
- * ret_status   filled in. Once the map has ended, items that returned 0 have no more than kind, attempts and
- *              item: options.statuses tells more of those.
+ * ret_status   filled in. Once the map has ended, items that returned 0 may have no more than kind, attempts
+ *              and item: options.statuses tells more of those.
  * Returns: 0.
  * Errors: PE_EINVAL: job or ret_status NULL, no such item. PE_ENOMEM: there was no memory to keep the
  *         endings of the items that failed. PE_EFORKED.
@@ -280,8 +280,8 @@ PE_EXPORT int pe_reply_write(pe_reply *reply, const void *data, size_t bytes);
  * copied once less.
  *
  * bytes   0 and above.
- * Returns: the start of the room, whose bytes are arbitrary. The first one of a job is aligned to 16 bytes,
- *          later ones follow without a gap. It is valid until the next write or reserve, which may move the
+ * Returns: the start of the room, whose bytes are arbitrary. The first one of a job is aligned for any type
+ *          that fits into it, later ones follow without a gap. It is valid until the next write or reserve, which may move the
  *          whole reply, and no longer than the job runs.
  * Errors: NULL: reply NULL, or no room, as for pe_reply_write.
  * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1

@@ -160,7 +160,7 @@ PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
  *
  * fn          the job's function. It must have been loaded when the workers were forked.
  * arg         arg_bytes bytes, copied; NULL only when there are none.
- * arg_bytes   0 and above. Up to 80 bytes travel cheapest.
+ * arg_bytes   0 and above. Up to 8 bytes travel cheapest, up to 64 nearly so; the same holds for replies.
  * options     NULL: all defaults.
  * ret_job     gets a handle; NULL: none is wanted, and what the job replies is dropped.
  * Returns: 0.
