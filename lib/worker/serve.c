@@ -291,8 +291,12 @@ static void take_over(struct pe__worker *worker, uint32_t inherited)
     if (inherited == PE__SLOT_NO_RECORD)
         return;
     uint64_t word = atomic_load_explicit(&worker->shared->records[inherited].word, memory_order_acquire);
-    if (pe__record_phase(word) == PE__RECORD_RUNNING && pe__record_owner(word) == worker->index)
-        run(worker, inherited, word);
+    if (!pe__record_is_held(word) || pe__record_owner(word) != worker->index)
+        return;
+    /* Stopped before it began again: the signals that are on their way must not hit the next job. */
+    if (pe__record_phase(word) == PE__RECORD_STOPPING)
+        await_death();
+    run(worker, inherited, word);
 }
 
 noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited)
