@@ -15,6 +15,12 @@ block() {
 
 same() { block "$1" "$2" | diff "doc/examples/$3" -; }
 
+# The whole program in the narrative of parexec.h.
+same_in_header() {
+    sed -n '/^ \* A whole program:$/,/^ \* It is built/p' include/parexec.h | sed '1,2d;$d' | sed '$d' |
+        sed 's/^ \*     //;s/^ \*$//' | diff "doc/examples/$1" -
+}
+
 shows_figures() {
     [ "$(grep -cx '<!-- figures -->' README.md)" -ge 1 ] && [ "$(grep -cx '<!-- end of figures -->' README.md)" -ge 1 ]
 }
@@ -44,7 +50,9 @@ check "the first program is first.c" same c 1 first.c
 check "its output is first.out" same text 1 first.out
 check "the second program is crash.c" same c 2 crash.c
 check "its output is crash.out" same text 2 crash.out
+check "the program in parexec.h is divide.c" same_in_header divide.c
 check_fails "a program that differs is seen" same c 1 crash.c
+check_fails "and in the header" same_in_header first.c
 check "the table of figures has its marks" shows_figures
 check "links lead to files of this tree" dead_links
 check "functions and files that the design names exist" all_known
