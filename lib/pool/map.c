@@ -15,15 +15,15 @@
 #include "base/clock.h"
 
 #define BLOCK_ALIGN 64
-/* So that the sum of a map's parts cannot overflow either. */
-#define PRODUCT_MOST (SIZE_MAX / 16)
+/* Of each part, so that the sum of a map's parts cannot overflow either. */
+#define PART_MOST (SIZE_MAX / 16)
 
 int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
 {
     int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
     if (result < 0)
         return result;
-    if ((ret->context == NULL && ret->context_bytes > 0) || ret->timeout_ns < 0)
+    if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0)
         return PE_EINVAL;
     if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0)
         return PE_ENOSYS;
@@ -37,7 +37,7 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
 static bool overflows(size_t count, size_t bytes)
 {
     size_t product;
-    return __builtin_mul_overflow(count, bytes, &product) || product > PRODUCT_MOST;
+    return __builtin_mul_overflow(count, bytes, &product) || product > PART_MOST;
 }
 
 int pe__map_check(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
