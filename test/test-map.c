@@ -180,7 +180,7 @@ PE_TEST(a02_map_of_nothing)
     ck_assert_int_eq(pe_pool_map(pool, square, NULL, 8, NULL, 8, 0, &options), 0);
     ck_assert_uint_eq(summary.returned + summary.failed + summary.cancelled + summary.lost, 0);
     ck_assert_uint_eq(summary.first_failed, UINT64_MAX);
-    ck_assert_uint_le(progress.calls, 1);
+    ck_assert_uint_eq(progress.calls, 1);
     ck_assert_uint_eq(progress.done, 0);
     ck_assert_int_eq(pe_pool_start_map(pool, square, NULL, 8, NULL, 8, 0, NULL, &job), 0);
     ck_assert_int_eq(pe_job_on_done(job, count_call, &done), 0);
@@ -398,22 +398,6 @@ PE_TEST_LOOP(map_with_in_and_out_shared_or_private, 0, 4)
     }
     free(private_in);
     free(private_out);
-    end_pool(pool);
-}
-
-PE_TEST(map_over_the_same_memory)
-{
-    enum { COUNT = 300 };
-    pe_pool *pool = pool_of(3);
-    uint64_t *both[2] = { numbers(COUNT), shared(pool, COUNT * 8) };
-
-    memcpy(both[1], both[0], COUNT * 8);
-    for (int k = 0; k < 2; k++) {
-        ck_assert_int_eq(pe_pool_map(pool, square, both[k], 8, both[k], 8, COUNT, NULL), 0);
-        for (uint64_t i = 0; i < COUNT; i++)
-            ck_assert_uint_eq(both[k][i], i * i);
-    }
-    free(both[0]);
     end_pool(pool);
 }
 
@@ -1138,7 +1122,8 @@ PE_TEST(reduce_with_an_error_leaves_acc)
     ck_assert_uint_eq(summary.first.kind, PE_CRASHED);
     ck_assert_int_eq(summary.first.code, SIGKILL);
     ck_assert(acc[0] == 11 && acc[1] == 12);
-    ck_assert_int_lt(pe_pool_reduce(pool, mix_range, refuse_parts, 0, 1000, acc, sizeof acc, NULL), 0);
+    ck_assert_int_eq(pe_pool_reduce(pool, mix_range, refuse_parts, 0, 1000, acc, sizeof acc, NULL),
+                     PE_EITEMS);
     ck_assert(acc[0] == 11 && acc[1] == 12);
     end_pool(pool);
 }
