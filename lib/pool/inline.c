@@ -83,12 +83,16 @@ static int submit_inline(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *
     return 0;
 }
 
-/* Runs one item; false: the map is to stop. */
-static bool run_item(struct pe__map_job *map, struct pe__worker_scope *scope, uint64_t item)
+/* Runs one item; false: the map is to stop. `place`: room for one output, which the caller's element gets only if
+ * the item returns 0; NULL: in place. */
+static bool run_item(struct pe__map_job *map, struct pe__worker_scope *scope, unsigned char *place, uint64_t item)
 {
+    unsigned char *out = map->out + item * map->out_bytes;
     scope->text_bytes = 0;
     uint64_t start = pe__base_ticks();
-    int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->options.context);
+    int code = map->fn(map->in + item * map->in_bytes, place != NULL ? place : out, map->options.context);
+    if (code == 0 && place != NULL)
+        memcpy(out, place, map->out_bytes);
     pe_status status = { .kind = PE_RETURNED,
                          .code = code,
                          .pid = (int32_t)getpid(),
@@ -99,7 +103,7 @@ static bool run_item(struct pe__map_job *map, struct pe__worker_scope *scope, ui
     return code == 0 || map->options.on_error == 0 || map->summary.failed < map->options.on_error;
 }
 
-static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope)
+static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope, unsigned char *place)
 {
     _Atomic uint64_t running = 0;
     uint64_t item = 0;
@@ -107,7 +111,7 @@ static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope)
     scope->running = &running;
     for (; item < map->count && going && !pe__base_deadline_passed(map->options.deadline_ns); item++) {
         atomic_store_explicit(&running, item + 1, memory_order_relaxed);
-        going = run_item(map, scope, item);
+        going = run_item(map, scope, place, item);
     }
     map->cancelled = going && item < map->count;
     for (; item < map->count; item++) {
@@ -120,13 +124,18 @@ static int start_map_inline(pe_pool *pool, pe_job *job, bool may_wait)
 {
     struct pe__map_job *map = job->map;
     struct pe__worker_scope scope = new_scope();
+    unsigned char *place = NULL;
     (void)may_wait;
+    if (map->out_bytes > 0 && !pe__shared_heap_owns(&pool->heap, map->out, map->out_bytes * map->count) &&
+        (place = malloc(map->out_bytes)) == NULL)
+        return PE_ENOMEM;
     map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
     pe__job_begin(pool, job);
     pthread_mutex_unlock(&pool->mutex);
     struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
-    run_items(map, &scope);
+    run_items(map, &scope, place);
     pe__worker_scope_swap(outer);
+    free(place);
     pthread_mutex_lock(&pool->mutex);
     pe__map_finish(pool, job, PE_CANCELLED);
     return 0;
