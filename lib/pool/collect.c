@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/forked.h"
 #include "pool/pool.h"
 
 /* Replies above this stay where they are, in their shared block, instead of being copied. */
@@ -31,7 +32,8 @@ void pe__job_release_result(pe_pool *pool, pe_job *job)
     job->has_result = false;
     if (!job->holds_memory)
         return;
-    if (job->block != PE__RECORD_NO_BLOCK && pool->shared.base != NULL)
+    /* In a forked child the block is still the parent's. */
+    if (job->block != PE__RECORD_NO_BLOCK && pool->shared.base != NULL && !pe__base_forked(pool->token))
         give_block(pool, job->block);
     free(job->owned);
     free(job->text);
