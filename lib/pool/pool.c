@@ -163,7 +163,7 @@ static int build(pe_pool *pool)
 static void warn_of_threads(const pe_pool *pool)
 {
     struct stat tasks;
-    if (pool->from_seed || pool->backend == &pe__inline_backend || stat("/proc/self/task", &tasks) != 0)
+    if ((pool->options.flags & (PE_POOL_FROM_SEED | PE_POOL_INLINE)) != 0 || stat("/proc/self/task", &tasks) != 0)
         return;
     if (tasks.st_nlink > 3) /* one directory for each thread, besides . and .. */
         pe__base_log(PE_LOG_WARNING,
