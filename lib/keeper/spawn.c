@@ -41,6 +41,7 @@
 struct spawn {
     pe__spawn_fn *fn;
     void *context;
+    volatile int result; /* written by the helper, whose exit status somebody else might take */
 };
 
 static void register_rseq_again(void)
@@ -56,40 +57,38 @@ static void register_rseq_again(void)
 
 static int helper(void *argument)
 {
-    const struct spawn *spawn = argument;
+    struct spawn *spawn = argument;
     pid_t pid = fork();
     if (pid == 0) {
         register_rseq_again();
         spawn->fn(spawn->context);
         _exit(1);
     }
-    _exit(pid > 0 ? 0 : errno);
+    spawn->result = pid > 0 ? 0 : -errno;
+    _exit(0);
 }
 
-static int reap_helper(pid_t pid)
+/* It has left already. A host that waits with __WALL may have been quicker. */
+static void reap_helper(pid_t pid)
 {
-    int status;
-    pid_t got;
-    do
-        got = waitpid(pid, &status, __WALL);
-    while (got < 0 && errno == EINTR);
-    if (got != pid)
-        return -errno;
-    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+    while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
 }
 
 __attribute__((noinline)) static int run_helper(struct spawn *spawn)
 {
     _Alignas(64) unsigned char stack[HELPER_STACK_BYTES];
     pid_t pid = clone(helper, stack + sizeof stack, CLONE_VM | CLONE_VFORK, spawn);
-    int result = pid < 0 ? -errno : reap_helper(pid);
+    int result = pid < 0 ? -errno : 0;
+    if (pid > 0)
+        reap_helper(pid);
     __asm__ volatile("" : : "r"(stack) : "memory"); /* the frame must outlive the helper */
-    return result;
+    return result < 0 ? result : spawn->result;
 }
 
 int pe__keeper_spawn(pe__spawn_fn *fn, void *context)
 {
-    struct spawn spawn = { .fn = fn, .context = context };
+    struct spawn spawn = { .fn = fn, .context = context, .result = -ECHILD };
     sigset_t all, before;
     sigfillset(&all);
     int blocked = pthread_sigmask(SIG_SETMASK, &all, &before);
