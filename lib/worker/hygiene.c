@@ -55,6 +55,12 @@ void pe__worker_flush_stdio(void)
         fflush(stderr);
 }
 
+/* Handlers of quick_exit are not told the status. */
+static void leave_quickly(void)
+{
+    _exit(EXIT_FAILURE);
+}
+
 #ifdef __GLIBC__
 static void leave_at_once(int status, void *unused)
 {
@@ -67,6 +73,7 @@ void pe__worker_guard_exit(void)
 {
     /* Handlers run last in, first out: those of the function come before this one, those of the host never. */
     on_exit(leave_at_once, NULL);
+    at_quick_exit(leave_quickly);
 }
 #else
 static void leave_at_once(void)
@@ -78,5 +85,6 @@ static void leave_at_once(void)
 void pe__worker_guard_exit(void)
 {
     atexit(leave_at_once);
+    at_quick_exit(leave_quickly);
 }
 #endif
