@@ -1,0 +1,198 @@
+/*
+ * Questions to /proc and pidfds. Nothing here keeps state, and what runs in workers uses no stdio.
+ */
+
+#include "harness/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/harness.h"
+
+#define GUARD_MS 10000
+
+int process_open(pid_t pid)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0u);
+
+    if (pidfd < 0)
+        ck_abort_msg("no pidfd of process %d: %s", (int)pid, strerror(errno));
+    return pidfd;
+}
+
+static int wait_for_end(int pidfd, int timeout_ms)
+{
+    struct pollfd watched = { .fd = pidfd, .events = POLLIN };
+    int count;
+
+    do
+        count = poll(&watched, 1, timeout_ms);
+    while (count < 0 && errno == EINTR);
+    return count > 0;
+}
+
+void process_await_end(int pidfd)
+{
+    int ended = wait_for_end(pidfd, (int)(harness_slowness() * GUARD_MS));
+
+    close(pidfd);
+    if (!ended)
+        ck_abort_msg("a process lives on");
+}
+
+int process_has_ended(int pidfd)
+{
+    return wait_for_end(pidfd, 0);
+}
+
+static void read_file(pid_t pid, const char *name, char *text, size_t text_bytes)
+{
+    char path[64];
+    ssize_t bytes;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        ck_abort_msg("cannot open %s: %s", path, strerror(errno));
+    bytes = read(fd, text, text_bytes - 1);
+    close(fd);
+    text[bytes < 0 ? 0 : bytes] = '\0';
+}
+
+static long long number_after(const char *text, const char *name)
+{
+    const char *found = strstr(text, name);
+
+    return found ? atoll(found + strlen(name)) : -1;
+}
+
+pid_t process_parent(pid_t pid)
+{
+    char text[4096];
+
+    read_file(pid, "status", text, sizeof text);
+    return (pid_t)number_after(text, "\nPPid:");
+}
+
+struct process_effort process_effort(pid_t pid)
+{
+    struct process_effort effort;
+    char text[4096];
+
+    read_file(pid, "status", text, sizeof text);
+    effort.voluntary_switches = number_after(text, "\nvoluntary_ctxt_switches:");
+    effort.switches = number_after(text, "\nnonvoluntary_ctxt_switches:") + effort.voluntary_switches;
+    read_file(pid, "schedstat", text, sizeof text);
+    effort.cpu_ns = atoll(text);
+    return effort;
+}
+
+int process_is_idle(pid_t pid, int64_t for_ns)
+{
+    const struct timespec time = { .tv_sec = for_ns / 1000000000, .tv_nsec = for_ns % 1000000000 };
+    struct process_effort before = process_effort(pid), after;
+
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+    after = process_effort(pid);
+    return before.switches == after.switches && before.cpu_ns == after.cpu_ns;
+}
+
+int process_descriptors(char *text, size_t text_bytes)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    struct dirent *entry;
+    size_t used = 0;
+    int count = 0;
+
+    text[0] = '\0';
+    while (directory && (entry = readdir(directory)) != NULL) {
+        char target[200];
+        ssize_t bytes;
+
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(directory))
+            continue;
+        bytes = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
+        target[bytes < 0 ? 0 : bytes] = '\0';
+        count++;
+        if (used < text_bytes)
+            used += (size_t)snprintf(text + used, text_bytes - used, "%s -> %s\n", entry->d_name, target);
+    }
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+struct meeting {
+    process_look_fn *look;
+    _Atomic uint32_t *here;
+    uint32_t workers;
+};
+
+static int look_together(const void *in, void *out, const void *context)
+{
+    const struct meeting *meeting = context;
+
+    (void)in;
+    meeting->look(out);
+    atomic_fetch_add(meeting->here, 1);
+    while (atomic_load(meeting->here) < meeting->workers)
+        sched_yield();
+    return 0;
+}
+
+void process_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes)
+{
+    void *memory;
+    struct meeting meeting = { .look = look, .workers = workers };
+
+    ck_assert_int_eq(pe_pool_alloc(pool, sizeof *meeting.here, &memory), 0);
+    meeting.here = memory;
+    ck_assert_int_eq(pe_pool_map(pool, look_together, NULL, 0, out, out_bytes, workers,
+                                 &(pe_map_options){ PE_SIZED(pe_map_options), .chunk = 1, .context = &meeting,
+                                                    .context_bytes = sizeof meeting }),
+                     0);
+    pe_pool_dealloc(pool, memory);
+}
+
+static void tell_pids(void *out)
+{
+    struct process_worker *worker = out;
+
+    worker->pid = getpid();
+    worker->keeper = getppid();
+}
+
+void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out)
+{
+    process_look(pool, workers, tell_pids, out, sizeof *out);
+}
+
+void process_pool_free(pe_pool *pool)
+{
+    struct process_worker worker;
+    int keeper;
+
+    process_workers(pool, 1, &worker);
+    keeper = process_open(worker.keeper);
+    pe_pool_free(pool);
+    process_await_end(keeper);
+}
+
+void *process_shared(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        ck_abort_msg("no shared memory: %s", strerror(errno));
+    return memory;
+}

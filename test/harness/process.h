@@ -1,0 +1,54 @@
+#ifndef PE__TEST_PROCESS_H
+#define PE__TEST_PROCESS_H
+
+/*
+ * What tests ask of processes: whether they have ended, what they spend, what they hold open; and one look
+ * into every worker of a pool at the same time.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <parexec/pool.h>
+
+/* A pidfd; fails the test when there is none for that process. */
+int process_open(pid_t pid);
+/* Waits until the process behind the pidfd has ended (a dead one whose parent does not wait counts), fails the
+ * test after the hang guard, closes the pidfd. */
+void process_await_end(int pidfd);
+int process_has_ended(int pidfd);
+
+pid_t process_parent(pid_t pid);
+
+/* What a process has spent so far: every switch of its CPU away, and nanoseconds on one. */
+struct process_effort {
+    long long voluntary_switches, switches;
+    long long cpu_ns;
+};
+
+struct process_effort process_effort(pid_t pid);
+/* 1 when the process spent nothing in that time: it slept throughout. */
+int process_is_idle(pid_t pid, int64_t for_ns);
+
+/* Open descriptors of the calling process, but for the one it takes to list them. For use in a worker as well.
+ * A line "3 -> target\n" each; returns their number. */
+int process_descriptors(char *text, size_t text_bytes);
+
+struct process_worker {
+    pid_t pid, keeper;
+};
+
+typedef void process_look_fn(void *out);
+
+/* Runs look once in each of the pool's workers, all of them being in it together; out has a place for each. */
+void process_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes);
+void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out);
+
+/* Frees the pool and waits until its keeper has ended, which pe_pool_free does not do to the last instant. */
+void process_pool_free(pe_pool *pool);
+
+/* Pages shared with everything forked later, zeroed; given back by munmap of the same size. */
+void *process_shared(size_t bytes);
+
+#endif

@@ -1,0 +1,364 @@
+/*
+ * pe_init, and pools that come from the process it made. The seed lives as long as the host, so each test takes
+ * what pe_init leaves as rightful, and needs a process of its own.
+ */
+
+#include "harness/harness.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
+#include <parexec/init.h>
+
+#include "harness/process.h"
+
+#define NEEDS_OWN_PROCESS() \
+    do { \
+        if (!harness_forks()) \
+            HARNESS_SKIP("pe_init is for the whole life of a process"); \
+    } while (0)
+
+static int number = 1;
+
+static int tell_number(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    return number;
+}
+
+static pe_pool *new_pool(uint32_t workers, uint32_t flags)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    pe_pool *pool;
+
+    options.workers = workers;
+    options.flags = flags;
+    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
+    return pool;
+}
+
+static pe_status run(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes)
+{
+    pe_status status;
+    pe_job *job;
+
+    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, NULL, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    pe_job_free(job);
+    return status;
+}
+
+static void init(void)
+{
+    ck_assert_int_eq(pe_init(NULL), 0);
+    process_pool_free(new_pool(1, PE_POOL_FROM_SEED)); /* the seed runs, under its name */
+    harness_leaks_mark();
+}
+
+PE_TEST(P48_seed_workers_see_memory_as_at_init)
+{
+    pe_pool *seeded, *forked;
+
+    NEEDS_OWN_PROCESS();
+    number = 42;
+    init();
+    number = 43;
+    seeded = new_pool(2, PE_POOL_FROM_SEED);
+    forked = new_pool(2, 0); /* pe_init alone changes no pool's meaning */
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(run(seeded, tell_number, NULL, 0).code, 42);
+        ck_assert_int_eq(run(forked, tell_number, NULL, 0).code, 43);
+    }
+    pe_pool_free(seeded);
+    pe_pool_free(forked);
+}
+END_TEST
+
+static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+PE_TEST(P48_seed_replaces_workers)
+{
+    pe_pool *pool;
+
+    NEEDS_OWN_PROCESS();
+    number = 42;
+    init();
+    number = 43;
+    pool = new_pool(2, PE_POOL_FROM_SEED);
+    for (int i = 0; i < 4; i++) {
+        pe_status status = run(pool, crash, NULL, 0);
+
+        ck_assert_uint_eq(status.kind, PE_CRASHED);
+        ck_assert_int_eq(status.code, SIGKILL);
+        ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, 42);
+    }
+    ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
+    pe_pool_free(pool);
+}
+END_TEST
+
+static int add_one(const void *in, void *out, const void *context)
+{
+    *(int *)out = *(const int *)in + *(const int *)context;
+    return 0;
+}
+
+PE_TEST(P48_seed_maps_private_and_shared_memory)
+{
+    enum { COUNT = 10000 };
+    static int in[COUNT], out[COUNT];
+    const int one = 1;
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    void *memory;
+    int *shared;
+    pe_pool *pool;
+
+    NEEDS_OWN_PROCESS();
+    init();
+    options.context = &one;
+    options.context_bytes = sizeof one;
+    pool = new_pool(2, PE_POOL_FROM_SEED);
+    for (int i = 0; i < COUNT; i++)
+        in[i] = i;
+    ck_assert_int_eq(pe_pool_map(pool, add_one, in, sizeof *in, out, sizeof *out, COUNT, &options), 0);
+    ck_assert_int_eq(pe_pool_alloc(pool, sizeof in, &memory), 0);
+    shared = memory;
+    ck_assert_int_eq(pe_pool_map(pool, add_one, out, sizeof *out, shared, sizeof *shared, COUNT, &options), 0);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(out[i], i + 1);
+        ck_assert_int_eq(shared[i], i + 2);
+    }
+    pe_pool_free(pool);
+}
+END_TEST
+
+PE_TEST(P48_seed_makes_several_pools_at_once_and_in_turn)
+{
+    pe_pool *pools[6];
+
+    NEEDS_OWN_PROCESS();
+    init();
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 6; i++)
+            pools[i] = new_pool(1, PE_POOL_FROM_SEED);
+        for (int i = 0; i < 6; i++)
+            ck_assert_int_eq(run(pools[i], tell_number, NULL, 0).code, 1);
+        for (int i = round % 2; i < 6; i += 2)
+            pe_pool_free(pools[i]);
+        for (int i = 1 - round % 2; i < 6; i += 2)
+            pe_pool_free(pools[i]);
+    }
+}
+END_TEST
+
+static int tell_byte(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    unsigned char byte;
+
+    (void)arg_bytes;
+    (void)reply;
+    return pread(*(const int *)arg, &byte, 1, 0) == 1 ? byte : -1;
+}
+
+PE_TEST(P52_seed_hands_kept_descriptors_over_with_their_numbers)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    int fds[4];
+    int32_t kept[2];
+    pe_pool *pool;
+
+    NEEDS_OWN_PROCESS();
+    init();
+    for (int i = 0; i < 4; i++) { /* opened after pe_init: the seed has never seen them */
+        char name[16], byte = (char)(100 + i);
+        int fd = (snprintf(name, sizeof name, "kept-%d", i), memfd_create(name, MFD_CLOEXEC));
+
+        fds[i] = i == 3 ? fcntl(fd, F_DUPFD_CLOEXEC, 300) : fd;
+        ck_assert_int_eq(write(fds[i], &byte, 1), 1);
+        if (fds[i] != fd)
+            close(fd);
+    }
+    kept[0] = fds[3];
+    kept[1] = fds[1];
+    options.workers = 1;
+    options.flags = PE_POOL_FROM_SEED;
+    options.keep_fds = kept;
+    options.keep_fd_count = 2;
+    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(run(pool, tell_byte, &fds[i], sizeof fds[i]).code, i % 2 ? 100 + i : -1);
+    pe_pool_free(pool);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+}
+END_TEST
+
+struct listing {
+    int count;
+    char text[2000];
+};
+
+static void list(void *out)
+{
+    struct listing *listing = out;
+
+    listing->count = process_descriptors(listing->text, sizeof listing->text);
+}
+
+PE_TEST(P52_seed_and_its_workers_gather_no_descriptors)
+{
+    static struct listing first, last;
+    struct process_worker worker;
+    char command[100], seed_first[2000] = "", seed_last[2000] = "";
+    pe_pool *pool = NULL;
+
+    NEEDS_OWN_PROCESS();
+    init();
+    for (int i = 0; i < 20; i++) {
+        FILE *listing;
+
+        pool = new_pool(1, PE_POOL_FROM_SEED);
+        process_look(pool, 1, list, i ? &last : &first, sizeof first);
+        process_workers(pool, 1, &worker);
+        snprintf(command, sizeof command, "ls /proc/%d/fd", (int)process_parent(worker.keeper));
+        listing = popen(command, "re");
+        ck_assert_uint_gt(fread(i ? seed_last : seed_first, 1, 1999, listing), 0);
+        pclose(listing);
+        pe_pool_free(pool);
+    }
+    ck_assert_int_eq(first.count, last.count);
+    ck_assert_str_eq(seed_first, seed_last);
+}
+END_TEST
+
+PE_TEST(P48_seed_is_made_once)
+{
+    pe_pool *pool;
+
+    NEEDS_OWN_PROCESS();
+    init();
+    ck_assert_int_eq(pe_init(NULL), PE_EALREADY);
+    pool = new_pool(1, PE_POOL_FROM_SEED);
+    pe_pool_free(pool);
+}
+END_TEST
+
+PE_TEST(P48_seed_missing_or_misused_is_told)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    pe_init_options wrong = PE_INIT_OPTIONS_INIT;
+    pe_pool *pool;
+
+    NEEDS_OWN_PROCESS();
+    options.workers = 1;
+    options.flags = PE_POOL_FROM_SEED;
+    ck_assert_int_eq(pe_pool_new(&options, &pool), PE_EINVAL);
+    wrong.flags = 1;
+    ck_assert_int_eq(pe_init(&wrong), PE_EINVAL);
+    init();
+    options.flags = PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS;
+    ck_assert_int_eq(pe_pool_new(&options, &pool), PE_EINVAL);
+}
+END_TEST
+
+PE_TEST(P57_seed_killed_gives_an_error_and_no_sigpipe)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    struct process_worker worker;
+    pe_pool *pool, *second;
+    int seed;
+
+    NEEDS_OWN_PROCESS();
+    signal(SIGPIPE, SIG_DFL);
+    ck_assert_int_eq(pe_init(NULL), 0);
+    pool = new_pool(1, PE_POOL_FROM_SEED);
+    process_workers(pool, 1, &worker);
+    seed = process_open(process_parent(worker.keeper));
+    ck_assert_int_eq(kill(process_parent(worker.keeper), SIGKILL), 0);
+    process_await_end(seed);
+    options.workers = 1;
+    options.flags = PE_POOL_FROM_SEED;
+    ck_assert_int_lt(pe_pool_new(&options, &second), 0);
+    ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, number); /* the keeper does not need it any more */
+    process_pool_free(pool);
+    pe_pool_free(new_pool(1, 0));
+    harness_leaks_mark();
+}
+END_TEST
+
+/* ---- functions loaded too late ---- */
+
+static void *load(const char *name, void *ret_function)
+{
+    void *library = dlopen(LATE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void *function = library ? dlsym(library, name) : NULL;
+
+    ck_assert_msg(function != NULL, "%s", dlerror());
+    memcpy(ret_function, &function, sizeof function);
+    return library;
+}
+
+static void assert_not_loaded(pe_pool *pool, pe_job_fn *job_fn, pe_map_fn *map_fn)
+{
+    pe_job *job;
+
+    ck_assert_int_eq(pe_pool_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
+    ck_assert_int_eq(pe_pool_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL), PE_ENOTLOADED);
+    ck_assert_int_eq(pe_pool_start_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL, &job), PE_ENOTLOADED);
+    ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, number);
+}
+
+PE_TEST(P48_function_loaded_after_the_fork_is_found_out)
+{
+    pe_pool *before = new_pool(1, 0), *after;
+    pe_job_fn *job_fn;
+    pe_map_fn *map_fn;
+    void *library = load("late_job", &job_fn);
+
+    dlclose(load("late_item", &map_fn)); /* one reference of two */
+    assert_not_loaded(before, job_fn, map_fn);
+    after = new_pool(1, 0);
+    ck_assert_int_eq(run(after, job_fn, NULL, 0).code, 7);
+    ck_assert_int_eq(pe_pool_map(after, map_fn, NULL, 0, NULL, 0, 1, NULL), 0);
+    pe_pool_free(before);
+    pe_pool_free(after);
+    dlclose(library);
+}
+END_TEST
+
+PE_TEST(P48_function_loaded_after_init_is_found_out)
+{
+    pe_job_fn *job_fn;
+    pe_map_fn *map_fn;
+    void *library;
+    pe_pool *pool;
+
+    NEEDS_OWN_PROCESS();
+    init();
+    library = load("late_job", &job_fn);
+    dlclose(load("late_item", &map_fn));
+    pool = new_pool(1, PE_POOL_FROM_SEED); /* made later than the library was loaded, but from the seed */
+    assert_not_loaded(pool, job_fn, map_fn);
+    pe_pool_free(pool);
+    dlclose(library);
+}
+END_TEST
+
+HARNESS_MAIN("seed")
