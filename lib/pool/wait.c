@@ -284,9 +284,14 @@ int pe_pool_wait(pe_pool *pool, int64_t deadline_ns)
                              .deadline_ns = deadline_ns,
                              .record = PE__SLOT_NO_RECORD,
                              .announce = PE__BELL_WAITS_ENDING };
-    result = pe__pool_in_callback(pool) ? PE_EDEADLK : pe__pool_wait_for(pool, &wait);
-    if (result == 0)
+    if (pe__pool_in_callback(pool))
+        result = PE_EDEADLK;
+    /* The last callbacks may hand over more. */
+    while (result == 0 && (result = pe__pool_wait_for(pool, &wait)) == 0) {
         pe__job_run_callbacks(pool);
+        if (none_live(pool, NULL))
+            break;
+    }
     pe__pool_leave(pool);
     return result;
 }
