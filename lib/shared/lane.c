@@ -49,7 +49,13 @@ static void finish_steal(struct pe__lane *lanes, uint32_t self, uint32_t victim)
     uint64_t stolen = atomic_load_explicit(&own->intent_range, memory_order_relaxed);
     uint64_t empty = atomic_load_explicit(&own->intent_own, memory_order_relaxed);
     uint64_t middle = pe__range_first(stolen);
-    swap(&own->range, empty, pe__range_word(middle + 1, pe__range_last(stolen), 0));
+    /* A thief whose name stands in the empty word may be dead: its next life looks for the name there. */
+    for (;;) {
+        uint64_t word = atomic_load_explicit(&own->range, memory_order_acquire);
+        uint64_t half = pe__range_word(middle + 1, pe__range_last(stolen), pe__range_thief(word));
+        if ((word ^ empty) >> 16 != 0 || swap(&own->range, word, half))
+            break;
+    }
     atomic_store_explicit(&own->hand, hand_word(middle, middle + 1), memory_order_release);
     for (;;) {
         uint64_t word = atomic_load_explicit(&lanes[victim].range, memory_order_acquire);

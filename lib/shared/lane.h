@@ -20,9 +20,11 @@
  * only ever move towards each other, so no non-empty word comes back.
  *
  * Stealing the back half of a victim {f, l}: (1) store the intent {victim, middle, last, own empty word}; (2) swap the
- * victim to {f, middle, thief}; (3) swap the own range from the stored empty word to {middle + 1, last}; (4) hand =
+ * victim to {f, middle, thief}; (3) swap the own range from the stored empty one to {middle + 1, last}; (4) hand =
  * {middle, middle + 1}; (5) take the name out of the victim's word; (6) clear the intent; run. Nobody else robs a
  * named word, its owner may go on taking. Every steal takes one unit for good, so two idle workers cannot pass one to and fro.
+ * An owner may run empty and steal while its own word is named: (3) leaves the name as it finds it, for it is what tells
+ * the named thief's next life that its steal happened, and does not mind that the name goes meanwhile.
  *
  * Recovery (pe__lane_recover, first act of every owner, so also of the next after a death): if an intent stands, the steal
  * happened exactly if the victim's word names this lane; then do (3) to (6) again, each of which changes nothing when it was
