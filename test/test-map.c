@@ -1054,6 +1054,51 @@ PE_TEST(reduce_covers_the_whole_range)
     end_pool(pool);
 }
 
+/* Fails on a block that does not start from {9, 8}; otherwise makes it {the block's last, 1}. */
+static int expect_neutral(uint64_t first, uint64_t last, void *acc, const void *context)
+{
+    uint64_t *sums = acc;
+
+    (void)first, (void)context;
+    if (sums[0] != 9 || sums[1] != 8)
+        return 1;
+    sums[0] = last;
+    sums[1] = 1;
+    return 0;
+}
+
+/* Fails on a part out of order. */
+static int expect_order(void *acc, const void *part, const void *context)
+{
+    uint64_t *sums = acc, add[2];
+    int first = sums[0] == 9 && sums[1] == 8;
+
+    (void)context;
+    memcpy(add, part, sizeof add);
+    if (add[1] != 1 || (!first && add[0] <= sums[0]))
+        return 1;
+    sums[0] = add[0];
+    sums[1] = first ? 1 : sums[1] + 1;
+    return 0;
+}
+
+PE_TEST(reduce_starts_each_block_from_acc_and_folds_in_order)
+{
+    pe_pool *pool = pool_of(3);
+
+    for (uint64_t chunk = 0; chunk < 12; chunk += 5) {
+        uint64_t acc[2] = { 9, 8 };
+        pe_map_options options = PE_MAP_OPTIONS_INIT;
+
+        options.chunk = chunk;
+        ck_assert_int_eq(
+            pe_pool_reduce(pool, expect_neutral, expect_order, 10, 100000, acc, sizeof acc, &options), 0);
+        ck_assert_uint_eq(acc[0], 100000);
+        ck_assert_uint_eq(acc[1], PE_REDUCE_BLOCKS_MAX);
+    }
+    end_pool(pool);
+}
+
 PE_TEST(reduce_of_nothing_leaves_acc)
 {
     pe_pool *pool = pool_of(1);
