@@ -74,8 +74,7 @@ typedef struct pe_status {
     int32_t code;         /* return value, signal or exit status; of a stopped job: how its worker ended */
     int32_t pid;          /* process that ran it last */
     int32_t worker;       /* number of that worker; -1: none ran it, it is a map, or it is not known */
-    uint32_t attempts;    /* times it was begun and ended by itself: 1, more after retries. A stop counts as
-                             none, so it is 0 for a job cancelled in its first attempt */
+    uint32_t attempts;    /* times it was begun: 0 for what never was, 1, more after retries */
     int32_t stop_signal;  /* last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none */
     uint64_t item;        /* index in the map; of a job 0 */
     int64_t queued_ns;    /* nanoseconds from pe_pool_submit to its start */
@@ -240,10 +239,9 @@ PE_EXPORT int pe_job_cancel(pe_job *job);
  * fn        the function, see pe_done_fn.
  * context   handed to it; may be NULL.
  * Returns: 0.
- * Errors: PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_EFORKED.
+ * Errors: PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free. PE_EFORKED.
  * Ownership: the context stays the caller's. The registration keeps the job's memory, not its result, so the
- *         handle may be freed before. Register before pe_pool_free: after it, only a later pe_job_wait on a
- *         job of that pool would still call.
+ *         handle may be freed before.
  * Threads: any, callbacks too. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context);

@@ -71,7 +71,7 @@ typedef struct pe_pool pe_pool;
  * PE_POOL_KEEP_FDS       workers keep all descriptors of the program. Ends of pipes and sockets then stay
  *                        open in them too, so their other ends see no end of file.
  * PE_POOL_KEEP_SIGNALS   workers keep the signal dispositions of the program and the mask of the thread that
- *                        makes the pool. From the seed the mask only.
+ *                        makes the pool. Not with PE_POOL_FROM_SEED.
  */
 #define PE_POOL_INLINE (UINT32_C(1) << 0)
 #define PE_POOL_FROM_SEED (UINT32_C(1) << 1)

@@ -106,38 +106,59 @@ static bool follows_success(const struct pe__map *map, const struct pe__lane *la
            (before == PE__ITEM_DETAILED && map->detail[item - 1].kind == PE_RETURNED);
 }
 
-/* The item in hand is charged only if it had begun and has not ended. */
-static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct pe__record *record)
+/* The item that had begun and has not ended when its worker died; false: there is none. */
+static bool find_item(const struct pe__map *map, const struct pe__lane *lane, uint64_t *ret_item)
 {
-    const struct pe__shared *shared = keeper->shared;
-    const struct pe__kept *kept = &keeper->kept[index];
-    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers)
-        return;
-    const struct pe__map *map = &shared->maps[record->map];
-    struct pe__lane *lane = &pe__mapping_lanes(shared, record->map)[record->lane];
     uint64_t running = atomic_load_explicit(&lane->running, memory_order_acquire);
     if (running == 0 || running > map->count)
-        return;
-    uint64_t item = running - 1;
-    uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
-    if (state != PE__ITEM_OPEN && state != PE__ITEM_RETRIED)
-        return;
+        return false;
+    uint8_t state = atomic_load_explicit(&map->state[running - 1], memory_order_acquire);
+    *ret_item = running - 1;
+    return state == PE__ITEM_OPEN || state == PE__ITEM_RETRIED;
+}
+
+static void write_detail(const struct pe__keeper *keeper, uint32_t index, const struct pe__map *map, uint64_t item,
+                         bool stopped)
+{
+    const struct pe__kept *kept = &keeper->kept[index];
     struct pe__item_detail *detail = &map->detail[item];
-    detail->attempts = state == PE__ITEM_RETRIED ? detail->attempts + 1 : 1;
+    bool again = atomic_load_explicit(&map->state[item], memory_order_relaxed) == PE__ITEM_RETRIED;
+    detail->attempts = again ? detail->attempts + 1 : 1;
     ending_of(kept->last_status, &detail->kind, &detail->code);
+    if (stopped)
+        detail->kind = PE_CANCELLED;
     detail->pid = (int32_t)kept->last_pid;
     detail->worker = (uint16_t)index;
     detail->text_bytes = 0;
     detail->run_ns = 0;
+}
+
+static void count_failure(const struct pe__map *map, struct pe__map_live *live)
+{
+    uint64_t failed = atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1;
+    if (map->on_error != 0 && failed >= map->on_error)
+        atomic_store_explicit(&live->stop, 1, memory_order_relaxed);
+}
+
+/* Charges the item in hand with the death, unless it had not begun or has ended. */
+static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct pe__record *record, bool stopped)
+{
+    const struct pe__shared *shared = keeper->shared;
+    uint64_t item;
+    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers)
+        return;
+    const struct pe__map *map = &shared->maps[record->map];
+    struct pe__lane *lane = &pe__mapping_lanes(shared, record->map)[record->lane];
+    if (!find_item(map, lane, &item))
+        return;
+    write_detail(keeper, index, map, item, stopped);
     keeper->succeeded |= follows_success(map, lane, item);
-    bool again = detail->attempts <= map->retries;
+    bool again = !stopped && map->detail[item].attempts <= map->retries;
     /* The next life has not begun the item yet, and may die before it does. */
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);
-    struct pe__map_live *live = &shared->lives[record->map];
-    if (!again && atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1 >= map->on_error &&
-        map->on_error != 0)
-        atomic_store_explicit(&live->stop, 1, memory_order_relaxed);
+    if (!again && !stopped)
+        count_failure(map, &shared->lives[record->map]);
 }
 
 static void settle_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index, bool died)
@@ -147,12 +168,14 @@ static void settle_record(struct pe__keeper *keeper, uint32_t index, uint32_t re
     uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
     free_blocks(keeper, index, record_index);
     if (pe__record_phase(word) == PE__RECORD_STOPPING) {
+        if (pe__record_is_ticket(record))
+            settle_item(keeper, index, record, true);
         bool late = kept->stop_phase == PE__RECORD_TIMED_OUT;
         end_record(keeper, index, record_index, late ? PE__RECORD_TIMED_OUT : PE__RECORD_CANCELLED);
     } else if (!died) {
         kept->inherited = record_index;
     } else if (pe__record_is_ticket(record)) {
-        settle_item(keeper, index, record);
+        settle_item(keeper, index, record, false);
         kept->inherited = record_index;
     } else {
         settle_job(keeper, index, record_index);

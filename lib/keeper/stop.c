@@ -28,6 +28,9 @@ void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *me
         return; /* it has ended meanwhile */
     struct pe__kept *kept = &keeper->kept[owner];
     int64_t grace_ns = message->grace_ns > 0 ? message->grace_ns : 0;
+    if (kept->stop_stage != PE__STOP_NONE && kept->stop_record == message->record &&
+        kept->stop_sequence == message->sequence)
+        return; /* asked before: the grace does not begin anew */
     kept->stop_stage = PE__STOP_ASKED;
     kept->stop_record = message->record;
     kept->stop_sequence = message->sequence;

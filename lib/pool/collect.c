@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/forked.h"
+#include "base/forked.h"
 #include "pool/pool.h"
 
 /* Replies above this stay where they are, in their shared block, instead of being copied. */
@@ -150,11 +151,12 @@ static bool take_over(pe_pool *pool, pe_job *job, uint64_t word)
     job->status.pid = shown->pid;
     job->status.attempts = atomic_load_explicit(&shown->attempts, memory_order_relaxed);
     set_times(job, shown->start_ticks, shown->end_ticks);
+    if (phase != PE__RECORD_CRASHED && phase != PE__RECORD_EXITED)
+        job->status.attempts++; /* the record counts deaths */
     if (phase != PE__RECORD_DONE) {
         job->status.stop_signal = shown->stop_signal;
         return true;
     }
-    job->status.attempts++;
     return keep_text(pool, job, shown->text_bytes) &&
            keep_reply(pool, job, &pool->shared.records[job->record], shown->reply_short);
 }

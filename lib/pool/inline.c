@@ -113,7 +113,7 @@ static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope, u
         atomic_store_explicit(&running, item + 1, memory_order_relaxed);
         going = run_item(map, scope, place, item);
     }
-    map->cancelled = going && item < map->count;
+    map->late = going && item < map->count;
     for (; item < map->count; item++) {
         pe_status rest = { .kind = PE_CANCELLED, .worker = -1, .item = item };
         pe__map_count_item(map, &rest, NULL, 0);

@@ -114,6 +114,15 @@ static bool has_ended(pe_pool *pool, void *job)
     return ((pe_job *)job)->ended;
 }
 
+/* What a wait for this job is worth waking up for. */
+static uint32_t record_of(pe_pool *pool, void *context)
+{
+    const pe_job *job = context;
+    if (job->map != NULL)
+        return pe__map_target(pool, context);
+    return job->in_ring ? job->record : PE__BELL_ANY;
+}
+
 /* The mutex of a job's pool, which outlives the pool's own handle. */
 static int enter(const pe_job *job)
 {
@@ -131,8 +140,7 @@ int pe_job_wait(pe_job *job, int64_t deadline_ns)
     struct pe__wait wait = { .ready = has_ended,
                              .context = job,
                              .deadline_ns = deadline_ns,
-                             .record = job->in_ring ? job->record : PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING };
+                             .target = record_of };
     if (pe__pool_in_callback(pool) && !job->ended)
         result = PE_EDEADLK;
     else
@@ -147,9 +155,8 @@ void pe__job_wait_surely(pe_job *job)
 {
     struct pe__wait wait = { .ready = has_ended,
                              .context = job,
+                             .target = record_of,
                              .deadline_ns = PE_FOREVER,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING,
                              .uninterruptible = true };
     if (enter(job) < 0)
         return;
@@ -188,11 +195,7 @@ int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size
         return result;
     pe_pool *pool = jobs[0]->pool;
     struct any any = { .jobs = jobs, .count = count };
-    struct pe__wait wait = { .ready = any_has_ended,
-                             .context = &any,
-                             .deadline_ns = deadline_ns,
-                             .record = jobs[0]->in_ring ? jobs[0]->record : PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING };
+    struct pe__wait wait = { .ready = any_has_ended, .context = &any, .deadline_ns = deadline_ns };
     if (pe__pool_in_callback(pool) && !any_has_ended(pool, &any))
         result = PE_EDEADLK;
     else
@@ -322,10 +325,11 @@ int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
     if (result < 0)
         return result;
     pe_pool *pool = job->pool;
-    struct pe__callback *callback = malloc(sizeof *callback);
+    bool is_freed = pool->bell < 0;
+    struct pe__callback *callback = is_freed ? NULL : malloc(sizeof *callback);
     if (callback == NULL) {
         pe__pool_leave(pool);
-        return PE_ENOMEM;
+        return is_freed ? PE_ECLOSED : PE_ENOMEM; /* after pe_pool_free nobody would call it */
     }
     *callback = (struct pe__callback){ .job = job, .fn = fn, .context = context };
     pe__job_add_callback(job, callback);

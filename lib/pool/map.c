@@ -127,7 +127,7 @@ static void describe(pe_pool *pool, struct pe__map_job *map)
         pe__lane_reset(&lanes[lane], units * lane / map->lanes, units * (lane + 1) / map->lanes);
 }
 
-static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
+static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_ring)
 {
     uint32_t index = pe__pool_take_record(pool, job);
     pool->entries[index].lane = lane;
@@ -139,7 +139,7 @@ static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
     record->retries = 0;
     atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
     atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
-    pe__pool_push(pool, index);
+    pe__pool_push(pool, index, may_ring);
 }
 
 static uint32_t free_map(const pe_pool *pool)
@@ -166,8 +166,7 @@ static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
         return PE_EAGAIN;
     struct pe__wait wait = { .ready = has_map,
                              .deadline_ns = deadline_ns,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING | PE__BELL_WAITS_CLAIM };
+                             .for_claim = true };
     int result = pe__pool_wait_for(pool, &wait);
     return result < 0 ? result : pe__pool_check_open(pool);
 }
@@ -179,9 +178,6 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     if (result < 0)
         return result;
     map->lanes = map->count < pool->options.workers ? (uint32_t)map->count : pool->options.workers;
-    map->records = malloc(map->lanes * sizeof *map->records);
-    if (map->records == NULL)
-        return PE_ENOMEM;
     result = place(pool, map);
     if (result < 0)
         return result;
@@ -193,8 +189,19 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     job->arg_bytes = map->in_bytes * map->count;
     pe__job_begin(pool, job);
     for (uint32_t lane = 0; lane < map->lanes; lane++)
-        queue_ticket(pool, job, lane);
+        queue_ticket(pool, job, lane, lane == 0 || map->keeps_handle);
     return 0;
+}
+
+/* Its last ticket that has not ended. */
+uint32_t pe__map_target(pe_pool *pool, void *context)
+{
+    const struct pe__map_job *map = ((const pe_job *)context)->map;
+    (void)pool;
+    for (uint32_t lane = map->running ? map->lanes : 0; lane > 0; lane--)
+        if (map->records[lane - 1] != PE__SLOT_NO_RECORD)
+            return map->records[lane - 1];
+    return PE__BELL_ANY;
 }
 
 static void stop_items(pe_pool *pool, const struct pe__map_job *map)
@@ -209,7 +216,7 @@ void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t wo
     map->records[lane] = PE__SLOT_NO_RECORD;
     bool orphaned = phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED;
     if (orphaned && !map->cancelled) {
-        queue_ticket(pool, job, lane);
+        queue_ticket(pool, job, lane, true);
         return;
     }
     if (--map->tickets == 0)
@@ -269,7 +276,6 @@ void pe__map_free(pe_job *job)
     for (size_t i = 0; i < map->failure_count; i++)
         free(map->failures[i].text);
     free(map->failures);
-    free(map->records);
     free(map);
     job->map = NULL;
 }
@@ -278,7 +284,7 @@ static int begin_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_byt
                      size_t count, const pe_map_options *options, bool keeps_handle, pe_job **ret_job)
 {
     pe_job *job = pe__pool_new_job(pool);
-    struct pe__map_job *map = calloc(1, sizeof *map);
+    struct pe__map_job *map = malloc(sizeof *map + pool->options.workers * sizeof *map->records);
     if (job == NULL || map == NULL) {
         free(job);
         free(map);
@@ -349,17 +355,27 @@ static bool has_ended(pe_pool *pool, void *job)
     return ((pe_job *)job)->ended;
 }
 
+/* A map that is not over after a glance at each ticket is worth waking the sleepers for the rest of them. */
+static void rouse(pe_pool *pool, pe_job *job)
+{
+    for (uint32_t lane = 0; lane < 2 && !job->ended; lane++)
+        pe__pool_glance(pool, pe__map_target(pool, job));
+    for (uint32_t lane = 1; lane < job->map->lanes && !job->ended; lane++)
+        if (!pe__pool_ring_if_needed(pool))
+            break;
+}
+
 /* Waits for the end; a wait that is cut short stops the map and waits for that, which is bounded. */
 static int finish_or_stop(pe_pool *pool, pe_job *job, int64_t deadline_ns)
 {
     struct pe__wait wait = { .ready = has_ended,
+                             .target = pe__map_target,
                              .context = job,
-                             .deadline_ns = deadline_ns,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING };
+                             .deadline_ns = deadline_ns };
+    rouse(pool, job);
     int cut = pe__pool_wait_for(pool, &wait);
     if (cut == 0)
-        return job->map->result;
+        return job->map->late ? PE_ETIMEDOUT : job->map->result;
     wait.deadline_ns = PE_FOREVER;
     wait.uninterruptible = true;
     pe__map_cancel(pool, job);

@@ -24,8 +24,8 @@ struct pe__map_job {
     uint32_t index; /* of its descriptor */
     uint32_t lanes;
     uint32_t tickets; /* not ended */
-    uint32_t *records; /* of each lane's ticket, PE__SLOT_NO_RECORD once that has ended */
     bool cancelled;   /* by the caller, not by on_error */
+    bool late;        /* ran inline past its deadline */
     void *block;      /* in the heap: everything below */
     unsigned char *shared_in, *shared_out;
     _Atomic uint8_t *state;
@@ -39,6 +39,7 @@ struct pe__map_job {
     struct pe__map_failure *failures;
     size_t failure_count;
     bool failures_lost; /* no memory to keep them */
+    uint32_t records[]; /* of each lane's ticket, PE__SLOT_NO_RECORD once that has ended */
 };
 
 /* Checks the arguments that map and start_map share. */

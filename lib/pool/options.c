@@ -39,7 +39,7 @@ static bool is_valid(const pe_pool_options *options)
         return false;
     if (options->queue_jobs > QUEUE_JOBS_MAX || options->grace_ns < PE_NOW || options->idle_ns < 0)
         return false;
-    if (from_seed && ((options->flags & PE_POOL_KEEP_FDS) != 0 || options->keep_fd_count > PE__SEED_KEEP_FDS_MAX))
+    if (from_seed && ((options->flags & (PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)) != 0 || options->keep_fd_count > PE__SEED_KEEP_FDS_MAX))
         return false;
     return has_valid_fds(options);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "pool/map.h"
 
@@ -61,8 +62,7 @@ static char *copy_text(const struct pe__map_job *map, uint64_t item)
     return text_of((const char *)map->texts + at, bytes);
 }
 
-/* Room doubles: the count itself tells when it is used up. */
-/* Takes `text` over. */
+/* Takes `text` over. Room doubles: the count itself tells when it is used up. */
 static void keep_failure(struct pe__map_job *map, const pe_status *status, char *text)
 {
     size_t count = map->failure_count;
@@ -156,6 +156,18 @@ static void read_items(struct pe__map_job *map, uint32_t rest)
     }
 }
 
+/* Items that never began are nobody's wish, unless so many have failed that the map was to stop. */
+static int result_of(const struct pe__map_job *map)
+{
+    const pe_map_summary *summary = &map->summary;
+    bool stopped_by_failures = map->options.on_error != 0 && summary->failed >= map->options.on_error;
+    if (summary->returned == map->count)
+        return 0;
+    if (summary->lost > 0)
+        return PE_EBROKEN;
+    return summary->cancelled > 0 && !stopped_by_failures ? PE_ECANCELED : PE_EITEMS;
+}
+
 void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest)
 {
     if (map->block != NULL) {
@@ -164,15 +176,8 @@ void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest)
     }
     map->summary.wall_ns = pe__base_now_ns() - map->start_ns;
     if (map->options.summary != NULL)
-        *map->options.summary = map->summary;
-    if (map->summary.returned == map->count)
-        map->result = 0;
-    else if (map->summary.lost > 0)
-        map->result = PE_EBROKEN;
-    else if (map->cancelled || (map->summary.cancelled > 0 && map->summary.failed == 0))
-        map->result = PE_ECANCELED;
-    else
-        map->result = PE_EITEMS;
+        pe__base_fill_sized(map->options.summary, &map->summary, sizeof map->summary, sizeof map->summary);
+    map->result = result_of(map);
 }
 
 static const struct pe__map_failure *find_failure(const struct pe__map_job *map, uint64_t item)

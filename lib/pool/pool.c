@@ -190,6 +190,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->backend = (checked.flags & PE_POOL_INLINE) != 0 ? &pe__inline_backend : &pe__process_backend;
     pool->refs = 1;
     pool->state = PE__POOL_OPEN;
+    pool->spin_ns = PE__POOL_SPIN_NS;
     pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->epoll = -1;
     pe__base_list_init(&pool->maps);
     pe__base_list_init(&pool->busy);
@@ -218,7 +219,12 @@ int pe__pool_enter(pe_pool *pool)
 
 void pe__pool_leave(pe_pool *pool)
 {
+    bool tell = pool->tell_broken;
+    int failure = pool->failure;
+    pool->tell_broken = false;
     pthread_mutex_unlock(&pool->mutex);
+    if (tell)
+        pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s", pe_strerror(failure));
 }
 
 bool pe__pool_in_callback(const pe_pool *pool)

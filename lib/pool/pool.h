@@ -26,6 +26,8 @@
 #include "shared/heap.h"
 #include "shared/mapping.h"
 
+/* Longest spin of a waiting thread before it sleeps. */
+#define PE__POOL_SPIN_NS 30000
 #define PE__POOL_SMALL_BYTES PE__RECORD_INLINE_BYTES
 
 enum pe__pool_state {
@@ -101,6 +103,7 @@ struct pe_pool {
     int keeper_pidfd; /* -1 where the kernel has none */
     int notice;       /* eventfd: something for a loop outside, which a waiting thread has collected */
     int epoll;        /* what pe_pool_fd gives: bell, control, keeper and notice */
+    bool tell_broken; /* to the log hook, once the mutex is released */
     int failure;      /* what the keeper said before it gave up, 0: nothing */
 
     struct pe__entry *entries; /* one for each record */
@@ -124,7 +127,9 @@ struct pe_pool {
     bool in_callback;
     pthread_t callback_thread;
     bool leader;
-    uint32_t waiters;
+    int64_t spin_ns; /* how long the next leader may spin */
+    uint32_t waiters;       /* besides the leader */
+    uint32_t claim_waiters; /* of all who wait, those for whom a claim will do */
     bool armed; /* somebody sleeps on `epoll`, outside the library */
     uint32_t handled; /* jobs that ended since the last pe_pool_poll counted */
     struct pe__base_list job_cache; /* freed pe_job, by `link` */
@@ -154,7 +159,7 @@ int pe__pool_open_descriptors(pe_pool *pool);
 void pe__pool_close_descriptors(pe_pool *pool);
 void pe__pool_unwatch_keeper(pe_pool *pool);
 
-/* enter.c: every public call begins with one of these. 0 with the mutex held, or an error without it. */
+/* pool.c: every public call begins with one of these. 0 with the mutex held, or an error without it. */
 int pe__pool_enter(pe_pool *pool);
 bool pe__pool_in_callback(const pe_pool *pool);
 void pe__pool_leave(pe_pool *pool);
@@ -164,7 +169,8 @@ void pe__pool_unref(pe_pool *pool);
 
 /* submit.c */
 pe_job *pe__pool_new_job(pe_pool *pool);
-void pe__pool_push(pe_pool *pool, uint32_t record);
+void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring);
+bool pe__pool_ring_if_needed(pe_pool *pool);
 uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* there is one */
 bool pe__pool_has_slots(pe_pool *pool, uint32_t count); /* in the ring */
 int pe__pool_check_open(const pe_pool *pool);
@@ -194,12 +200,19 @@ void pe__job_release_result(pe_pool *pool, pe_job *job);
 /* wait.c */
 struct pe__wait {
     bool (*ready)(pe_pool *pool, void *context);
+    /* The record whose end (or claim) is worth waking up for, or PE__BELL_ANY; NULL: always that. */
+    uint32_t (*target)(pe_pool *pool, void *context);
     void *context;
     int64_t deadline_ns;
-    uint32_t record;      /* the record most likely to end the wait, or PE__SLOT_NO_RECORD */
-    uint32_t announce;    /* PE__BELL_WAITS_* */
+    bool for_claim;       /* a claim will do */
     bool uninterruptible; /* leaves an interrupt for the next wait */
 };
+
+/* Looks at a record for a microsecond or two, without the mutex; collects it if it has ended. */
+void pe__pool_glance(pe_pool *pool, uint32_t record);
+
+/* A target: the record that was pushed last, when everything is waited for. */
+uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
 
 /* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */
 int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
@@ -217,6 +230,7 @@ void pe__pool_stop_record(pe_pool *pool, uint32_t record, int64_t grace_ns);
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest); /* items still open end as `rest` */
 void pe__map_cancel(pe_pool *pool, pe_job *job);
+uint32_t pe__map_target(pe_pool *pool, void *job); /* what a wait for it is worth waking up for */
 void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job);
 void pe__map_free(pe_job *job);
 int pe__map_check_options(const pe_map_options *given, pe_map_options *ret_options);

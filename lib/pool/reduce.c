@@ -165,6 +165,16 @@ static void drop_rest(struct reduction *reduction)
     }
 }
 
+static void count_rest(struct reduction *reduction, int result)
+{
+    pe_map_summary *summary = &reduction->summary;
+    uint64_t rest = reduction->whole.blocks - summary->returned - summary->failed;
+    if (result == PE_EBROKEN)
+        summary->lost = rest;
+    else
+        summary->cancelled = rest;
+}
+
 static int run(struct reduction *reduction)
 {
     uint32_t groups = group_count(reduction);
@@ -178,6 +188,7 @@ static int run(struct reduction *reduction)
         report(reduction, false);
     }
     drop_rest(reduction);
+    count_rest(reduction, result);
     report(reduction, true);
     return result;
 }
@@ -256,7 +267,8 @@ int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint6
         memcpy(acc, reduction.acc, acc_bytes);
     reduction.summary.wall_ns = pe__base_now_ns() - reduction.start_ns;
     if (reduction.options.summary != NULL)
-        *reduction.options.summary = reduction.summary;
+        pe__base_fill_sized(reduction.options.summary, &reduction.summary, sizeof reduction.summary,
+                            sizeof reduction.summary);
     pe_pool_dealloc(pool, reduction.shared);
     free(reduction.jobs);
     free(reduction.acc);

@@ -195,15 +195,12 @@ static bool has_worker_or_failed(pe_pool *pool, void *unused)
 
 static int await_first_worker(pe_pool *pool)
 {
-    struct pe__wait wait = { .ready = has_worker_or_failed,
-                             .deadline_ns = PE_FOREVER,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING,
-                             .uninterruptible = true };
+    struct pe__wait wait = { .ready = has_worker_or_failed, .deadline_ns = PE_FOREVER, .uninterruptible = true };
     pthread_mutex_lock(&pool->mutex);
     int result = pe__pool_wait_for(pool, &wait);
     if (pool->state == PE__POOL_BROKEN)
         result = pool->failure != 0 ? pool->failure : PE_EBROKEN;
+    pool->tell_broken = false; /* pe_pool_new returns it */
     pthread_mutex_unlock(&pool->mutex);
     return result;
 }

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "pool/pool.h"
 
 /* The keeper gives up waiting for workers that even SIGKILL does not end after two seconds. */
@@ -55,7 +54,7 @@ void pe__pool_break(pe_pool *pool)
     kill_keeper(pool);
     if (pool->failure == 0)
         pool->failure = PE_EBROKEN;
-    pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s", pe_strerror(pool->failure));
+    pool->tell_broken = true;
     end(pool, PE__POOL_BROKEN, PE_LOST);
 }
 
@@ -71,7 +70,6 @@ int pe__pool_kill(pe_pool *pool, int64_t grace_ns)
     struct pe__message message = { .type = PE__MESSAGE_KILL, .grace_ns = grace_ns > 0 ? grace_ns : 0 };
     struct pe__wait wait = { .ready = has_no_processes,
                              .deadline_ns = pe_after(message.grace_ns),
-                             .record = PE__SLOT_NO_RECORD,
                              .uninterruptible = true };
     if (pool->state == PE__POOL_OPEN || pool->state == PE__POOL_CLOSED) {
         pool->state = PE__POOL_CLOSED;
@@ -142,10 +140,7 @@ static void send_home(pe_pool *pool)
 
 static int join(pe_pool *pool, int64_t deadline_ns)
 {
-    struct pe__wait wait = { .ready = none_live,
-                             .deadline_ns = deadline_ns,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING };
+    struct pe__wait wait = { .ready = none_live, .target = pe__pool_newest_busy, .deadline_ns = deadline_ns };
     if (pool->state == PE__POOL_OPEN)
         pool->state = PE__POOL_CLOSED;
     int result = pe__pool_wait_for(pool, &wait);
@@ -186,6 +181,8 @@ bool pe__pool_cancel_if_queued(pe_pool *pool, uint32_t index)
     if (!pe__record_swap(&pool->shared.records[index], queued, cancelled))
         return false;
     pe__pool_end_unclaimed(pool, index, PE_CANCELLED);
+    if (pool->leader)
+        pe__bell_ring_host(pool->bell); /* it may sleep for this very record, which no worker will ring for now */
     return true;
 }
 

@@ -7,6 +7,9 @@
  * Claims go in ring order, hence a record is never left behind by an awake worker that took a later one. A worker that
  * dies leaves `present` first, and then the keeper rings everybody.
  *
+ * Of the tickets of a map that its caller waits for, only the first is judged at once; the others when the map has not ended
+ * after a glance (pool/map.c). A tiny map is over by then, done by the workers that were awake.
+ *
  * The host's store of the tail and its load of the announcements are sequentially consistent: see bell.h.
  */
 #include <stdlib.h>
@@ -19,6 +22,8 @@
 /* With more records in flight than this, finished ones are collected on the way, so that few are touched in turn. */
 #define COLLECT_FROM 64
 #define COLLECT_EACH 2
+/* Claims that a host waits for when the queue is full. */
+#define ROOM_MOST 256
 /* Slots that jobs leave to maps, whose tickets may have to be queued again at any time. */
 #define TICKET_SLOTS(pool) ((pool)->options.workers)
 
@@ -93,18 +98,18 @@ static uint32_t count_awake(const struct pe__shared *shared)
     return awake;
 }
 
-/* The rule at the head of this file. */
-static void ring_if_needed(pe_pool *pool)
+/* The rule at the head of this file. True: one was rung. */
+bool pe__pool_ring_if_needed(pe_pool *pool)
 {
     const struct pe__shared *shared = &pool->shared;
     if (!any_asleep(shared) || pool->in_flight <= count_awake(shared))
-        return;
+        return false;
     pe__pool_collect_front(pool, UINT32_MAX); /* what has ended is not in flight */
-    if (pool->in_flight > count_awake(shared))
-        pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
+    return pool->in_flight > count_awake(shared) &&
+           pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
 }
 
-void pe__pool_push(pe_pool *pool, uint32_t record)
+void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring)
 {
     const struct pe__shared *shared = &pool->shared;
     uint64_t sequence = pool->entries[record].sequence;
@@ -117,7 +122,8 @@ void pe__pool_push(pe_pool *pool, uint32_t record)
     atomic_store_explicit(&shared->ring[at], entry, memory_order_release);
     pool->tail++;
     atomic_store_explicit(shared->tail, pool->tail, memory_order_seq_cst);
-    ring_if_needed(pool);
+    if (may_ring)
+        pe__pool_ring_if_needed(pool);
 }
 
 static bool has_room(pe_pool *pool, void *unused)
@@ -129,6 +135,21 @@ static bool has_room(pe_pool *pool, void *unused)
         pe__pool_look_at_claims(pool);
     return pool->queued < pool->options.queue_jobs && pool->free_count > 0 &&
            pe__pool_has_slots(pool, 1 + TICKET_SLOTS(pool));
+}
+
+/* Waking up for every claim would cost more than it brings: wait for room for many. */
+static uint32_t some_way_ahead(pe_pool *pool, void *unused)
+{
+    (void)unused;
+    pe__pool_look_at_claims(pool);
+    uint64_t waiting = pool->tail - pool->claimed;
+    if (waiting == 0)
+        return PE__BELL_ANY;
+    uint64_t ahead = waiting / 2 < ROOM_MOST ? waiting / 2 : ROOM_MOST;
+    uint64_t entry = pool->pushed[(pool->claimed + ahead) & (pool->shared.geometry.ring_entries - 1)];
+    const struct pe__entry *book = &pool->entries[pe__ring_record(entry)];
+    bool waits = book->job != NULL && book->sequence == pe__ring_sequence(entry);
+    return waits ? pe__ring_record(entry) : PE__BELL_ANY;
 }
 
 static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
@@ -146,9 +167,9 @@ static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
     if (!may_wait)
         return PE_EAGAIN;
     struct pe__wait wait = { .ready = has_room,
+                             .target = some_way_ahead,
                              .deadline_ns = deadline_ns,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING | PE__BELL_WAITS_CLAIM };
+                             .for_claim = true };
     int result = pe__pool_wait_for(pool, &wait);
     return result < 0 ? result : pe__pool_check_open(pool);
 }
@@ -199,7 +220,7 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, cons
     job->submit_ticks = pe__base_ticks();
     pool->queued++;
     pe__job_begin(pool, job);
-    pe__pool_push(pool, job->record);
+    pe__pool_push(pool, job->record, true);
     return 0;
 }
 

@@ -16,11 +16,15 @@
 #include "base/forked.h"
 #include "pool/pool.h"
 
-#define SPIN_NS 30000
+#define SPIN_NS PE__POOL_SPIN_NS
+#define SPIN_NS_LEAST 2000
 #define LOOKS_PER_CLOCK 32
+#define GLANCE_ROUNDS 4
 #define ROUNDS_ALONE 2
 #define YIELDS 8
 #define POLL_MOST 256
+/* Room for one job is not announced (pool/submit.c): look for it this often. */
+#define ROOM_NS PE_MS(5)
 /* A keeper that reads nothing for so long is not going to. */
 #define TELL_NS PE_SECONDS(5)
 /* A waiting host looks by itself this often, in case a scribbler has overwritten an announcement. */
@@ -32,16 +36,26 @@ static bool take_interrupt(pe_pool *pool)
            atomic_exchange(&pool->interrupted, 0) != 0;
 }
 
-static bool record_has_ended(const pe_pool *pool, uint32_t record)
+static bool has_come(const pe_pool *pool, uint32_t record, bool for_claim)
 {
-    return pe__record_is_final(atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire));
+    uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire);
+    return for_claim ? pe__record_phase(word) != PE__RECORD_QUEUED : pe__record_is_final(word);
 }
 
-static uint32_t oldest_busy(const pe_pool *pool)
+static uint32_t record_of(const pe_pool *pool, const struct pe__base_list *link)
 {
-    if (pe__base_list_empty(&pool->busy))
-        return PE__SLOT_NO_RECORD;
-    return (uint32_t)(PE__BASE_LIST_ENTRY(pool->busy.next, struct pe__entry, link) - pool->entries);
+    return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
+}
+
+uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused)
+{
+    (void)unused;
+    return pe__base_list_empty(&pool->busy) ? PE__BELL_ANY : record_of(pool, pool->busy.previous);
+}
+
+static uint32_t target_of(pe_pool *pool, const struct pe__wait *wait)
+{
+    return wait->target != NULL ? wait->target(pool, wait->context) : PE__BELL_ANY;
 }
 
 /* A worker that spins on this CPU had better go elsewhere. */
@@ -52,45 +66,71 @@ static void say_where(const pe_pool *pool)
         atomic_store_explicit(&pool->shared.config->host_cpu, cpu, memory_order_relaxed);
 }
 
-static bool look_often(const pe_pool *pool, uint32_t record)
+static bool look_often(const pe_pool *pool, uint32_t record, bool for_claim)
 {
     for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
-        if (record_has_ended(pool, record))
+        if (has_come(pool, record, for_claim))
             return true;
         pe__base_cpu_relax();
     }
     return false;
 }
 
-/* Without the mutex: until the record's word is final, for a short while. */
-static void spin_on(pe_pool *pool, uint32_t record)
+static bool yield_a_little(const pe_pool *pool, uint32_t record, bool for_claim)
 {
-    if (pool->shared.config->cpus < 2) {
-        for (int i = 0; i < YIELDS && !record_has_ended(pool, record); i++)
-            sched_yield();
-        return;
+    for (int i = 0; i < YIELDS; i++) {
+        if (has_come(pool, record, for_claim))
+            return true;
+        sched_yield();
     }
-    int64_t end_ns = pe__base_now_ns() + SPIN_NS;
+    return false;
+}
+
+/* Without the mutex: until the record has come that far, for a short while. */
+static bool spin_on(pe_pool *pool, uint32_t record, bool for_claim)
+{
+    if (pool->shared.config->cpus < 2)
+        return yield_a_little(pool, record, for_claim);
+    int64_t end_ns = pe__base_now_ns() + pool->spin_ns;
     say_where(pool);
-    for (int round = 0; !look_often(pool, record); round++) {
+    for (int round = 0; !look_often(pool, record, for_claim); round++) {
         if (pe__base_now_ns() >= end_ns ||
             atomic_load_explicit(&pool->interrupted, memory_order_relaxed) != 0)
-            return;
+            return false;
         if (round >= ROUNDS_ALONE)
             sched_yield(); /* the worker may be waiting for this very CPU */
     }
+    return true;
 }
 
-static void lead_spin(pe_pool *pool, uint32_t record)
+void pe__pool_glance(pe_pool *pool, uint32_t record)
 {
-    if (record == PE__SLOT_NO_RECORD || pool->entries[record].job == NULL)
-        record = oldest_busy(pool);
-    if (record == PE__SLOT_NO_RECORD)
+    if (record == PE__BELL_ANY)
         return;
     pthread_mutex_unlock(&pool->mutex);
-    spin_on(pool, record);
+    for (int round = 0; round < GLANCE_ROUNDS && !look_often(pool, record, false); round++)
+        ;
     pthread_mutex_lock(&pool->mutex);
     if (pool->entries[record].job != NULL)
+        pe__pool_collect_record(pool, record);
+}
+
+/* A spin in vain halves the next one, a successful one restores it. */
+static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
+{
+    uint32_t record = target_of(pool, wait);
+    if (record == PE__BELL_ANY && !pe__base_list_empty(&pool->busy))
+        record = record_of(pool, pool->busy.next);
+    if (record == PE__BELL_ANY)
+        return;
+    pthread_mutex_unlock(&pool->mutex);
+    bool came = spin_on(pool, record, wait->for_claim);
+    pthread_mutex_lock(&pool->mutex);
+    if (came)
+        pool->spin_ns = SPIN_NS;
+    else if (pool->spin_ns > SPIN_NS_LEAST)
+        pool->spin_ns /= 2;
+    if (came && pool->entries[record].job != NULL)
         pe__pool_collect_record(pool, record);
 }
 
@@ -112,15 +152,22 @@ static void sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
         pe__bell_drain(pool->bell);
 }
 
+/* Whoever waits for an end is served by a claim's ring too: it looks, and sleeps again. */
+static void announce(const pe_pool *pool, uint32_t record)
+{
+    uint32_t what_for = PE__BELL_FOR_END | (pool->claim_waiters > 0 ? PE__BELL_FOR_CLAIM : 0);
+    atomic_store_explicit(pool->shared.host_waits, pe__bell_announcement(record, what_for), memory_order_seq_cst);
+}
+
 static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
 {
-    atomic_fetch_or_explicit(pool->shared.host_waits, wait->announce, memory_order_seq_cst);
+    announce(pool, pool->waiters > 0 || pool->armed ? PE__BELL_ANY : target_of(pool, wait));
     pe__pool_collect_all(pool, UINT32_MAX);
     pe__pool_hear_keeper(pool);
     if (wait->ready(pool, wait->context) || !pe__base_list_empty(&pool->ready_callbacks))
         return;
     int64_t until = earliest(wait->deadline_ns, pe__pool_progress_due(pool));
-    until = earliest(until, pe_after(SAFETY_NS));
+    until = earliest(until, pe_after(wait->for_claim ? ROOM_NS : SAFETY_NS));
     pthread_mutex_unlock(&pool->mutex);
     sleep_on_descriptors(pool, until);
     pthread_mutex_lock(&pool->mutex);
@@ -139,9 +186,15 @@ static void step_down(pe_pool *pool)
     }
 }
 
-static void follow(pe_pool *pool, int64_t deadline_ns)
+/* The leader may sleep for something else: announce for this thread too, and look again. */
+static void follow(pe_pool *pool, const struct pe__wait *wait)
 {
+    int64_t deadline_ns = wait->deadline_ns;
     struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+    announce(pool, PE__BELL_ANY);
+    pe__pool_collect_all(pool, UINT32_MAX);
+    if (wait->ready(pool, wait->context))
+        return;
     pool->waiters++;
     if (deadline_ns == PE_FOREVER)
         pthread_cond_wait(&pool->changed, &pool->mutex);
@@ -150,33 +203,52 @@ static void follow(pe_pool *pool, int64_t deadline_ns)
     pool->waiters--;
 }
 
-int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait)
+/* Takes turns: a spin, then a sleep. */
+static void lead(pe_pool *pool, const struct pe__wait *wait, bool spun)
 {
-    for (bool spun = false;; ) {
-        if (wait->ready(pool, wait->context))
-            return 0;
+    pool->leader = true;
+    if (spun)
+        lead_sleep(pool, wait);
+    else
+        lead_spin(pool, wait);
+    step_down(pool);
+}
+
+/* PE_EINTR or PE_ETIMEDOUT when the wait is over without success. */
+static int look_at_time(pe_pool *pool, const struct pe__wait *wait)
+{
+    if (!wait->uninterruptible && take_interrupt(pool))
+        return PE_EINTR;
+    if (wait->deadline_ns == PE_FOREVER || !pe__base_deadline_passed(wait->deadline_ns))
+        return 0;
+    pe__pool_collect_all(pool, UINT32_MAX);
+    return PE_ETIMEDOUT;
+}
+
+static int wait_until_ready(pe_pool *pool, const struct pe__wait *wait)
+{
+    for (bool spun = false; !wait->ready(pool, wait->context); spun = !spun) {
         pe__job_run_callbacks(pool);
         pe__pool_report_progress(pool);
         if (wait->ready(pool, wait->context))
             return 0;
-        if (!wait->uninterruptible && take_interrupt(pool))
-            return PE_EINTR;
-        if (wait->deadline_ns != PE_FOREVER && pe__base_deadline_passed(wait->deadline_ns)) {
-            pe__pool_collect_all(pool, UINT32_MAX);
-            return wait->ready(pool, wait->context) ? 0 : PE_ETIMEDOUT;
-        }
-        if (pool->leader) {
-            follow(pool, wait->deadline_ns);
-            continue;
-        }
-        pool->leader = true;
-        if (!spun)
-            lead_spin(pool, wait->record);
+        int over = look_at_time(pool, wait);
+        if (over < 0)
+            return wait->ready(pool, wait->context) && over == PE_ETIMEDOUT ? 0 : over;
+        if (pool->leader)
+            follow(pool, wait);
         else
-            lead_sleep(pool, wait);
-        spun = !spun;
-        step_down(pool);
+            lead(pool, wait, spun);
     }
+    return 0;
+}
+
+int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait)
+{
+    pool->claim_waiters += wait->for_claim;
+    int result = wait_until_ready(pool, wait);
+    pool->claim_waiters -= wait->for_claim;
+    return result;
 }
 
 /* What the keeper has to say, and whether it is still there. */
@@ -244,7 +316,7 @@ static int arm(pe_pool *pool)
     pe__bell_drain(pool->bell);
     pe__bell_drain(pool->notice);
     pool->armed = true;
-    atomic_fetch_or_explicit(pool->shared.host_waits, PE__BELL_WAITS_ENDING, memory_order_seq_cst);
+    announce(pool, PE__BELL_ANY);
     return collect_some(pool);
 }
 
@@ -280,10 +352,7 @@ int pe_pool_wait(pe_pool *pool, int64_t deadline_ns)
         result = pe__pool_enter(pool);
     if (result < 0)
         return result;
-    struct pe__wait wait = { .ready = none_live,
-                             .deadline_ns = deadline_ns,
-                             .record = PE__SLOT_NO_RECORD,
-                             .announce = PE__BELL_WAITS_ENDING };
+    struct pe__wait wait = { .ready = none_live, .target = pe__pool_newest_busy, .deadline_ns = deadline_ns };
     if (pe__pool_in_callback(pool))
         result = PE_EDEADLK;
     /* The last callbacks may hand over more. */

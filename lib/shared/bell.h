@@ -8,7 +8,10 @@
  *     host:   push a job;                      look at `sleepers`;                          clear a bit, ring that worker
  *
  *     host:   set `host_waits`;                look again at the records;                   sleep on the descriptor
- *     worker: swap the word to DONE;           look at `host_waits`;                        set it to 0, write the descriptor
+ *     worker: swap a record's word;            look at `host_waits`;                        set it to 0, write the descriptor
+ *
+ * The host also says which record it waits for, so that it is not woken for each of many that end before (PE__BELL_ANY: for
+ * whichever comes first), and whether it waits for its end or for its claim.
  *
  * Each side writes, then looks at what the other side wrote: with both in sequentially consistent order at least one
  * of them sees the other, so no wake-up is lost. (Anything weaker lets both look too early.) The order of a worker's own sleep
@@ -30,8 +33,21 @@
 #include "shared/slot.h"
 
 #define PE__BELL_GROUP_WORKERS 64
-#define PE__BELL_WAITS_ENDING 1u /* the host waits for a job to end */
-#define PE__BELL_WAITS_CLAIM 2u  /* the host waits for room in the queue */
+#define PE__BELL_FOR_END 1u   /* the host waits for a record to end */
+#define PE__BELL_FOR_CLAIM 2u /* the host waits for a record to be claimed: for room in the queue */
+#define PE__BELL_ANY UINT32_MAX
+
+/* What the host announces: {record:32, what for:32}; 0: nothing. */
+static inline uint64_t pe__bell_announcement(uint32_t record, uint32_t what_for)
+{
+    return (uint64_t)record << 32 | what_for;
+}
+
+static inline bool pe__bell_is_meant(uint64_t announcement, uint32_t record, uint32_t what_for)
+{
+    uint32_t wanted = (uint32_t)(announcement >> 32);
+    return (announcement & what_for) != 0 && (wanted == record || wanted == PE__BELL_ANY);
+}
 
 /* Announcements of 64 workers. */
 struct pe__bell_group {

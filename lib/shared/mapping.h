@@ -83,7 +83,7 @@ struct pe__shared {
     /* shared */
     struct pe__keeper_counts *counts;
     _Atomic uint64_t *head;
-    _Atomic uint32_t *host_waits;
+    _Atomic uint64_t *host_waits;
     struct pe__bell_group *groups;
     struct pe__slot *slots;
     struct pe__map_live *lives;

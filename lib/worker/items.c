@@ -15,7 +15,7 @@
 #define CHUNK_NS 20000
 #define CHUNK_GROWTH 8
 
-/* Constant while the lane is served. */
+/* What a worker needs while it serves a lane. */
 struct part {
     struct pe__worker *worker;
     const struct pe__map *map;
@@ -152,6 +152,36 @@ static uint64_t at_most_life(const struct part *part, uint64_t units)
     return units < left ? units : left;
 }
 
+/* Takes from the own lane, else steals. */
+static bool take(const struct part *part, uint64_t units, struct pe__hand *ret_hand)
+{
+    return pe__lane_take(part->lane, at_most_life(part, units), ret_hand) ||
+           pe__lane_steal(part->lanes, part->map->lanes, part->self, ret_hand);
+}
+
+/* False: this life is over, the lane is not. */
+static bool run_lane(const struct part *part)
+{
+    bool fixed = part->map->chunk != 0;
+    uint64_t units = fixed ? part->map->chunk : 1;
+    int64_t before_ns = fixed ? 0 : pe__base_now_ns();
+    bool going = run_hand(part, pe__lane_recover(part->lanes, part->map->lanes, part->self), false);
+    struct pe__hand hand;
+    while (going && !is_stopped(part)) {
+        if (pe__worker_life_left(part->worker) == 0)
+            return false;
+        if (!take(part, units, &hand))
+            break;
+        going = run_hand(part, hand, true);
+        if (fixed)
+            continue;
+        int64_t now_ns = pe__base_now_ns();
+        units = next_units(part, hand.last - hand.first, now_ns - before_ns);
+        before_ns = now_ns;
+    }
+    return true;
+}
+
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record)
 {
     const struct pe__shared *shared = worker->shared;
@@ -165,21 +195,7 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     worker->scope.cancel = &part.live->stop;
     worker->scope.running = &part.lane->running;
     worker->scope.text_bytes = 0;
-
-    bool going = run_hand(&part, pe__lane_recover(part.lanes, part.map->lanes, part.self), false);
-    uint64_t units = part.map->chunk != 0 ? part.map->chunk : 1;
-    while (going && !is_stopped(&part)) {
-        struct pe__hand hand;
-        int64_t start_ns = pe__base_now_ns();
-        if (pe__worker_life_left(worker) == 0)
-            return false;
-        if (!pe__lane_take(part.lane, at_most_life(&part, units), &hand) &&
-            !pe__lane_steal(part.lanes, part.map->lanes, part.self, &hand))
-            break;
-        going = run_hand(&part, hand, true);
-        if (part.map->chunk == 0)
-            units = next_units(&part, hand.last - hand.first, pe__base_now_ns() - start_ns);
-    }
+    bool over = run_lane(&part);
     worker->scope.running = NULL;
-    return true;
+    return over;
 }

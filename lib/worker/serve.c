@@ -150,21 +150,27 @@ static void run_ticket(struct pe__worker *worker, struct pe__record *record)
     write_result(worker, record, 0);
 }
 
-/* Swap to DONE, then look whether the host has announced that it sleeps. */
+/* After a swap: has the host announced that it sleeps until this one? */
+static void tell_host(const struct pe__worker *worker, uint32_t record, uint32_t what)
+{
+    _Atomic uint64_t *waits = worker->shared->host_waits;
+    uint64_t announced = atomic_load_explicit(waits, memory_order_seq_cst);
+    if (announced != 0 && pe__bell_is_meant(announced, record, what) &&
+        atomic_exchange_explicit(waits, 0, memory_order_seq_cst) != 0)
+        pe__bell_ring_host(worker->host_bell);
+}
+
 static void complete(struct pe__worker *worker, struct pe__record *record)
 {
-    const struct pe__shared *shared = worker->shared;
+    struct pe__slot *slot = worker->slot;
     uint64_t sequence = pe__record_sequence(worker->word);
-    atomic_store_explicit(&worker->slot->ended,
-                          atomic_load_explicit(&worker->slot->ended, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    uint64_t ended = atomic_load_explicit(&slot->ended, memory_order_relaxed) + 1;
+    atomic_store_explicit(&slot->ended, ended, memory_order_relaxed);
     if (!pe__record_swap(record, worker->word, pe__record_word(sequence, worker->index, PE__RECORD_DONE)))
         await_death();
-    if (atomic_load_explicit(shared->host_waits, memory_order_seq_cst) != 0 &&
-        atomic_exchange_explicit(shared->host_waits, 0, memory_order_seq_cst) != 0)
-        pe__bell_ring_host(worker->host_bell);
-    if (atomic_load_explicit(&worker->slot->has_block, memory_order_relaxed) != 0)
-        atomic_store_explicit(&worker->slot->has_block, 0, memory_order_relaxed);
+    tell_host(worker, worker->record_index, PE__BELL_FOR_END);
+    if (atomic_load_explicit(&slot->has_block, memory_order_relaxed) != 0)
+        atomic_store_explicit(&slot->has_block, 0, memory_order_relaxed);
 }
 
 static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
@@ -242,22 +248,13 @@ static bool claim(struct pe__worker *worker, uint32_t *ret_index, uint64_t *ret_
     return false;
 }
 
-/* A host that waits for room wants to hear of claims. */
-static void tell_claim(const struct pe__worker *worker)
-{
-    const struct pe__shared *shared = worker->shared;
-    if ((atomic_load_explicit(shared->host_waits, memory_order_seq_cst) & PE__BELL_WAITS_CLAIM) != 0 &&
-        atomic_exchange_explicit(shared->host_waits, 0, memory_order_seq_cst) != 0)
-        pe__bell_ring_host(worker->host_bell);
-}
-
 static noreturn void serve(struct pe__worker *worker)
 {
     for (;;) {
         uint32_t index;
         uint64_t word;
         if (claim(worker, &index, &word)) {
-            tell_claim(worker);
+            tell_host(worker, index, PE__BELL_FOR_CLAIM);
             run(worker, index, word);
         } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
             leave(worker);
@@ -280,10 +277,7 @@ static void initialise(struct pe__worker *worker)
     }
     atomic_store_explicit(&worker->slot->life, PE__SLOT_SERVING, memory_order_release);
     atomic_fetch_or_explicit(&worker->group->present, worker->bit, memory_order_seq_cst);
-    /* The host may be in pe_pool_new, waiting for the first worker. */
-    if (atomic_load_explicit(worker->shared->host_waits, memory_order_seq_cst) != 0 &&
-        atomic_exchange_explicit(worker->shared->host_waits, 0, memory_order_seq_cst) != 0)
-        pe__bell_ring_host(worker->host_bell);
+    tell_host(worker, PE__BELL_ANY, PE__BELL_FOR_END); /* it may be in pe_pool_new */
 }
 
 static void take_over(struct pe__worker *worker, uint32_t inherited)
