@@ -363,7 +363,7 @@ PE_EXPORT int pe_pool_fd(const pe_pool *pool);
 /*
  * Takes over what has ended, calls callbacks, and does not wait. One step of an event loop.
  *
- * Returns: above 0: so many jobs have ended since the last call, call again. 0: nothing is left and the
+ * Returns: above 0: so many jobs (at most 256) have ended, call again. 0: nothing is left and the
  *          descriptor is armed: whatever ends from now on makes it readable. Takes over at most 256 endings
  *          in one call, so that a loop can look after others in between.
  * Errors: PE_EINTR: pe_pool_interrupt was called. PE_EBROKEN: the pool is broken and nothing is left to take

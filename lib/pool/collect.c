@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/forked.h"
-#include "base/forked.h"
 #include "pool/pool.h"
 
 /* Replies above this stay where they are, in their shared block, instead of being copied. */

@@ -29,6 +29,8 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
         return PE_ENOSYS;
     if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
         return PE_EINVAL;
+    if (ret->context_bytes == 0)
+        ret->context = NULL;
     if (ret->deadline_ns == 0)
         ret->deadline_ns = PE_FOREVER;
     return pe__base_deadline_check(ret->deadline_ns);
