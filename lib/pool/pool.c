@@ -191,7 +191,8 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->refs = 1;
     pool->state = PE__POOL_OPEN;
     pool->spin_ns = PE__POOL_SPIN_NS;
-    pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->epoll = -1;
+    pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->nudge = -1;
+    pool->epoll = -1;
     pe__base_list_init(&pool->maps);
     pe__base_list_init(&pool->busy);
     pe__base_list_init(&pool->ready_callbacks);

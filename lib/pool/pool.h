@@ -102,6 +102,7 @@ struct pe_pool {
     int alive;        /* read end: end of file when keeper and workers are gone */
     int keeper_pidfd; /* -1 where the kernel has none */
     int notice;       /* eventfd: something for a loop outside, which a waiting thread has collected */
+    int nudge;        /* eventfd: for the leader, whose ring a loop outside has taken */
     int epoll;        /* what pe_pool_fd gives: bell, control, keeper and notice */
     bool tell_broken; /* to the log hook, once the mutex is released */
     int failure;      /* what the keeper said before it gave up, 0: nothing */

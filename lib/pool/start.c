@@ -39,6 +39,9 @@ int pe__pool_open_descriptors(pe_pool *pool)
     pool->notice = pe__base_eventfd();
     if (pool->notice < 0)
         return pool->notice;
+    pool->nudge = pe__base_eventfd();
+    if (pool->nudge < 0)
+        return pool->nudge;
     pool->epoll = pe__base_fd_raise(epoll_create1(EPOLL_CLOEXEC));
     if (pool->epoll < 0)
         return pool->epoll;
@@ -57,7 +60,8 @@ void pe__pool_unwatch_keeper(pe_pool *pool)
 
 void pe__pool_close_descriptors(pe_pool *pool)
 {
-    int *all[] = { &pool->epoll, &pool->notice, &pool->keeper_pidfd, &pool->alive, &pool->control, &pool->bell };
+    int *all[] = { &pool->epoll, &pool->nudge,   &pool->notice, &pool->keeper_pidfd,
+                   &pool->alive, &pool->control, &pool->bell };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         pe__base_fd_close(*all[i]);
         *all[i] = -1;

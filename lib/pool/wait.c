@@ -142,14 +142,17 @@ static int64_t earliest(int64_t a, int64_t b)
 /* Without the mutex: sleeps until a ring, a word of the keeper, its end, or the time. */
 static void sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
 {
-    struct pollfd watched[3] = { { .fd = pool->bell, .events = POLLIN },
+    struct pollfd watched[4] = { { .fd = pool->bell, .events = POLLIN },
+                                 { .fd = pool->nudge, .events = POLLIN },
                                  { .fd = pool->control, .events = POLLIN },
                                  { .fd = pool->keeper_pidfd, .events = POLLIN } };
     struct timespec left;
     bool timed = pe__base_deadline_left(deadline_ns, &left);
-    ppoll(watched, 3, timed ? &left : NULL, NULL);
+    ppoll(watched, 4, timed ? &left : NULL, NULL);
     if (watched[0].revents != 0)
         pe__bell_drain(pool->bell);
+    if (watched[1].revents != 0)
+        pe__bell_drain(pool->nudge);
 }
 
 /* Whoever waits for an end is served by a claim's ring too: it looks, and sleeps again. */
@@ -313,7 +316,8 @@ static int collect_some(pe_pool *pool)
 /* Drain, announce, look again: whatever ends after this look rings the descriptor. */
 static int arm(pe_pool *pool)
 {
-    pe__bell_drain(pool->bell);
+    if (pe__bell_drain(pool->bell) && pool->leader)
+        pe__bell_ring_host(pool->nudge); /* it may have been woken by that ring and find it gone */
     pe__bell_drain(pool->notice);
     pool->armed = true;
     announce(pool, PE__BELL_ANY);

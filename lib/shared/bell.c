@@ -69,9 +69,12 @@ void pe__bell_ring_host(int fd)
     errno = saved;
 }
 
-void pe__bell_drain(int fd)
+bool pe__bell_drain(int fd)
 {
     uint64_t rings;
-    while (read(fd, &rings, sizeof rings) < 0 && errno == EINTR)
-        ;
+    ssize_t got;
+    do
+        got = read(fd, &rings, sizeof rings);
+    while (got < 0 && errno == EINTR);
+    return got > 0;
 }
