@@ -54,7 +54,7 @@ static void list(void *out)
     listing->count = process_descriptors(listing->text, sizeof listing->text);
 }
 
-PE_TEST(F10_workers_hold_equal_descriptors_and_none_of_a_sibling)
+PE_TEST(f10_workers_hold_equal_descriptors_and_none_of_a_sibling)
 {
     static struct listing listings[16];
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
@@ -73,7 +73,7 @@ PE_TEST(F10_workers_hold_equal_descriptors_and_none_of_a_sibling)
 }
 END_TEST
 
-PE_TEST(P52_workers_hold_only_the_pools_own)
+PE_TEST(p52_workers_hold_only_the_pools_own)
 {
     static struct listing alone, crowded;
     int secret = open("/dev/zero", O_RDONLY);
@@ -107,7 +107,7 @@ static int exec_list(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 1;
 }
 
-PE_TEST(F10_exec_in_a_job_leaves_no_descriptor_of_the_library)
+PE_TEST(f10_exec_in_a_job_leaves_no_descriptor_of_the_library)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     int out = memfd_create("list", 0);
@@ -139,7 +139,7 @@ PE_TEST(F10_exec_in_a_job_leaves_no_descriptor_of_the_library)
 }
 END_TEST
 
-PE_TEST(F12_two_thousand_open_descriptors)
+PE_TEST(f12_two_thousand_open_descriptors)
 {
     enum { COUNT = 2000 };
     static int fds[COUNT];
@@ -192,7 +192,7 @@ static int leave(const void *arg, size_t arg_bytes, pe_reply *reply)
 }
 
 /* The library's own never lie where the C library expects input and output. */
-PE_TEST(F12_descriptors_0_to_2_closed)
+PE_TEST(f12_descriptors_0_to_2_closed)
 {
     int saved[3], open_in_host = 0;
     pe_status first, after_crash;
@@ -227,7 +227,7 @@ PE_TEST(F12_descriptors_0_to_2_closed)
 }
 END_TEST
 
-PE_TEST(P52_keep_fds_are_kept_and_others_closed)
+PE_TEST(p52_keep_fds_are_kept_and_others_closed)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     int fds[4];
@@ -254,7 +254,7 @@ PE_TEST(P52_keep_fds_are_kept_and_others_closed)
 }
 END_TEST
 
-PE_TEST(P52_keep_fds_flag_keeps_all)
+PE_TEST(p52_keep_fds_flag_keeps_all)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     int fds[3];
@@ -284,7 +284,7 @@ static void assert_nameless(const char *what, const char *name)
     ck_abort_msg("%s has a name: %s", what, name);
 }
 
-PE_TEST(P59_nothing_has_a_name)
+PE_TEST(p59_nothing_has_a_name)
 {
     static struct listing before, now;
     char range[64], access[8], name[200];

@@ -204,13 +204,13 @@ static void with_pool_and_jobs(int (*look)(void), int rounds)
     pe_pool_free(pool);
 }
 
-PE_TEST(P60_every_call_tells_the_child)
+PE_TEST(p60_every_call_tells_the_child)
 {
     with_pool_and_jobs(call_everything, 1);
 }
 END_TEST
 
-PE_TEST(P60_free_functions_in_the_child_are_harmless)
+PE_TEST(p60_free_functions_in_the_child_are_harmless)
 {
     with_pool_and_jobs(free_everything, 2);
 }
@@ -221,7 +221,7 @@ static int end_silently(void)
     return 0;
 }
 
-PE_TEST(P60_end_of_the_child_is_harmless)
+PE_TEST(p60_end_of_the_child_is_harmless)
 {
     with_pool_and_jobs(end_silently, 3);
 }
@@ -242,7 +242,7 @@ static int use_own_pool(void)
     return waitpid(-1, NULL, 0) == -1 && errno == ECHILD ? 0 : 3;
 }
 
-PE_TEST(P60_child_may_make_a_pool_of_its_own)
+PE_TEST(p60_child_may_make_a_pool_of_its_own)
 {
     with_pool_and_jobs(use_own_pool, 1);
 }
@@ -261,7 +261,7 @@ static void *keep_locking(void *unused)
 }
 
 /* The child's copy of the pool's mutex is often locked for ever. */
-PE_TEST(P60_child_takes_no_lock)
+PE_TEST(p60_child_takes_no_lock)
 {
     pthread_t thread;
 

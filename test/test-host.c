@@ -118,7 +118,7 @@ static int press_when_all_run(const void *in, void *out, const void *context)
     return 0;
 }
 
-PE_TEST(F01_control_c_ends_the_map_and_no_worker)
+PE_TEST(f01_control_c_ends_the_map_and_no_worker)
 {
     struct sigaction action = { .sa_handler = interrupt_pool }, before;
     struct crowd *crowd = process_shared(sizeof *crowd);
@@ -190,7 +190,7 @@ static void run_small_and_big(pe_pool *pool)
     pe_job_free(job);
 }
 
-PE_TEST(F02_signals_without_restart_end_no_call)
+PE_TEST(f02_signals_without_restart_end_no_call)
 {
     struct sigaction action = { .sa_handler = count_alarm }, before;
     struct itimerval often = { { 0, 10000 }, { 0, 10000 } }, never = { { 0, 0 }, { 0, 0 } };
@@ -286,7 +286,7 @@ static void restore_signals(const struct signals *before)
     pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
 }
 
-PE_TEST(F07_signals_of_host_untouched_and_of_workers_default)
+PE_TEST(f07_signals_of_host_untouched_and_of_workers_default)
 {
     struct signals before, host;
     struct worker_signals found[3];
@@ -307,7 +307,7 @@ PE_TEST(F07_signals_of_host_untouched_and_of_workers_default)
 }
 END_TEST
 
-PE_TEST(P55_no_handler_at_any_stage)
+PE_TEST(p55_no_handler_at_any_stage)
 {
     struct signals before;
     pe_pool *pool;
@@ -333,7 +333,7 @@ static void look_for_host_signals(void *out)
                   && sigismember(&now.mask, SIGUSR1) == 1 && sigismember(&now.mask, SIGUSR2) == 0;
 }
 
-PE_TEST(P58_workers_keep_signals_when_asked)
+PE_TEST(p58_workers_keep_signals_when_asked)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct signals before;
@@ -352,7 +352,7 @@ PE_TEST(P58_workers_keep_signals_when_asked)
 }
 END_TEST
 
-PE_TEST(P58_workers_of_a_replaced_one_start_default_too)
+PE_TEST(p58_workers_of_a_replaced_one_start_default_too)
 {
     struct signals before;
     struct worker_signals found;
@@ -388,7 +388,7 @@ static void assert_childless(void)
     ck_assert_int_eq(child_signals, 0);
 }
 
-PE_TEST(F05_crash_is_told_when_sigchld_is_ignored)
+PE_TEST(f05_crash_is_told_when_sigchld_is_ignored)
 {
     struct process_worker worker[2];
     pe_pool *pool;
@@ -406,7 +406,7 @@ PE_TEST(F05_crash_is_told_when_sigchld_is_ignored)
 }
 END_TEST
 
-PE_TEST(P56_host_gets_no_child_and_no_sigchld)
+PE_TEST(p56_host_gets_no_child_and_no_sigchld)
 {
     struct sigaction action = { .sa_handler = count_child_signal }, before;
     pe_pool *pool;
@@ -425,7 +425,7 @@ PE_TEST(P56_host_gets_no_child_and_no_sigchld)
 }
 END_TEST
 
-PE_TEST(P56_sigchld_without_zombies)
+PE_TEST(p56_sigchld_without_zombies)
 {
     struct sigaction action = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT }, before;
     pe_pool *pool;
@@ -471,20 +471,20 @@ static void live_beside_a_reaper(int flags)
     pthread_join(thread, NULL);
 }
 
-PE_TEST(P56_host_reaps_everything_in_a_thread)
+PE_TEST(p56_host_reaps_everything_in_a_thread)
 {
     live_beside_a_reaper(0);
     ck_assert_int_eq(atomic_load(&reaped), 0);
 }
 END_TEST
 
-PE_TEST(P56_host_reaps_clones_too)
+PE_TEST(p56_host_reaps_clones_too)
 {
     live_beside_a_reaper(__WALL);
 }
 END_TEST
 
-PE_TEST(P57_dead_processes_raise_no_sigpipe)
+PE_TEST(p57_dead_processes_raise_no_sigpipe)
 {
     struct process_worker worker;
     pe_job *job;
@@ -533,7 +533,7 @@ static int count_text(const char *text, const char *part)
     return count;
 }
 
-PE_TEST(F09_text_of_host_and_jobs_comes_once)
+PE_TEST(f09_text_of_host_and_jobs_comes_once)
 {
     char text[4096];
     ssize_t bytes;
@@ -602,7 +602,7 @@ static void assert_leaving(pe_pool *pool, int way, int code)
     ck_assert_int_eq(status.code, code);
 }
 
-PE_TEST(P50_handlers_of_host_never_run_in_workers)
+PE_TEST(p50_handlers_of_host_never_run_in_workers)
 {
     pe_pool *pool;
 
@@ -622,7 +622,7 @@ PE_TEST(P50_handlers_of_host_never_run_in_workers)
 }
 END_TEST
 
-PE_TEST(P50_handlers_of_host_run_by_no_quick_exit_of_a_job)
+PE_TEST(p50_handlers_of_host_run_by_no_quick_exit_of_a_job)
 {
     const int way = 2;
     pe_pool *pool;
@@ -638,7 +638,7 @@ PE_TEST(P50_handlers_of_host_run_by_no_quick_exit_of_a_job)
 }
 END_TEST
 
-PE_TEST(P50_handlers_of_the_job_itself_run)
+PE_TEST(p50_handlers_of_the_job_itself_run)
 {
     pe_pool *pool;
 
@@ -673,7 +673,7 @@ static void use_uv_threads(void)
     ck_assert_int_eq(atomic_load(&uv_works), before + 8);
 }
 
-PE_TEST(P51_exit_of_a_job_in_a_host_with_threads_of_libuv)
+PE_TEST(p51_exit_of_a_job_in_a_host_with_threads_of_libuv)
 {
     pe_pool *pool;
 
@@ -740,7 +740,7 @@ static void stop_threads(const pthread_t *threads, int count)
         pthread_join(threads[i], NULL);
 }
 
-PE_TEST(P48_workers_replaced_while_eight_threads_allocate)
+PE_TEST(p48_workers_replaced_while_eight_threads_allocate)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     pe_stats stats = PE_STATS_INIT;
@@ -760,7 +760,7 @@ PE_TEST(P48_workers_replaced_while_eight_threads_allocate)
 }
 END_TEST
 
-PE_TEST(P48_pools_made_while_eight_threads_allocate)
+PE_TEST(p48_pools_made_while_eight_threads_allocate)
 {
     pthread_t threads[8];
 
@@ -792,7 +792,7 @@ static void hear(int level, const char *message, void *context)
     snprintf(heard->text, sizeof heard->text, "%s", message);
 }
 
-PE_TEST(P49_log_tells_of_a_fork_with_threads)
+PE_TEST(p49_log_tells_of_a_fork_with_threads)
 {
     struct heard heard = { 0, "" };
     pthread_t thread;
@@ -809,7 +809,7 @@ PE_TEST(P49_log_tells_of_a_fork_with_threads)
 }
 END_TEST
 
-PE_TEST(P49_log_is_silent_for_a_pool_from_the_seed)
+PE_TEST(p49_log_is_silent_for_a_pool_from_the_seed)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct heard heard = { 0, "" };

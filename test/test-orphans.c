@@ -147,44 +147,44 @@ static void assert_nothing_outlives(int how)
     munmap(scene, sizeof *scene);
 }
 
-PE_TEST(F04_idle_workers_die_with_the_host)
+PE_TEST(f04_idle_workers_die_with_the_host)
 {
     assert_nothing_outlives(0);
 }
 END_TEST
 
-PE_TEST(F04_idle_workers_die_while_a_child_of_the_host_lives_on)
+PE_TEST(f04_idle_workers_die_while_a_child_of_the_host_lives_on)
 {
     assert_nothing_outlives(CHILD);
 }
 END_TEST
 
-PE_TEST(P53_busy_workers_die_with_the_host)
+PE_TEST(p53_busy_workers_die_with_the_host)
 {
     assert_nothing_outlives(BUSY);
 }
 END_TEST
 
-PE_TEST(P53_busy_workers_die_while_a_child_of_the_host_lives_on)
+PE_TEST(p53_busy_workers_die_while_a_child_of_the_host_lives_on)
 {
     assert_nothing_outlives(BUSY | CHILD);
 }
 END_TEST
 
-PE_TEST(P53_pool_of_an_ended_thread_dies_with_the_host)
+PE_TEST(p53_pool_of_an_ended_thread_dies_with_the_host)
 {
     assert_nothing_outlives(BUSY | THREAD);
 }
 END_TEST
 
-PE_TEST(P53_pool_from_the_seed_and_the_seed_die_with_the_host)
+PE_TEST(p53_pool_from_the_seed_and_the_seed_die_with_the_host)
 {
     assert_nothing_outlives(SEED);
     assert_nothing_outlives(SEED | BUSY | CHILD);
 }
 END_TEST
 
-PE_TEST(P54_control_c_without_handler_leaves_nothing)
+PE_TEST(p54_control_c_without_handler_leaves_nothing)
 {
     assert_nothing_outlives(TERMINAL | BUSY);
 }
@@ -199,7 +199,7 @@ static int answer(const void *arg, size_t arg_bytes, pe_reply *reply)
 }
 
 /* The thread that made the pool is gone; the pool works on. */
-PE_TEST(P53_pool_of_an_ended_thread_works)
+PE_TEST(p53_pool_of_an_ended_thread_works)
 {
     pthread_t thread;
     pe_status status;
@@ -220,7 +220,7 @@ PE_TEST(P53_pool_of_an_ended_thread_works)
 END_TEST
 
 /* One dead keeper breaks one pool: no worker is left of it, and the other pool does not notice. */
-PE_TEST(P53_keeper_killed_takes_its_workers_and_no_others)
+PE_TEST(p53_keeper_killed_takes_its_workers_and_no_others)
 {
     struct process_worker workers[WORKERS];
     int pidfds[WORKERS], result;

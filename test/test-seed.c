@@ -64,7 +64,7 @@ static void init(void)
     harness_leaks_mark();
 }
 
-PE_TEST(P48_seed_workers_see_memory_as_at_init)
+PE_TEST(p48_seed_workers_see_memory_as_at_init)
 {
     pe_pool *seeded, *forked;
 
@@ -92,7 +92,7 @@ static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 0;
 }
 
-PE_TEST(P48_seed_replaces_workers)
+PE_TEST(p48_seed_replaces_workers)
 {
     pe_pool *pool;
 
@@ -119,7 +119,7 @@ static int add_one(const void *in, void *out, const void *context)
     return 0;
 }
 
-PE_TEST(P48_seed_maps_private_and_shared_memory)
+PE_TEST(p48_seed_maps_private_and_shared_memory)
 {
     enum { COUNT = 10000 };
     static int in[COUNT], out[COUNT];
@@ -148,7 +148,7 @@ PE_TEST(P48_seed_maps_private_and_shared_memory)
 }
 END_TEST
 
-PE_TEST(P48_seed_makes_several_pools_at_once_and_in_turn)
+PE_TEST(p48_seed_makes_several_pools_at_once_and_in_turn)
 {
     pe_pool *pools[6];
 
@@ -176,7 +176,7 @@ static int tell_byte(const void *arg, size_t arg_bytes, pe_reply *reply)
     return pread(*(const int *)arg, &byte, 1, 0) == 1 ? byte : -1;
 }
 
-PE_TEST(P52_seed_hands_kept_descriptors_over_with_their_numbers)
+PE_TEST(p52_seed_hands_kept_descriptors_over_with_their_numbers)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     int fds[4];
@@ -221,7 +221,7 @@ static void list(void *out)
     listing->count = process_descriptors(listing->text, sizeof listing->text);
 }
 
-PE_TEST(P52_seed_and_its_workers_gather_no_descriptors)
+PE_TEST(p52_seed_and_its_workers_gather_no_descriptors)
 {
     static struct listing first, last;
     struct process_worker worker;
@@ -247,7 +247,7 @@ PE_TEST(P52_seed_and_its_workers_gather_no_descriptors)
 }
 END_TEST
 
-PE_TEST(P48_seed_is_made_once)
+PE_TEST(p48_seed_is_made_once)
 {
     pe_pool *pool;
 
@@ -259,7 +259,7 @@ PE_TEST(P48_seed_is_made_once)
 }
 END_TEST
 
-PE_TEST(P48_seed_missing_or_misused_is_told)
+PE_TEST(p48_seed_missing_or_misused_is_told)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     pe_init_options wrong = PE_INIT_OPTIONS_INIT;
@@ -277,7 +277,7 @@ PE_TEST(P48_seed_missing_or_misused_is_told)
 }
 END_TEST
 
-PE_TEST(P57_seed_killed_gives_an_error_and_no_sigpipe)
+PE_TEST(p57_seed_killed_gives_an_error_and_no_sigpipe)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct process_worker worker;
@@ -325,7 +325,7 @@ static void assert_not_loaded(pe_pool *pool, pe_job_fn *job_fn, pe_map_fn *map_f
     ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, number);
 }
 
-PE_TEST(P48_function_loaded_after_the_fork_is_found_out)
+PE_TEST(p48_function_loaded_after_the_fork_is_found_out)
 {
     pe_pool *before = new_pool(1, 0), *after;
     pe_job_fn *job_fn;
@@ -343,7 +343,7 @@ PE_TEST(P48_function_loaded_after_the_fork_is_found_out)
 }
 END_TEST
 
-PE_TEST(P48_function_loaded_after_init_is_found_out)
+PE_TEST(p48_function_loaded_after_init_is_found_out)
 {
     pe_job_fn *job_fn;
     pe_map_fn *map_fn;
