@@ -206,6 +206,12 @@ static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry,
            pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
 }
 
+static bool is_waiting(const pe_pool *pool, uint32_t record)
+{
+    uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_relaxed);
+    return pe__record_phase(word) == PE__RECORD_QUEUED;
+}
+
 /* True: the record was busy and has ended. */
 static bool collect(pe_pool *pool, uint32_t record)
 {
@@ -256,15 +262,34 @@ uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
     return count;
 }
 
+/* Records are claimed in the order of their pushes: behind one that waits in the queue none has begun. */
 uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
 {
     uint32_t count = 0;
     PE__BASE_LIST_EACH_SAFE(link, after, &pool->busy) {
-        if (count >= most || pool->settling)
+        uint32_t record = record_of(pool, link);
+        if (count >= most || pool->settling || is_waiting(pool, record))
             break;
-        count += collect(pool, record_of(pool, link));
+        expect(pool, link);
+        count += collect(pool, record);
     }
     return count;
+}
+
+/* A record that waits although a later one was claimed is one that no worker will find: a scribbler made it so. */
+void pe__pool_check_order(pe_pool *pool)
+{
+    struct pe__base_list *first = NULL;
+    PE__BASE_LIST_EACH(link, &pool->busy) {
+        bool waits = is_waiting(pool, record_of(pool, link));
+        if (waits && first == NULL)
+            first = link;
+        /* The first one may have been claimed since it was looked at, but then before the later one. */
+        if (!waits && first != NULL && is_waiting(pool, record_of(pool, first))) {
+            pe__pool_break(pool);
+            return;
+        }
+    }
 }
 
 /* True: the ring entry's record waits for a worker with that very use. */

@@ -184,6 +184,7 @@ int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_by
 void pe__pool_collect_record(pe_pool *pool, uint32_t record);
 uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most);
 uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most);
+void pe__pool_check_order(pe_pool *pool); /* breaks a pool whose queue a scribbler has spoilt */
 void pe__pool_look_at_claims(pe_pool *pool);
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind); /* no worker has it or will have it */
 void pe__pool_settle_rest(pe_pool *pool, uint32_t kind); /* no process is left: what has not ended ends as `kind` */

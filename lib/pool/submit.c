@@ -22,8 +22,8 @@
 /* With more records in flight than this, finished ones are collected on the way, so that few are touched in turn. */
 #define COLLECT_FROM 64
 #define COLLECT_EACH 2
-/* Claims that a host waits for when the queue is full. */
-#define ROOM_MOST 256
+/* How long a host waits for a full queue to become half empty, before it takes less. */
+#define PATIENCE_NS PE_MS(5)
 /* Slots that jobs leave to maps, whose tickets may have to be queued again at any time. */
 #define TICKET_SLOTS(pool) ((pool)->options.workers)
 
@@ -137,16 +137,24 @@ static bool has_room(pe_pool *pool, void *unused)
            pe__pool_has_slots(pool, 1 + TICKET_SLOTS(pool));
 }
 
-/* Waking up for every claim would cost more than it brings: wait for room for many. */
-static uint32_t some_way_ahead(pe_pool *pool, void *unused)
+/* Waking up for every claim would cost more than it brings: wait for room for many, unless that takes long. */
+static bool has_room_for_many(pe_pool *pool, void *patience_ns)
+{
+    if (!has_room(pool, NULL))
+        return false;
+    uint64_t room = pool->options.queue_jobs - pool->queued, enough = pool->options.queue_jobs / 2;
+    return pe__pool_check_open(pool) < 0 || room >= enough ||
+           pe__base_deadline_passed(*(int64_t *)patience_ns);
+}
+
+static uint32_t middle_of_queue(pe_pool *pool, void *unused)
 {
     (void)unused;
     pe__pool_look_at_claims(pool);
     uint64_t waiting = pool->tail - pool->claimed;
     if (waiting == 0)
         return PE__BELL_ANY;
-    uint64_t ahead = waiting / 2 < ROOM_MOST ? waiting / 2 : ROOM_MOST;
-    uint64_t entry = pool->pushed[(pool->claimed + ahead) & (pool->shared.geometry.ring_entries - 1)];
+    uint64_t entry = pool->pushed[(pool->claimed + waiting / 2) & (pool->shared.geometry.ring_entries - 1)];
     const struct pe__entry *book = &pool->entries[pe__ring_record(entry)];
     bool waits = book->job != NULL && book->sequence == pe__ring_sequence(entry);
     return waits ? pe__ring_record(entry) : PE__BELL_ANY;
@@ -158,16 +166,18 @@ static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
         pe__pool_collect_front(pool, COLLECT_EACH);
     if (has_room(pool, NULL))
         return 0;
-    pe__pool_collect_front(pool, UINT32_MAX);
-    if (has_room(pool, NULL))
-        return 0;
-    pe__pool_collect_all(pool, UINT32_MAX);
-    if (has_room(pool, NULL))
-        return 0;
+    /* A full queue waits for claims; only records that have run out are found by looking for ends. */
+    if (pool->free_count == 0) {
+        pe__pool_collect_all(pool, UINT32_MAX);
+        if (has_room(pool, NULL))
+            return 0;
+    }
     if (!may_wait)
         return PE_EAGAIN;
-    struct pe__wait wait = { .ready = has_room,
-                             .target = some_way_ahead,
+    int64_t patience_ns = pe_after(PATIENCE_NS);
+    struct pe__wait wait = { .ready = has_room_for_many,
+                             .target = middle_of_queue,
+                             .context = &patience_ns,
                              .deadline_ns = deadline_ns,
                              .for_claim = true };
     int result = pe__pool_wait_for(pool, &wait);

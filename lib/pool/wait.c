@@ -115,10 +115,21 @@ void pe__pool_glance(pe_pool *pool, uint32_t record)
         pe__pool_collect_record(pool, record);
 }
 
+/* A spin is for an end that is near, on a CPU that no worker needs. */
+static bool may_spin(const pe_pool *pool)
+{
+    return pool->in_flight < pool->shared.config->cpus || pool->shared.config->cpus < 2;
+}
+
 /* A spin in vain halves the next one, a successful one restores it. */
 static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
 {
     uint32_t record = target_of(pool, wait);
+    if (!may_spin(pool)) {
+        if (pool->in_flight <= 2 * pool->options.workers)
+            pe__pool_glance(pool, record);
+        return;
+    }
     if (record == PE__BELL_ANY && !pe__base_list_empty(&pool->busy))
         record = record_of(pool, pool->busy.next);
     if (record == PE__BELL_ANY)
@@ -139,8 +150,8 @@ static int64_t earliest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Without the mutex: sleeps until a ring, a word of the keeper, its end, or the time. */
-static void sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
+/* Without the mutex: sleeps until a ring, a word of the keeper, its end, or the time. False: the time was up. */
+static bool sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
 {
     struct pollfd watched[4] = { { .fd = pool->bell, .events = POLLIN },
                                  { .fd = pool->nudge, .events = POLLIN },
@@ -148,11 +159,12 @@ static void sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
                                  { .fd = pool->keeper_pidfd, .events = POLLIN } };
     struct timespec left;
     bool timed = pe__base_deadline_left(deadline_ns, &left);
-    ppoll(watched, 4, timed ? &left : NULL, NULL);
+    int ready = ppoll(watched, 4, timed ? &left : NULL, NULL);
     if (watched[0].revents != 0)
         pe__bell_drain(pool->bell);
     if (watched[1].revents != 0)
         pe__bell_drain(pool->nudge);
+    return ready != 0;
 }
 
 /* Whoever waits for an end is served by a claim's ring too: it looks, and sleeps again. */
@@ -172,8 +184,10 @@ static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
     int64_t until = earliest(wait->deadline_ns, pe__pool_progress_due(pool));
     until = earliest(until, pe_after(wait->for_claim ? ROOM_NS : SAFETY_NS));
     pthread_mutex_unlock(&pool->mutex);
-    sleep_on_descriptors(pool, until);
+    bool rung = sleep_on_descriptors(pool, until);
     pthread_mutex_lock(&pool->mutex);
+    if (!rung)
+        pe__pool_check_order(pool);
     pe__pool_collect_all(pool, UINT32_MAX);
     pe__pool_hear_keeper(pool);
 }

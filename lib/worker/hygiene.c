@@ -37,21 +37,11 @@ void pe__worker_drop_stdio(void)
     __fpurge(stderr);
 }
 
-/* Asked after every item, so a look into the buffer is worth more than a call. */
-static bool has_pending(FILE *stream)
-{
-#ifdef __GLIBC__
-    return stream->_IO_write_ptr != stream->_IO_write_base;
-#else
-    return __fpending(stream) > 0;
-#endif
-}
-
 void pe__worker_flush_stdio(void)
 {
-    if (has_pending(stdout))
+    if (pe__worker_has_pending(stdout))
         fflush(stdout);
-    if (has_pending(stderr))
+    if (pe__worker_has_pending(stderr))
         fflush(stderr);
 }
 

@@ -4,6 +4,8 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <sys/types.h>
 
 /* Ask the kernel to kill this process with its parent `parent`. False: the parent is gone already. */
@@ -14,6 +16,16 @@ void pe__worker_reset_signals(const sigset_t *ignored);
 
 /* Text the host left in stdio's buffers is the host's: drop it. */
 void pe__worker_drop_stdio(void);
+
+/* Whether a stream's buffer holds text. Asked after every item, so a look into the buffer is worth more than a call. */
+static inline bool pe__worker_has_pending(FILE *stream)
+{
+#ifdef __GLIBC__
+    return stream->_IO_write_ptr != stream->_IO_write_base;
+#else
+    return __fpending(stream) > 0;
+#endif
+}
 
 /* Writes out what the running function left in stdout and stderr. */
 void pe__worker_flush_stdio(void);

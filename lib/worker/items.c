@@ -5,6 +5,7 @@
  * written, so a death at any instant is charged to one item at most, and to none when it hits between items
  * (lane.h has the argument). An item is run only by the worker that has its unit in hand.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -71,25 +72,31 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
 /* The plain case: no detail is kept of items that return 0. Returns the first item not run. */
 static uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last)
 {
+    /* All of it in variables of its own: nothing need be loaded anew after a call of the function. */
     const struct pe__map *map = part->map;
-    struct pe__worker_scope *scope = &part->worker->scope;
     pe_map_fn *fn = map->fn;
     const void *context = map->context;
     uint64_t in_bytes = map->in_bytes, out_bytes = map->out_bytes;
     const unsigned char *in = map->in + first * in_bytes;
     unsigned char *out = map->out + first * out_bytes;
     _Atomic uint8_t *state = map->state;
+    _Atomic uint64_t *running = &part->lane->running;
+    const _Atomic uint32_t *stop = &part->live->stop;
+    size_t *text_bytes = &part->worker->scope.text_bytes;
+    FILE *output = stdout, *errors = stderr;
     for (uint64_t item = first; item < last; item++, in += in_bytes, out += out_bytes) {
-        if (is_stopped(part))
+        if (atomic_load_explicit(stop, memory_order_relaxed) != 0)
             return item;
-        atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
+        atomic_store_explicit(running, item + 1, memory_order_release);
         int code = fn(in, out, context);
-        pe__worker_flush_stdio();
-        if (code == 0 && scope->text_bytes == 0)
+        if (pe__worker_has_pending(output) || pe__worker_has_pending(errors))
+            pe__worker_flush_stdio();
+        if (code == 0 && *text_bytes == 0) {
             atomic_store_explicit(&state[item], PE__ITEM_RETURNED, memory_order_release);
-        else
+        } else {
             close_with_detail(part, item, code, 0);
-        scope->text_bytes = 0;
+            *text_bytes = 0;
+        }
     }
     return last;
 }
