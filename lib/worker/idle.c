@@ -1,10 +1,12 @@
 /*
  * idle.c - how a worker waits: a short spin while a CPU is to spare, then a sleep that costs nothing.
  *
- * Waking a sleeper across cores takes two orders of magnitude longer than a spin that succeeds, so a worker spins for a
- * bounded time first. No more workers spin at once than there are CPUs beyond the host's own; the others give the CPU away
- * a few times and sleep. A spinner that finds itself on the CPU where the host waits moves: the scheduler may leave two
- * processes that yield to each other on one CPU for seconds. A spin that ends in sleep halves the next one, a successful one restores it.
+ * Waking a sleeper across cores takes two orders of magnitude longer than a spin that succeeds, so a worker
+ * spins for a bounded time first. No more workers do so at once than there are CPUs beyond the host's own; the
+ * others give the CPU away a few times and sleep. With a single CPU for all, one worker gives it away and the
+ * others sleep at once. A spinner that finds itself on the CPU where the host waits moves: the scheduler may leave
+ * two processes that yield to each other on one CPU for seconds. A spin that ends in sleep halves the next one, a
+ * successful one restores it.
  */
 #include <sched.h>
 
@@ -23,11 +25,18 @@ static bool has_news(const struct pe__worker *worker)
            atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0;
 }
 
-/* The bit of a worker that dies here is cleared by the keeper; a wrong count costs time only. */
-static bool may_spin(struct pe__worker *worker)
+/* How many workers may stay awake without work. */
+static uint32_t awake_most(const struct pe__worker *worker)
 {
-    uint64_t before = atomic_fetch_or_explicit(&worker->group->spinning, worker->bit, memory_order_relaxed);
-    if ((uint32_t)__builtin_popcountll(before) + 1 < worker->shared->config->cpus)
+    uint32_t cpus = worker->shared->config->cpus;
+    return cpus > 1 ? cpus - 1 : 1;
+}
+
+/* The bit of a worker that dies meanwhile is cleared by the keeper; a wrong count costs time only. */
+static bool stay_awake(struct pe__worker *worker)
+{
+    uint64_t others = atomic_fetch_or_explicit(&worker->group->spinning, worker->bit, memory_order_relaxed);
+    if ((uint32_t)__builtin_popcountll(others) < awake_most(worker))
         return true;
     atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
     return false;
@@ -77,19 +86,15 @@ static bool spin(struct pe__worker *worker)
     return true;
 }
 
-static bool spin_if_allowed(struct pe__worker *worker)
+static void adapt(struct pe__worker *worker, bool found)
 {
-    if (!may_spin(worker))
-        return false;
-    bool found = spin(worker);
-    atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
     if (found)
         worker->spin_ns = PE__WORKER_SPIN_NS;
     else if (worker->spin_ns > SPIN_NS_LEAST)
         worker->spin_ns /= 2;
-    return found;
 }
 
+/* Whoever is to bring the news may need this CPU; with one CPU for all it surely does. */
 static bool yield_a_little(const struct pe__worker *worker)
 {
     for (int i = 0; i < YIELDS; i++) {
@@ -98,6 +103,17 @@ static bool yield_a_little(const struct pe__worker *worker)
             return true;
     }
     return false;
+}
+
+static bool wait_awake(struct pe__worker *worker)
+{
+    bool has_cpus = worker->shared->config->cpus > 1;
+    if (!stay_awake(worker))
+        return has_cpus && yield_a_little(worker);
+    bool found = has_cpus ? spin(worker) : yield_a_little(worker);
+    atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
+    adapt(worker, found);
+    return found;
 }
 
 /* Announce, look again, sleep: the order that bell.h argues. */
@@ -114,7 +130,7 @@ static void sleep_until_rung(struct pe__worker *worker)
 void pe__worker_idle(struct pe__worker *worker)
 {
     worker->ticks = 0;
-    if (has_news(worker) || spin_if_allowed(worker) || yield_a_little(worker))
+    if (has_news(worker) || wait_awake(worker))
         return;
     sleep_until_rung(worker);
 }
