@@ -1,5 +1,6 @@
 /*
- * Descriptors: which ones workers hold, what is left of the library's after exec, and hosts with unusual ones.
+ * Descriptors: which ones workers hold, what is left of the library's after exec, and hosts with unusual
+ * ones.
  */
 
 #include "harness/harness.h"
@@ -68,7 +69,8 @@ PE_TEST(f10_workers_hold_equal_descriptors_and_none_of_a_sibling)
     pe_pool_free(other);
     for (int i = 1; i < 16; i++) {
         ck_assert_int_eq(listings[i].count, listings[0].count);
-        ck_assert_str_eq(listings[i].text, listings[0].text); /* nothing of its own: so nothing of a sibling's */
+        /* Nothing of its own, so nothing of a sibling's either. */
+        ck_assert_str_eq(listings[i].text, listings[0].text);
     }
 }
 END_TEST

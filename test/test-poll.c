@@ -1,6 +1,6 @@
 /*
- * The pool in somebody else's loop: pe_pool_fd under plain epoll and poll, and that nothing runs while there is
- * nothing to do.
+ * The pool in somebody else's loop: pe_pool_fd under plain epoll and poll, and that nothing runs while there
+ * is nothing to do.
  */
 
 #include "harness/harness.h"
@@ -395,7 +395,8 @@ static void assert_all_idle(pe_pool *pool, uint32_t workers, int has_seed)
         idle = 1;
         for (int i = 0; i < count; i++) {
             after = process_effort(pids[i]);
-            idle &= after.voluntary_switches == before[i].voluntary_switches && after.cpu_ns == before[i].cpu_ns;
+            idle &= after.voluntary_switches == before[i].voluntary_switches
+                    && after.cpu_ns == before[i].cpu_ns;
         }
     }
     ck_assert_int_eq(idle, 1);

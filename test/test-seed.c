@@ -1,6 +1,6 @@
 /*
- * pe_init, and pools that come from the process it made. The seed lives as long as the host, so each test takes
- * what pe_init leaves as rightful, and needs a process of its own.
+ * pe_init, and pools that come from the process it made. The seed lives as long as the host, so each test
+ * takes what pe_init leaves as rightful, and needs a process of its own.
  */
 
 #include "harness/harness.h"
@@ -139,7 +139,8 @@ PE_TEST(p48_seed_maps_private_and_shared_memory)
     ck_assert_int_eq(pe_pool_map(pool, add_one, in, sizeof *in, out, sizeof *out, COUNT, &options), 0);
     ck_assert_int_eq(pe_pool_alloc(pool, sizeof in, &memory), 0);
     shared = memory;
-    ck_assert_int_eq(pe_pool_map(pool, add_one, out, sizeof *out, shared, sizeof *shared, COUNT, &options), 0);
+    ck_assert_int_eq(pe_pool_map(pool, add_one, out, sizeof *out, shared, sizeof *shared, COUNT, &options),
+                     0);
     for (int i = 0; i < COUNT; i++) {
         ck_assert_int_eq(out[i], i + 1);
         ck_assert_int_eq(shared[i], i + 2);

@@ -412,6 +412,51 @@ PE_TEST_LOOP(callbacks_run_once_in_every_call_that_may_run_them, 0, 6)
 }
 END_TEST
 
+static _Atomic int inside, together_seen, callbacks_run;
+
+static void meet(pe_job *job, void *context)
+{
+    (void)context;
+    if (atomic_fetch_add(&inside, 1) > 0)
+        atomic_store(&together_seen, 1);
+    for (int i = 0; i < 20; i++)
+        sched_yield();
+    atomic_fetch_sub(&inside, 1);
+    atomic_fetch_add(&callbacks_run, 1);
+    pe_job_free(job);
+}
+
+static void *poll_until_all_ran(void *pool)
+{
+    while (atomic_load(&callbacks_run) < 300) {
+        pe_pool_poll(pool);
+        sched_yield();
+    }
+    return NULL;
+}
+
+PE_TEST(callbacks_run_one_at_a_time_whoever_polls)
+{
+    pe_pool *pool = new_pool(2, 0);
+    pthread_t threads[3];
+
+    atomic_store(&callbacks_run, 0);
+    for (int i = 0; i < 300; i++) {
+        pe_job *job;
+
+        ck_assert_int_eq(pe_pool_submit(pool, echo, &i, sizeof i, NULL, &job), 0);
+        ck_assert_int_eq(pe_job_on_done(job, meet, NULL), 0);
+    }
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, poll_until_all_ran, pool), 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    pe_pool_free(pool);
+    ck_assert_int_eq(atomic_load(&callbacks_run), 300);
+    ck_assert_int_eq(atomic_load(&together_seen), 0);
+}
+END_TEST
+
 /* ---- stopping ---- */
 
 static int mark(const void *arg, size_t arg_bytes, pe_reply *reply)

@@ -14,8 +14,8 @@
 
 /* A pidfd; fails the test when there is none for that process. */
 int process_open(pid_t pid);
-/* Waits until the process behind the pidfd has ended (a dead one whose parent does not wait counts), fails the
- * test after the hang guard, closes the pidfd. */
+/* Waits until the process behind the pidfd has ended (a dead one whose parent does not wait counts), fails
+ * the test after the hang guard, closes the pidfd. */
 void process_await_end(int pidfd);
 int process_has_ended(int pidfd);
 
@@ -31,8 +31,8 @@ struct process_effort process_effort(pid_t pid);
 /* 1 when the process spent nothing in that time: it slept throughout. */
 int process_is_idle(pid_t pid, int64_t for_ns);
 
-/* Open descriptors of the calling process, but for the one it takes to list them. For use in a worker as well.
- * A line "3 -> target\n" each; returns their number. */
+/* Open descriptors of the calling process, but for the one it takes to list them. For use in a worker as
+ * well. A line "3 -> target\n" each; returns their number. */
 int process_descriptors(char *text, size_t text_bytes);
 
 struct process_worker {
@@ -41,7 +41,8 @@ struct process_worker {
 
 typedef void process_look_fn(void *out);
 
-/* Runs look once in each of the pool's workers, all of them being in it together; out has a place for each. */
+/* Runs look once in each of the pool's workers, all of them being in it together; out has a place for each.
+ */
 void process_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes);
 void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out);
 
