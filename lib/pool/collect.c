@@ -24,6 +24,7 @@ static void give_block(pe_pool *pool, uint32_t block)
     if (block_class->bytes > KEEP_WARM_MOST)
         pe__mapping_discard(shared->base + pe__block_offset(block_class, block), block_class->bytes);
     pool->block_held[block] = false;
+    PE__FENCE_POISON(shared->base + pe__block_offset(block_class, block), block_class->bytes);
     pe__block_give(shared->block_words, block);
 }
 
@@ -46,6 +47,7 @@ void pe__job_release_result(pe_pool *pool, pe_job *job)
 /* A private copy, or the block itself where it is large or there is no memory. */
 static void keep_block_reply(pe_pool *pool, pe_job *job, const unsigned char *place, uint64_t bytes, uint32_t block)
 {
+    PE__FENCE_UNPOISON((unsigned char *)place, bytes);
     pool->block_held[block] = true;
     job->holds_memory = true;
     job->block = block;

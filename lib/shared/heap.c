@@ -29,6 +29,8 @@
 
 #include <parexec/error.h>
 
+#include "shared/fence.h"
+
 #define UNIT_SHIFT 16
 #define UNITS_MAX ((size_t)1 << 30)
 #define SPAN_UNITS ((uint32_t)(PE__SHARED_HEAP_SPAN_BYTES >> UNIT_SHIFT))
@@ -542,6 +544,7 @@ static void *span_take(struct pe__shared_heap *heap, struct pe__shared_span *spa
     heap->used_bytes += span->block_bytes;
 
     char *memory = (char *)unit_address(heap, span->first) + (size_t)block * span->block_bytes;
+    PE__FENCE_UNPOISON(memory, span->block_bytes);
     if (zeroed && dirty)
         memset(memory, 0, bytes);
     return memory;
@@ -558,6 +561,7 @@ static int span_give(struct pe__shared_heap *heap, struct pe__shared_span *span,
     span->live[block / 64] &= ~((uint64_t)1 << (block % 64));
     span->stack[span->stack_count++] = (uint16_t)block;
     heap->used_bytes -= span->block_bytes;
+    PE__FENCE_POISON((char *)unit_address(heap, span->first) + offset, span->block_bytes);
     if (was_full)
         class_push_first(class, span);
     if (span->stack_count < span->carved_count)
@@ -638,6 +642,7 @@ static void *alloc_large(struct pe__shared_heap *heap, size_t bytes, bool zeroed
         return NULL;
 
     size_t first = heap->extents[index].first;
+    PE__FENCE_UNPOISON(unit_address(heap, first), units << UNIT_SHIFT);
     if (zeroed)
         clear_dirty(heap, first, bytes);
     set_dirty(heap, first, units, true);
@@ -654,6 +659,7 @@ static int free_large(struct pe__shared_heap *heap, uint32_t index, size_t offse
         return PE_EINVAL;
     heap->owners[e->first] = 0;
     heap->used_bytes -= (size_t)e->units << UNIT_SHIFT;
+    PE__FENCE_POISON(unit_address(heap, e->first), (size_t)e->units << UNIT_SHIFT);
     give_extent(heap, index, e->units); /* all of them: marked when it was handed out */
     return 0;
 }

@@ -1,6 +1,8 @@
 /* lane.c - taking and stealing of a map's units; lane.h holds the invariants and the argument. */
 #include "shared/lane.h"
 
+#include "shared/step.h"
+
 static uint64_t hand_word(uint64_t first, uint64_t last)
 {
     return first << 32 | last;
@@ -34,8 +36,10 @@ bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_h
             return false;
         uint64_t first = pe__range_first(word), next = first + (units < left ? units : left);
         atomic_store_explicit(&lane->hand, hand_word(first, next), memory_order_release);
+        PE__STEP(HAND);
         uint64_t taken = pe__range_word(next, pe__range_last(word), pe__range_thief(word));
         if (swap(&lane->range, word, taken)) {
+            PE__STEP(TAKEN);
             *ret_hand = (struct pe__hand){ .first = first, .last = next };
             return true;
         }
@@ -56,13 +60,17 @@ static void finish_steal(struct pe__lane *lanes, uint32_t self, uint32_t victim)
         if ((word ^ empty) >> 16 != 0 || swap(&own->range, word, half))
             break;
     }
+    PE__STEP(PUBLISHED);
     atomic_store_explicit(&own->hand, hand_word(middle, middle + 1), memory_order_release);
+    PE__STEP(STEAL_HAND);
     for (;;) {
         uint64_t word = atomic_load_explicit(&lanes[victim].range, memory_order_acquire);
         if (pe__range_thief(word) != self + 1 || swap(&lanes[victim].range, word, word & ~UINT64_C(0xffff)))
             break;
     }
+    PE__STEP(UNNAMED);
     atomic_store_explicit(&own->intent_victim, 0, memory_order_release);
+    PE__STEP(STOLEN);
 }
 
 static bool try_steal(struct pe__lane *lanes, uint32_t self, uint32_t victim, uint64_t word)
@@ -72,12 +80,16 @@ static bool try_steal(struct pe__lane *lanes, uint32_t self, uint32_t victim, ui
     uint64_t middle = last - (last - first + 1) / 2;
     uint64_t empty = atomic_load_explicit(&own->range, memory_order_relaxed);
     atomic_store_explicit(&own->intent_own, empty, memory_order_relaxed);
+    PE__STEP(INTENT_OWN);
     atomic_store_explicit(&own->intent_range, pe__range_word(middle, last, 0), memory_order_relaxed);
+    PE__STEP(INTENT_RANGE);
     atomic_store_explicit(&own->intent_victim, victim + 1, memory_order_release);
+    PE__STEP(INTENT);
     if (!swap(&lanes[victim].range, word, pe__range_word(first, middle, self + 1))) {
         atomic_store_explicit(&own->intent_victim, 0, memory_order_release);
         return false;
     }
+    PE__STEP(SHRUNK);
     finish_steal(lanes, self, victim);
     return true;
 }

@@ -17,7 +17,7 @@
 
 /* Hands out addresses one after the other. */
 struct cursor {
-    unsigned char *base;
+    uintptr_t base; /* 0 while only sizes are asked for */
     uint64_t at;
 };
 
@@ -26,10 +26,57 @@ static void align(struct cursor *cursor, uint64_t alignment)
     cursor->at = (cursor->at + alignment - 1) / alignment * alignment;
 }
 
-static void *part(struct cursor *cursor, uint64_t bytes)
+#ifndef PE__TEST_HOOKS
+
+static void fence(struct pe__shared *shared, struct cursor *cursor, uint64_t alignment)
 {
-    align(cursor, LINE_BYTES);
-    void *start = cursor->base + cursor->at;
+    (void)shared;
+    align(cursor, alignment);
+}
+
+static void raise_fences(const struct pe__shared *shared)
+{
+    (void)shared;
+}
+
+/* What is behind `bytes`, in lines, up to a page's end. */
+static uint64_t slack(uint64_t bytes)
+{
+    (void)bytes;
+    return 0;
+}
+
+#else
+
+static void fence(struct pe__shared *shared, struct cursor *cursor, uint64_t alignment)
+{
+    align(cursor, PAGE_BYTES);
+    shared->fences[shared->fence_count] = cursor->at;
+    cursor->at += PAGE_BYTES;
+    align(cursor, alignment);
+    shared->fence_ends[shared->fence_count++] = cursor->at;
+}
+
+static void raise_fences(const struct pe__shared *shared)
+{
+    for (uint32_t i = 0; i < shared->fence_count; i++)
+        mprotect(shared->base + shared->fences[i], shared->fence_ends[i] - shared->fences[i], PROT_NONE);
+}
+
+/* A part's last line is the last of its page. */
+static uint64_t slack(uint64_t bytes)
+{
+    uint64_t lines = (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    return (PAGE_BYTES - lines % PAGE_BYTES) % PAGE_BYTES;
+}
+
+#endif
+
+static void *part(struct pe__shared *shared, struct cursor *cursor, uint64_t bytes)
+{
+    fence(shared, cursor, LINE_BYTES);
+    cursor->at += slack(bytes);
+    void *start = (void *)(cursor->base + cursor->at);
     cursor->at += bytes;
     return start;
 }
@@ -37,37 +84,42 @@ static void *part(struct cursor *cursor, uint64_t bytes)
 static void lay_out(struct pe__shared *shared, unsigned char *base)
 {
     const struct pe__geometry *g = &shared->geometry;
-    struct cursor c = { .base = base };
+    struct cursor c = { .base = (uintptr_t)base };
+#ifdef PE__TEST_HOOKS
+    shared->fence_count = 0;
+#endif
     shared->base = base;
-    shared->config = part(&c, sizeof *shared->config);
-    shared->tail = part(&c, LINE_BYTES);
-    shared->keep_fds = part(&c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
-    shared->maps = part(&c, PE__MAPS_MAX * sizeof *shared->maps);
-    shared->ring = part(&c, (uint64_t)g->ring_entries * sizeof *shared->ring);
+    shared->config = part(shared, &c, sizeof *shared->config);
+    shared->tail = part(shared, &c, LINE_BYTES);
+    shared->keep_fds = part(shared, &c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
+    shared->maps = part(shared, &c, PE__MAPS_MAX * sizeof *shared->maps);
+    shared->ring = part(shared, &c, (uint64_t)g->ring_entries * sizeof *shared->ring);
     align(&c, PAGE_BYTES);
     shared->readonly_bytes = c.at;
 
-    shared->counts = part(&c, sizeof *shared->counts);
-    shared->head = part(&c, LINE_BYTES);
-    shared->host_waits = part(&c, LINE_BYTES);
+    shared->counts = part(shared, &c, sizeof *shared->counts);
+    shared->head = part(shared, &c, LINE_BYTES);
+    shared->host_waits = part(shared, &c, LINE_BYTES);
     uint64_t groups = (g->workers + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
-    shared->groups = part(&c, groups * sizeof *shared->groups);
-    shared->slots = part(&c, g->workers * sizeof *shared->slots);
-    shared->lives = part(&c, PE__MAPS_MAX * sizeof *shared->lives);
-    shared->lanes = part(&c, (uint64_t)PE__MAPS_MAX * g->workers * sizeof *shared->lanes);
+    shared->groups = part(shared, &c, groups * sizeof *shared->groups);
+    shared->slots = part(shared, &c, g->workers * sizeof *shared->slots);
+    shared->lives = part(shared, &c, PE__MAPS_MAX * sizeof *shared->lives);
+    shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers * sizeof *shared->lanes);
     align(&c, PAGE_BYTES);
-    shared->records = part(&c, (uint64_t)g->records * sizeof *shared->records);
+    shared->records = part(shared, &c, (uint64_t)g->records * sizeof *shared->records);
     align(&c, PAGE_BYTES);
-    shared->texts = part(&c, (uint64_t)g->records * PE_TEXT_BYTES_MAX);
+    shared->texts = part(shared, &c, (uint64_t)g->records * PE_TEXT_BYTES_MAX);
     align(&c, PAGE_BYTES);
     struct pe__block_table probe;
     pe__block_plan(&probe, 0, g->reply_bytes);
-    shared->block_words = part(&c, probe.block_count * sizeof *shared->block_words);
-    align(&c, PAGE_BYTES);
+    shared->block_words = part(shared, &c, probe.block_count * sizeof *shared->block_words);
+    fence(shared, &c, PAGE_BYTES);
     c.at = pe__block_plan(&shared->blocks, c.at, g->reply_bytes);
-    align(&c, HEAP_ALIGN);
+    fence(shared, &c, HEAP_ALIGN);
     shared->heap_bytes = g->heap_bytes / HEAP_ALIGN * HEAP_ALIGN;
-    shared->heap = part(&c, shared->heap_bytes);
+    shared->heap = (unsigned char *)(c.base + c.at);
+    c.at += shared->heap_bytes;
+    fence(shared, &c, LINE_BYTES);
     shared->bytes = c.at;
 }
 
@@ -104,6 +156,7 @@ int pe__mapping_new(struct pe__shared *ret, const struct pe__geometry *geometry)
         if (after > 0)
             munmap(base + ret->bytes, after);
         lay_out(ret, base);
+        raise_fences(ret);
         return 0;
     } while (halve(&tried));
     return PE_ENOMEM;
@@ -115,6 +168,7 @@ int pe__mapping_attach(struct pe__shared *ret, const struct pe__geometry *geomet
     if (mmap(at, ret->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd, 0) == MAP_FAILED)
         return -errno;
     lay_out(ret, at);
+    raise_fences(ret);
     ret->memfd = memfd;
     return 0;
 }
@@ -141,6 +195,7 @@ void pe__mapping_fini(struct pe__shared *shared)
 {
     if (shared->base == NULL)
         return;
+    PE__FENCE_UNPOISON(shared->base, shared->bytes);
     if (shared->memfd >= 0) {
         mmap(shared->base, shared->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         pe__base_fd_close(shared->memfd);
@@ -157,5 +212,7 @@ void pe__mapping_discard(void *memory, size_t bytes)
 
 int pe__mapping_protect(struct pe__shared *shared)
 {
-    return mprotect(shared->base, shared->readonly_bytes, PROT_READ) == 0 ? 0 : -errno;
+    int result = mprotect(shared->base, shared->readonly_bytes, PROT_READ) == 0 ? 0 : -errno;
+    raise_fences(shared);
+    return result;
 }

@@ -28,6 +28,7 @@
 
 #include "shared/bell.h"
 #include "shared/block.h"
+#include "shared/fence.h"
 #include "shared/lane.h"
 #include "shared/record.h"
 #include "shared/ring.h"
@@ -94,6 +95,11 @@ struct pe__shared {
     struct pe__block_table blocks;
     unsigned char *heap;
     size_t heap_bytes;
+#ifdef PE__TEST_HOOKS
+    uint64_t fences[PE__FENCES_MOST]; /* offsets of pages that nobody may touch, each up to the next part */
+    uint64_t fence_ends[PE__FENCES_MOST];
+    uint32_t fence_count;
+#endif
 };
 
 /* Lays the parts out for a geometry, relative to base NULL; `ret->bytes` tells the total. */

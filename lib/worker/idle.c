@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "shared/step.h"
 #include "worker/serve.h"
 
 #define SPIN_NS_LEAST 2000
@@ -110,7 +111,9 @@ static bool wait_awake(struct pe__worker *worker)
     bool has_cpus = worker->shared->config->cpus > 1;
     if (!stay_awake(worker))
         return has_cpus && yield_a_little(worker);
+    PE__STEP(SPINNING);
     bool found = has_cpus ? spin(worker) : yield_a_little(worker);
+    PE__STEP(SPUN);
     atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
     adapt(worker, found);
     return found;
@@ -120,11 +123,17 @@ static bool wait_awake(struct pe__worker *worker)
 static void sleep_until_rung(struct pe__worker *worker)
 {
     uint32_t seen = atomic_load_explicit(&worker->slot->bell, memory_order_acquire);
+    PE__STEP(BELL_SEEN);
     atomic_fetch_or_explicit(&worker->group->sleepers, worker->bit, memory_order_seq_cst);
+    PE__STEP(ANNOUNCED);
     if (atomic_load_explicit(worker->shared->tail, memory_order_seq_cst) <= worker->cursor &&
-        atomic_load_explicit(&worker->shared->config->stop, memory_order_seq_cst) == 0)
+        atomic_load_explicit(&worker->shared->config->stop, memory_order_seq_cst) == 0) {
+        PE__STEP(ASLEEP);
         pe__bell_sleep(worker->slot, seen, -1);
+    }
+    PE__STEP(WOKEN);
     atomic_fetch_and_explicit(&worker->group->sleepers, ~worker->bit, memory_order_seq_cst);
+    PE__STEP(AWAKE);
 }
 
 void pe__worker_idle(struct pe__worker *worker)

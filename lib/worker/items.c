@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "shared/step.h"
 #include "worker/hygiene.h"
 #include "worker/serve.h"
 
@@ -64,9 +65,12 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     detail->worker = (uint16_t)part->worker->index;
     detail->run_ns = pe__base_ticks_to_ns(ticks);
     keep_text(part, detail);
+    PE__STEP(DETAIL);
     atomic_store_explicit(&part->map->state[item], PE__ITEM_DETAILED, memory_order_release);
+    PE__STEP(CLOSED);
     if (code != 0)
         count_failure(part);
+    PE__STEP(FAILURE);
 }
 
 /* The plain case: no detail is kept of items that return 0. Returns the first item not run. */
@@ -88,11 +92,14 @@ static uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last
         if (atomic_load_explicit(stop, memory_order_relaxed) != 0)
             return item;
         atomic_store_explicit(running, item + 1, memory_order_release);
+        PE__STEP(RUNNING);
         int code = fn(in, out, context);
+        PE__STEP(ITEM_RAN);
         if (pe__worker_has_pending(output) || pe__worker_has_pending(errors))
             pe__worker_flush_stdio();
         if (code == 0 && *text_bytes == 0) {
             atomic_store_explicit(&state[item], PE__ITEM_RETURNED, memory_order_release);
+            PE__STEP(CLOSED);
         } else {
             close_with_detail(part, item, code, 0);
             *text_bytes = 0;
@@ -114,7 +121,9 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
         uint64_t start = pe__base_ticks();
         part->worker->scope.text_bytes = 0;
         atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
+        PE__STEP(RUNNING);
         int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
+        PE__STEP(ITEM_RAN);
         pe__worker_flush_stdio();
         close_with_detail(part, item, code, pe__base_ticks() - start);
     }
@@ -138,6 +147,7 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
     atomic_store_explicit(&part->worker->slot->ended,
                           atomic_load_explicit(&part->worker->slot->ended, memory_order_relaxed) + ran,
                           memory_order_relaxed);
+    PE__STEP(HAND_DONE);
     return end == last;
 }
 
@@ -172,7 +182,9 @@ static bool run_lane(const struct part *part)
     bool fixed = part->map->chunk != 0;
     uint64_t units = fixed ? part->map->chunk : 1;
     int64_t before_ns = fixed ? 0 : pe__base_now_ns();
-    bool going = run_hand(part, pe__lane_recover(part->lanes, part->map->lanes, part->self), false);
+    struct pe__hand left = pe__lane_recover(part->lanes, part->map->lanes, part->self);
+    PE__STEP(RECOVERED);
+    bool going = run_hand(part, left, false);
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
         if (pe__worker_life_left(part->worker) == 0)
@@ -202,6 +214,7 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     worker->scope.cancel = &part.live->stop;
     worker->scope.running = &part.lane->running;
     worker->scope.text_bytes = 0;
+    PE__STEP(TICKET);
     bool over = run_lane(&part);
     worker->scope.running = NULL;
     return over;

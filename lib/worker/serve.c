@@ -15,15 +15,18 @@
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "shared/step.h"
 #include "worker/hygiene.h"
 
 static noreturn void leave(struct pe__worker *worker)
 {
     const struct pe__config *config = worker->shared->config;
     atomic_store_explicit(&worker->slot->life, PE__SLOT_RETIRING, memory_order_release);
+    PE__STEP(RETIRING);
     if (config->worker_exit != NULL)
         config->worker_exit(config->worker_context);
     pe__worker_flush_stdio();
+    PE__STEP(LEFT);
     _exit(0);
 }
 
@@ -52,13 +55,17 @@ static int move_to_block(struct pe__worker *worker, size_t bytes)
     const struct pe__shared *shared = worker->shared;
     uint32_t block;
     atomic_store_explicit(&worker->slot->has_block, 1, memory_order_relaxed);
+    PE__STEP(BLOCK_SAID);
     if (!pe__block_take(&shared->blocks, shared->block_words, bytes, holder_of(worker), &block))
         return PE_ENOMEM;
+    PE__STEP(BLOCK_TAKEN);
     const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
     unsigned char *place = shared->base + pe__block_offset(block_class, block);
     memcpy(place, worker->reply.data, worker->reply.bytes);
+    PE__STEP(BLOCK_MOVED);
     if (worker->reply_block != PE__RECORD_NO_BLOCK)
         pe__block_give(shared->block_words, worker->reply_block);
+    PE__STEP(BLOCK_GIVEN);
     worker->reply_block = block;
     worker->reply.data = place;
     worker->reply.capacity = block_class->bytes;
@@ -113,8 +120,10 @@ static void write_result(struct pe__worker *worker, struct pe__record *record, i
     record->reply_short = describe_reply(worker, record);
     record->pid = worker->pid;
     record->text_bytes = (uint16_t)scope->text_bytes;
+    PE__STEP(RESULT);
     if (scope->text_bytes > 0)
         memcpy(pe__mapping_text(worker->shared, worker->record_index), scope->text, scope->text_bytes);
+    PE__STEP(TEXT);
 }
 
 static const void *argument_of(struct pe__record *record, size_t *ret_bytes)
@@ -135,8 +144,10 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
     worker->scope.running = NULL;
     worker->scope.text_bytes = 0;
     open_reply(worker, record);
+    PE__STEP(OPENED);
     int code = record->fn(arg, bytes, &worker->reply);
     pe__worker_flush_stdio();
+    PE__STEP(RAN);
     write_result(worker, record, code);
     worker->served++;
 }
@@ -156,8 +167,10 @@ static void tell_host(const struct pe__worker *worker, uint32_t record, uint32_t
     _Atomic uint64_t *waits = worker->shared->host_waits;
     uint64_t announced = atomic_load_explicit(waits, memory_order_seq_cst);
     if (announced != 0 && pe__bell_is_meant(announced, record, what) &&
-        atomic_exchange_explicit(waits, 0, memory_order_seq_cst) != 0)
+        atomic_exchange_explicit(waits, 0, memory_order_seq_cst) != 0) {
+        PE__STEP(HOST_TAKEN);
         pe__bell_ring_host(worker->host_bell);
+    }
 }
 
 static void complete(struct pe__worker *worker, struct pe__record *record)
@@ -166,11 +179,15 @@ static void complete(struct pe__worker *worker, struct pe__record *record)
     uint64_t sequence = pe__record_sequence(worker->word);
     uint64_t ended = atomic_load_explicit(&slot->ended, memory_order_relaxed) + 1;
     atomic_store_explicit(&slot->ended, ended, memory_order_relaxed);
+    PE__STEP(COUNTED);
     if (!pe__record_swap(record, worker->word, pe__record_word(sequence, worker->index, PE__RECORD_DONE)))
         await_death();
+    PE__STEP(DONE);
     tell_host(worker, worker->record_index, PE__BELL_FOR_END);
+    PE__STEP(HOST_LOOKED);
     if (atomic_load_explicit(&slot->has_block, memory_order_relaxed) != 0)
         atomic_store_explicit(&slot->has_block, 0, memory_order_relaxed);
+    PE__STEP(COMPLETE);
 }
 
 static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
@@ -179,12 +196,14 @@ static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
     worker->record_index = index;
     worker->word = word;
     record->start_ticks = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
+    PE__STEP(STARTED);
     if (pe__record_is_ticket(record))
         run_ticket(worker, record);
     else
         run_job(worker, record);
     worker->ticks = pe__base_ticks();
     record->end_ticks = worker->ticks;
+    PE__STEP(TIMED);
     complete(worker, record);
     if (pe__worker_life_left(worker) == 0)
         leave(worker);
@@ -236,9 +255,13 @@ static bool claim(struct pe__worker *worker, uint32_t *ret_index, uint64_t *ret_
         uint64_t running = pe__record_word(pe__ring_sequence(entry), worker->index, PE__RECORD_RUNNING);
         if (atomic_load_explicit(&record->word, memory_order_relaxed) != queued)
             continue;
+        PE__STEP(LOOKED);
         atomic_store_explicit(&worker->slot->hint, index, memory_order_release);
+        PE__STEP(HINTED);
         if (pe__record_swap(record, queued, running)) {
+            PE__STEP(CLAIMED);
             look_done(worker, at + 1);
+            PE__STEP(HEAD_PUSHED);
             *ret_index = index;
             *ret_word = running;
             return true;
@@ -255,6 +278,7 @@ static noreturn void serve(struct pe__worker *worker)
         uint64_t word;
         if (claim(worker, &index, &word)) {
             tell_host(worker, index, PE__BELL_FOR_CLAIM);
+            PE__STEP(CLAIM_TOLD);
             run(worker, index, word);
         } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
             leave(worker);
@@ -275,8 +299,11 @@ static void initialise(struct pe__worker *worker)
             _exit(PE__WORKER_EXIT_INIT);
         }
     }
+    PE__STEP(INITIALISED);
     atomic_store_explicit(&worker->slot->life, PE__SLOT_SERVING, memory_order_release);
+    PE__STEP(SERVING);
     atomic_fetch_or_explicit(&worker->group->present, worker->bit, memory_order_seq_cst);
+    PE__STEP(PRESENT);
     tell_host(worker, PE__BELL_ANY, PE__BELL_FOR_END); /* it may be in pe_pool_new */
 }
 
@@ -290,6 +317,7 @@ static void take_over(struct pe__worker *worker, uint32_t inherited)
     /* Stopped before it began again: the signals that are on their way must not hit the next job. */
     if (pe__record_phase(word) == PE__RECORD_STOPPING)
         await_death();
+    PE__STEP(INHERITED);
     run(worker, inherited, word);
 }
 
@@ -313,6 +341,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     pe__worker_drop_stdio();
     pe__worker_guard_exit();
     pe__mapping_protect(shared);
+    PE__STEP(BORN);
     initialise(worker);
     take_over(worker, inherited);
     serve(worker);

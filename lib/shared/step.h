@@ -1,0 +1,54 @@
+/*
+ * step.h - places between two steps of the protocols, where a test may have the process killed.
+ *
+ * PE__STEP(name) stands wherever a worker's death must do no harm, which is everywhere. It is nothing at all unless the library
+ * was built with PE__TEST_HOOKS, as one of the libraries that the tests link is. There it kills the calling process
+ * when the page that the test shares with it says so. The names are listed in the order of a worker's life.
+ */
+#ifndef PE__SHARED_STEP_H
+#define PE__SHARED_STEP_H
+
+#ifndef PE__TEST_HOOKS
+
+#define PE__STEP(name) ((void)0)
+
+#else
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define PE__STEP_LIST(X) \
+    X(BORN) X(INITIALISED) X(SERVING) X(PRESENT) X(INHERITED) \
+    X(LOOKED) X(HINTED) X(CLAIMED) X(HEAD_PUSHED) X(CLAIM_TOLD) X(STARTED) \
+    X(OPENED) X(BLOCK_SAID) X(BLOCK_TAKEN) X(BLOCK_GIVEN) X(BLOCK_MOVED) \
+    X(RAN) X(RESULT) X(TEXT) X(TIMED) X(COUNTED) X(DONE) X(HOST_TAKEN) X(HOST_LOOKED) X(COMPLETE) \
+    X(TICKET) X(RECOVERED) X(HAND) X(TAKEN) \
+    X(INTENT_OWN) X(INTENT_RANGE) X(INTENT) X(SHRUNK) X(PUBLISHED) X(STEAL_HAND) X(UNNAMED) X(STOLEN) \
+    X(RUNNING) X(ITEM_RAN) X(DETAIL) X(CLOSED) X(FAILURE) X(HAND_DONE) \
+    X(SPINNING) X(SPUN) X(BELL_SEEN) X(ANNOUNCED) X(ASLEEP) X(WOKEN) X(AWAKE) \
+    X(RETIRING) X(LEFT)
+
+#define PE__STEP_NAME(name) PE__STEP_##name,
+enum pe__step { PE__STEP_LIST(PE__STEP_NAME) PE__STEP_COUNT };
+#undef PE__STEP_NAME
+
+/* In pages shared by the test and all processes of its pools. */
+struct pe__step_plan {
+    _Atomic int32_t armed;    /* the step to die at, -1: none */
+    _Atomic uint32_t every;   /* at every so many-th passage */
+    _Atomic uint32_t passed;  /* passages of the armed step */
+    _Atomic uint32_t budget;  /* deaths still allowed */
+    _Atomic uint32_t deaths;
+    _Atomic uint32_t seen[PE__STEP_COUNT]; /* passages of each step, armed or not */
+};
+
+/* Set before a pool is made, so that its processes inherit it; NULL: no step does anything. */
+extern struct pe__step_plan *pe__step_plan;
+
+void pe__step_pass(enum pe__step step);
+
+#define PE__STEP(name) pe__step_pass(PE__STEP_##name)
+
+#endif
+
+#endif
