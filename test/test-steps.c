@@ -1,0 +1,330 @@
+/*
+ * Workers killed between every two steps of the protocols (lib/shared/step.h): claiming, running, replying, completing;
+ * taking and stealing items; waking and going to sleep; starting and leaving. Whatever the step, every job and item
+ * ends exactly once, what returned is right, no death is charged twice, and nothing stays behind in the pool's books.
+ */
+#include "harness/harness.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <parexec/error.h>
+#include <parexec/pool.h>
+
+#include "pool/pool.h"
+#include "shared/step.h"
+
+#define GUARD_NS  PE_SECONDS(20)
+#define WORKERS   3
+#define JOBS      24
+#define ITEMS     48
+#define UNTOUCHED UINT64_C(0xeeeeeeeeeeeeeeee)
+
+#define NAME_OF(name) #name,
+static const char *const names[] = { PE__STEP_LIST(NAME_OF) };
+
+/* What ran, by the number of the job or item; seen also of those that died. */
+struct shared {
+    struct pe__step_plan plan;
+    _Atomic uint32_t begun[ITEMS], ended[ITEMS];
+};
+
+struct scene {
+    struct shared *shared;
+    pe_pool *pool;
+    uint32_t retries;
+    uint64_t charged; /* deaths that a status tells of */
+};
+
+static struct shared *shared;
+
+static void busy(int turns)
+{
+    for (volatile int i = 0; i < turns; i++)
+        ;
+}
+
+/* Replies of all kinds: none, near, in the record, in a block, and in one that grows out of another. */
+static const size_t reply_sizes[] = { 8, 40, 3000, 20000 };
+
+static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    uint64_t number = UINT64_MAX;
+
+    if (arg_bytes < sizeof number)
+        return -1;
+    memcpy(&number, arg, sizeof number);
+    atomic_fetch_add(&shared->begun[number], 1);
+    busy((int)(number % 7) * 3000);
+    uint64_t word = 2 * number + 1;
+    for (size_t at = 0; at < reply_sizes[number % 4]; at += sizeof word)
+        if (pe_reply_write(reply, &word, sizeof word) < 0)
+            return -2;
+    atomic_fetch_add(&shared->ended[number], 1);
+    if (number % 5 == 4)
+        return pe_worker_fail(7, "number %d", (int)number);
+    return 0;
+}
+
+/* The first lane's items take long, so the others come to steal them. */
+static int item_triples(const void *in, void *out, const void *context)
+{
+    uint64_t item = pe_worker_item();
+
+    (void)context;
+    atomic_fetch_add(&shared->begun[item], 1);
+    busy(item < ITEMS / WORKERS ? 20000 : 100);
+    *(uint64_t *)out = 3 * *(const uint64_t *)in + 1;
+    atomic_fetch_add(&shared->ended[item], 1);
+    if (item % 16 == 15)
+        return pe_worker_fail(7, "item %d", (int)item);
+    return 0;
+}
+
+static void count_done(pe_job *job, void *context)
+{
+    (void)job;
+    ++*(uint32_t *)context;
+}
+
+static void forget_ledger(void)
+{
+    for (int i = 0; i < ITEMS; i++) {
+        atomic_store(&shared->begun[i], 0);
+        atomic_store(&shared->ended[i], 0);
+    }
+}
+
+static void assert_reply(const pe_job *job, uint64_t number)
+{
+    const void *data = NULL;
+    size_t bytes = 0;
+    uint64_t word;
+
+    ck_assert_int_eq(pe_job_result(job, &data, &bytes), 0);
+    ck_assert_uint_eq(bytes, reply_sizes[number % 4]);
+    for (size_t at = 0; at < bytes; at += sizeof word) {
+        memcpy(&word, (const char *)data + at, sizeof word);
+        ck_assert_uint_eq(word, 2 * number + 1);
+    }
+}
+
+/* True: it died for good. */
+static int look_at_end(struct scene *scene, const pe_status *status, uint64_t number, int code)
+{
+    int died = status->kind == PE_CRASHED;
+
+    if (died) {
+        ck_assert_int_eq(status->code, SIGKILL);
+        ck_assert_uint_eq(status->attempts, scene->retries + 1);
+    } else {
+        ck_assert_uint_eq(status->kind, PE_RETURNED);
+        ck_assert_int_eq(status->code, code);
+        ck_assert_uint_ge(atomic_load(&shared->ended[number]), 1);
+    }
+    if (status->attempts > 0)
+        ck_assert_uint_le(atomic_load(&shared->begun[number]), status->attempts);
+    scene->charged += status->attempts - !died;
+    return died;
+}
+
+static void run_jobs(struct scene *scene)
+{
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    pe_job *jobs[JOBS];
+    uint32_t done[JOBS] = { 0 };
+
+    forget_ledger();
+    options.retries = scene->retries;
+    for (uint64_t i = 0; i < JOBS; i++) {
+        uint64_t arg[20] = { i };
+        ck_assert_int_eq(pe_pool_submit(scene->pool, job_replies, arg, i % 3 == 0 ? sizeof arg : 8, &options,
+                                        &jobs[i]),
+                         0);
+        ck_assert_int_eq(pe_job_on_done(jobs[i], count_done, &done[i]), 0);
+    }
+    ck_assert_int_eq(pe_pool_wait(scene->pool, pe_after(GUARD_NS)), 0);
+    for (uint64_t i = 0; i < JOBS; i++) {
+        pe_status status;
+        ck_assert_int_eq(pe_job_status(jobs[i], &status), 0);
+        if (!look_at_end(scene, &status, i, i % 5 == 4 ? 7 : 0))
+            assert_reply(jobs[i], i);
+        ck_assert_uint_eq(done[i], 1);
+        pe_job_free(jobs[i]);
+    }
+}
+
+static void run_map(struct scene *scene, int with_statuses, uint64_t chunk)
+{
+    uint64_t in[ITEMS], out[ITEMS], failed = 0;
+    pe_status statuses[ITEMS];
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_job *job = NULL;
+
+    forget_ledger();
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        in[i] = i;
+        out[i] = UNTOUCHED;
+    }
+    options.retries = scene->retries;
+    options.chunk = chunk;
+    options.summary = &summary;
+    options.statuses = with_statuses ? statuses : NULL;
+    ck_assert_int_eq(pe_pool_start_map(scene->pool, item_triples, in, 8, out, 8, ITEMS, &options, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        pe_status status;
+        ck_assert_int_eq(pe_job_item_status(job, i, &status), 0);
+        int died = look_at_end(scene, &status, i, i % 16 == 15 ? 7 : 0);
+        ck_assert_uint_eq(out[i], died || i % 16 == 15 ? UNTOUCHED : 3 * i + 1);
+        failed += died || i % 16 == 15;
+    }
+    ck_assert_uint_eq(summary.failed, failed);
+    ck_assert_uint_eq(summary.returned, ITEMS - failed);
+    pe_job_free(job);
+}
+
+static uint64_t bits_of(const pe_pool *pool)
+{
+    return atomic_load(&pool->shared.groups[0].sleepers) & atomic_load(&pool->shared.groups[0].present);
+}
+
+/* Until every worker sleeps, or one has died trying. */
+static void let_sleep(const struct scene *scene)
+{
+    int64_t guard = pe_after(GUARD_NS);
+    uint32_t deaths = atomic_load(&shared->plan.deaths);
+
+    while (bits_of(scene->pool) != (1u << WORKERS) - 1 && atomic_load(&shared->plan.deaths) == deaths) {
+        ck_assert_int_lt(pe_now(), guard);
+        sched_yield();
+    }
+}
+
+/* One job at a time, each of which has to wake somebody. */
+static void run_sleepers(struct scene *scene)
+{
+    for (uint64_t i = 0; i < 3; i++) {
+        pe_job_options options = PE_JOB_OPTIONS_INIT;
+        pe_status status;
+        pe_job *job = NULL;
+
+        let_sleep(scene);
+        forget_ledger();
+        options.retries = scene->retries;
+        ck_assert_int_eq(pe_pool_submit(scene->pool, job_replies, &i, sizeof i, &options, &job), 0);
+        ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+        ck_assert_int_eq(pe_job_status(job, &status), 0);
+        if (!look_at_end(scene, &status, i, 0))
+            assert_reply(job, i);
+        pe_job_free(job);
+    }
+}
+
+/* With no job in the pool, its books are as they were. A dead worker's block is given back when it is reaped. */
+static void assert_nothing_left(pe_pool *pool)
+{
+    const struct pe__shared *in = &pool->shared;
+    int64_t guard = pe_after(GUARD_NS);
+
+    ck_assert_uint_eq(pool->in_flight, 0);
+    ck_assert_uint_eq(pool->free_count, in->geometry.records);
+    ck_assert_uint_eq(pool->map_busy, 0);
+    ck_assert_uint_eq(pe__shared_heap_used(&pool->heap), 0);
+    for (uint32_t i = 0; i < in->geometry.records; i++)
+        ck_assert_uint_eq(pe__record_phase(atomic_load(&in->records[i].word)), PE__RECORD_FREE);
+    for (uint32_t i = 0; i < in->blocks.block_count; i++) {
+        while (atomic_load(&in->block_words[i]) != 0 && pe_now() < guard)
+            sched_yield();
+        ck_assert_uint_eq(atomic_load(&in->block_words[i]), 0);
+        ck_assert(!pool->block_held[i]);
+    }
+}
+
+static struct scene begin_scene(uint64_t jobs_per_worker)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    struct rlimit no_cores = { 0, 0 };
+    struct scene scene = { .charged = 0 };
+
+    setrlimit(RLIMIT_CORE, &no_cores);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(shared, MAP_FAILED);
+    atomic_store(&shared->plan.armed, -1);
+    pe__step_plan = &shared->plan;
+    options.workers = WORKERS;
+    options.max_deaths = UINT32_MAX;
+    options.queue_jobs = 64;
+    options.shared_bytes = UINT64_C(64) << 20;
+    options.jobs_per_worker = jobs_per_worker;
+    ck_assert_int_eq(pe_pool_new(&options, &scene.pool), 0);
+    return scene;
+}
+
+static void end_scene(struct scene *scene)
+{
+    atomic_store(&shared->plan.armed, -1);
+    assert_nothing_left(scene->pool);
+    ck_assert_int_eq(pe_pool_join(scene->pool, pe_after(GUARD_NS)), 0);
+    pe_pool_free(scene->pool);
+    pe__step_plan = NULL;
+    munmap(shared, sizeof *shared);
+}
+
+/* True: a pool whose workers serve for ever comes by that step only as a death has called for a new worker. */
+static int is_birth(int step)
+{
+    return step <= PE__STEP_INHERITED || step == PE__STEP_RECOVERED;
+}
+
+static int needs_short_lives(int step)
+{
+    return is_birth(step) || step >= PE__STEP_RETIRING;
+}
+
+static void one_round(struct scene *scene, uint32_t round)
+{
+    run_jobs(scene);
+    run_map(scene, round % 2, round % 3 == 0 ? 0 : round % 3);
+    run_sleepers(scene);
+}
+
+/* With and without retries, at a frequent and a rare passage, until enough have died there. */
+static void torture_step(int step, uint32_t wanted)
+{
+    struct scene scene = begin_scene(needs_short_lives(step) ? 40 : 0);
+    int64_t guard = pe_after((int64_t)(harness_slowness() * (double)PE_SECONDS(harness_long() ? 80 : 10)));
+    int64_t start = pe_now();
+    uint32_t round = 0;
+
+    do {
+        atomic_store(&shared->plan.every, 1 + round * 5 % 17);
+        atomic_store(&shared->plan.budget, 2);
+        atomic_store(&shared->plan.armed, step);
+        scene.retries = round % 2 ? 1000 : 0;
+        one_round(&scene, round++);
+        uint32_t deaths = atomic_load(&shared->plan.deaths);
+        if (scene.charged > deaths)
+            ck_abort_msg("%s: %ju charged, %u died", names[step], (uintmax_t)scene.charged, deaths);
+    } while (atomic_load(&shared->plan.deaths) < wanted && pe_now() < guard);
+    uint32_t deaths = atomic_load(&shared->plan.deaths);
+    if (harness_long())
+        printf("# %s: %u deaths in %u rounds of %jd ms in all, %ju charged\n", names[step], deaths, round,
+               (intmax_t)(pe_now() - start) / 1000000, (uintmax_t)scene.charged);
+    if (deaths == 0)
+        ck_abort_msg("%s: nobody came by in %u rounds (%u passages)", names[step], round,
+                     atomic_load(&shared->plan.seen[step]));
+    end_scene(&scene);
+}
+
+PE_TEST_FULL(killed_at_each_step, 100, 0, PE__STEP_COUNT)
+{
+    torture_step(_i, harness_long() ? 1000 : 4);
+}
+
+HARNESS_MAIN("steps")
