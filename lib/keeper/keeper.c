@@ -198,6 +198,13 @@ static noreturn void end_with_host(struct pe__keeper *keeper)
     _exit(0);
 }
 
+static noreturn void end_of_pool(struct pe__keeper *keeper)
+{
+    if (keeper->alive == 0)
+        send_message(keeper, PE__MESSAGE_GONE, 0);
+    _exit(0);
+}
+
 static noreturn void loop(struct pe__keeper *keeper)
 {
     for (;;) {
@@ -205,7 +212,7 @@ static noreturn void loop(struct pe__keeper *keeper)
         fork_due(keeper, now_ns);
         pe__keeper_stop_due(keeper, now_ns);
         if (is_over(keeper, now_ns))
-            _exit(0);
+            end_of_pool(keeper);
         if (!wait_for_news(keeper))
             end_with_host(keeper);
         pe__keeper_reap(keeper);

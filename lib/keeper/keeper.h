@@ -87,6 +87,9 @@ int64_t pe__keeper_next_stop(const struct pe__keeper *keeper);
 void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns);
 void pe__keeper_signal_all(struct pe__keeper *keeper, int number);
 
+/* stop.c: signals one worker, or its whole group with PE_POOL_GROUPS. */
+void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *kept, int number);
+
 /* Rings everybody: done after every death that was settled (bell.h). */
 void pe__keeper_ring_all(struct pe__keeper *keeper);
 

@@ -12,6 +12,7 @@ enum pe__message_type {
     /* keeper to host */
     PE__MESSAGE_HELLO = 4,  /* value: the keeper's pid */
     PE__MESSAGE_FAILED = 5, /* value: the error pe_pool_new is to return; the keeper ends */
+    PE__MESSAGE_GONE = 7,   /* every worker has been reaped; the keeper ends */
     PE__MESSAGE_BROKEN = 6, /* too many deaths in a row, or no worker can be forked: the keeper ends */
 };
 

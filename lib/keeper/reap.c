@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include <parexec/error.h>
+#include <parexec/pool.h>
 
 #include "base/clock.h"
 #include "worker/serve.h"
@@ -288,12 +289,31 @@ static bool any_has_served(const struct pe__keeper *keeper)
     return false;
 }
 
+/* The next child that has ended, not reaped yet; 0: none. */
+static pid_t next_ended(void)
+{
+    siginfo_t info = { 0 };
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+        if (errno != EINTR)
+            return 0;
+    return info.si_pid;
+}
+
+/* While its leader is not reaped, the group's number cannot be another's. */
+static void end_group(const struct pe__keeper *keeper, pid_t pid)
+{
+    if ((keeper->shared->config->flags & PE_POOL_GROUPS) != 0)
+        kill(-pid, SIGKILL);
+}
+
 void pe__keeper_reap(struct pe__keeper *keeper)
 {
-    int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
-        uint32_t index = pid > 0 ? index_of(keeper, pid) : keeper->shared->geometry.workers;
+    while ((pid = next_ended()) > 0) {
+        int status = 0;
+        uint32_t index = index_of(keeper, pid);
+        end_group(keeper, pid);
+        waitpid(pid, &status, 0);
         if (index == keeper->shared->geometry.workers)
             continue;
         keeper->served = keeper->served || any_has_served(keeper);

@@ -7,6 +7,8 @@
  */
 #include "keeper/keeper.h"
 
+#include <parexec/pool.h>
+
 #include "base/clock.h"
 
 #define GIVE_UP_NS (INT64_C(2) * 1000000000)
@@ -40,6 +42,14 @@ void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *me
     kept->stop_due_ns = pe__base_now_ns() + grace_ns;
 }
 
+/* A worker that was forked just now may not lead its group yet. */
+void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *kept, int number)
+{
+    bool group = (keeper->shared->config->flags & PE_POOL_GROUPS) != 0;
+    if (!group || kill(-kept->pid, number) < 0)
+        kill(kept->pid, number);
+}
+
 /* The job had its time to return by itself. */
 static void begin_stopping(struct pe__keeper *keeper, uint32_t index, int64_t now_ns)
 {
@@ -59,17 +69,17 @@ static void begin_stopping(struct pe__keeper *keeper, uint32_t index, int64_t no
     kept->stop_stage = soft ? PE__STOP_TERMINATED : PE__STOP_KILLED;
     kept->stop_signal = soft ? SIGTERM : SIGKILL;
     kept->stop_due_ns = now_ns + kept->stop_grace_ns;
-    kill(kept->pid, kept->stop_signal);
+    pe__keeper_signal(keeper, kept, kept->stop_signal);
     if (soft)
-        kill(kept->pid, SIGCONT); /* a stopped process would not see SIGTERM */
+        pe__keeper_signal(keeper, kept, SIGCONT); /* a stopped process would not see SIGTERM */
 }
 
-static void force(struct pe__kept *kept)
+static void force(const struct pe__keeper *keeper, struct pe__kept *kept)
 {
     kept->stop_stage = PE__STOP_KILLED;
     kept->stop_signal = SIGKILL;
     if (kept->pid != 0)
-        kill(kept->pid, SIGKILL);
+        pe__keeper_signal(keeper, kept, SIGKILL);
 }
 
 static bool waits(const struct pe__kept *kept)
@@ -86,7 +96,7 @@ void pe__keeper_stop_due(struct pe__keeper *keeper, int64_t now_ns)
         if (kept->stop_stage == PE__STOP_ASKED)
             begin_stopping(keeper, i, now_ns);
         else
-            force(kept);
+            force(keeper, kept);
     }
     if (keeper->kill_due_ns != 0 && keeper->kill_due_ns <= now_ns) {
         keeper->kill_due_ns = 0;
@@ -112,7 +122,7 @@ void pe__keeper_signal_all(struct pe__keeper *keeper, int number)
 {
     for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
         if (keeper->kept[i].pid != 0)
-            kill(keeper->kept[i].pid, number);
+            pe__keeper_signal(keeper, &keeper->kept[i], number);
 }
 
 void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <parexec/error.h>
+#include <parexec/pool.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -61,6 +62,8 @@ static noreturn void become_worker(struct pe__keeper *keeper, uint32_t index, pi
     pe__base_fd_close(keeper->start.control);
     pe__base_fd_close(keeper->start.host_pidfd);
     pe__base_fd_close(keeper->start.shared.memfd);
+    if ((keeper->shared->config->flags & PE_POOL_GROUPS) != 0)
+        setpgid(0, 0);
     name_process(index);
     set_signals(keeper);
     pe__worker_serve(keeper->shared, index, keeper->start.host_bell, inherited);

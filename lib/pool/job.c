@@ -101,11 +101,25 @@ static void run_callback(pe_pool *pool, struct pe__callback *callback)
     free(callback);
 }
 
+/* Those that are due now; what they register or bring about is for the next round. */
 void pe__job_run_callbacks(pe_pool *pool)
 {
-    struct pe__base_list *link;
-    while (!pool->in_callback && (link = pe__base_list_pop_front(&pool->ready_callbacks)) != NULL)
+    struct pe__base_list *link, *last = pool->ready_callbacks.previous;
+    bool more = !pe__base_list_empty(&pool->ready_callbacks);
+    while (more && !pool->in_callback && (link = pe__base_list_pop_front(&pool->ready_callbacks)) != NULL) {
+        more = link != last;
         run_callback(pool, PE__BASE_LIST_ENTRY(link, struct pe__callback, link));
+    }
+}
+
+void pe__job_drop_callbacks(pe_pool *pool)
+{
+    struct pe__base_list *link;
+    while ((link = pe__base_list_pop_front(&pool->ready_callbacks)) != NULL) {
+        struct pe__callback *callback = PE__BASE_LIST_ENTRY(link, struct pe__callback, link);
+        pe__job_unref(pool, callback->job);
+        free(callback);
+    }
 }
 
 static bool has_ended(pe_pool *pool, void *job)

@@ -8,7 +8,8 @@
 #include "keeper/seed.h"
 #include "pool/pool.h"
 
-#define KNOWN_FLAGS (PE_POOL_INLINE | PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)
+#define KNOWN_FLAGS                                                                                              \
+    (PE_POOL_INLINE | PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS | PE_POOL_GROUPS)
 #define QUEUE_JOBS_DEFAULT 4096
 #define QUEUE_JOBS_MAX (UINT64_C(1) << 20)
 #define MAX_DEATHS_DEFAULT 100

@@ -252,6 +252,7 @@ void pe_pool_free(pe_pool *pool)
         if (pool->state == PE__POOL_OPEN || pool->state == PE__POOL_CLOSED)
             pe__pool_kill(pool, pool->options.grace_ns);
         pe__job_run_callbacks(pool);
+        pe__job_drop_callbacks(pool);
     }
     pe__pool_close_descriptors(pool);
     pe__pool_unref(pool);

@@ -117,6 +117,7 @@ struct pe_pool {
     uint64_t claimed;    /* every entry below it was claimed, as far as has been looked */
     uint32_t queued;     /* plain jobs in entries [claimed, tail) */
     uint32_t in_flight;  /* length of `busy` */
+    bool all_gone;       /* the keeper said that it has reaped every worker */
     bool leaving;        /* the keeper was told to end: its end breaks nothing */
     bool settling;       /* the end has come: see pe__pool_settle_rest */
     bool *block_held;    /* blocks that a result lies in */
@@ -194,6 +195,7 @@ void pe__job_begin(pe_pool *pool, pe_job *job);
 void pe__job_end(pe_pool *pool, pe_job *job);
 void pe__job_unref(pe_pool *pool, pe_job *job);
 void pe__job_run_callbacks(pe_pool *pool);
+void pe__job_drop_callbacks(pe_pool *pool); /* the pool ends: what its last callbacks have registered is not called */
 void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback);
 void pe__job_forget_callbacks(pe_job *job);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -12,23 +13,41 @@
 /* The keeper gives up waiting for workers that even SIGKILL does not end after two seconds. */
 #define KILL_SLACK_NS PE_SECONDS(4)
 #define DEATH_NS PE_SECONDS(2)
+/* P_PIDFD, which older C libraries do not name. */
+#define P_PIDFD_NUMBER 3
 
 bool pe__pool_has_processes(const pe_pool *pool)
 {
     return pool->control >= 0 && (pool->state == PE__POOL_OPEN || pool->state == PE__POOL_CLOSED);
 }
 
-/* End of file on this pipe: keeper and workers are gone, so nobody writes to shared memory any more. */
+/*
+ * Nobody is to write to shared memory any more. A keeper that ends in order says so; one that was killed takes its
+ * workers with it, and the end of file on a pipe that only they hold tells when (not at once, where a process that a
+ * job has left behind holds it too).
+ */
 static void await_all_dead(const pe_pool *pool)
 {
-    if (pool->alive >= 0)
+    if (pool->alive >= 0 && !pool->all_gone)
         pe__base_fd_wait(pool->alive, POLLIN, pe_after(DEATH_NS));
+}
+
+/*
+ * The keeper's descriptors are closed a little before it has ended. In a host that adopts orphans (the first process
+ * of a container, a subreaper) it is the host's child by now.
+ */
+static void reap_keeper(const pe_pool *pool)
+{
+    siginfo_t info;
+    if (pool->keeper_pidfd >= 0 && pe__base_fd_wait(pool->keeper_pidfd, POLLIN, pe_after(DEATH_NS)) > 0)
+        waitid((idtype_t)P_PIDFD_NUMBER, (id_t)pool->keeper_pidfd, &info, WEXITED | WNOHANG | __WALL);
 }
 
 static void end(pe_pool *pool, enum pe__pool_state state, uint32_t kind)
 {
     pool->state = state;
     await_all_dead(pool);
+    reap_keeper(pool);
     pe__pool_settle_rest(pool, kind);
     pthread_cond_broadcast(&pool->changed);
     pe__pool_unwatch_keeper(pool);

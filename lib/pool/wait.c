@@ -275,9 +275,11 @@ void pe__pool_hear_keeper(pe_pool *pool)
     ssize_t got;
     if (!pe__pool_has_processes(pool))
         return;
-    while ((got = recv(pool->control, &message, sizeof message, MSG_DONTWAIT)) == (ssize_t)sizeof message)
+    while ((got = recv(pool->control, &message, sizeof message, MSG_DONTWAIT)) == (ssize_t)sizeof message) {
+        pool->all_gone |= message.type == PE__MESSAGE_GONE;
         if (message.type == PE__MESSAGE_FAILED || message.type == PE__MESSAGE_BROKEN)
             pool->failure = message.value < 0 ? message.value : PE_EBROKEN;
+    }
     bool gone = got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
     struct pollfd keeper = { .fd = pool->keeper_pidfd, .events = POLLIN };
     if (gone || (keeper.fd >= 0 && poll(&keeper, 1, 0) > 0))
@@ -290,7 +292,7 @@ void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message)
     while (send(pool->control, message, sizeof *message, MSG_NOSIGNAL) < 0) {
         if (errno == EINTR)
             continue;
-        if (errno != EAGAIN || pe__base_fd_wait(pool->control, POLLOUT, deadline_ns) < 0)
+        if (errno != EAGAIN || pe__base_fd_wait(pool->control, POLLOUT, deadline_ns) <= 0)
             return; /* it is gone, or as good as */
     }
 }
