@@ -204,12 +204,11 @@ PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, 
  * Returns: 0 when every item returned 0.
  * Errors: PE_EITEMS: it ran to its end, or on_error stopped it, and not every item returned 0. Cut short were
  *         PE_ETIMEDOUT: options.deadline_ns passed; PE_EINTR: pe_pool_interrupt was called; PE_ECANCELED: the
- *         pool was killed or its queue cancelled by another thread, or, in a PE_POOL_INLINE pool, the
- *         deadline passed; PE_EBROKEN.
- *         Not begun were those with PE_ECLOSED, PE_ENOTLOADED, PE_ENOMEM, PE_EDEADLK (called in a callback),
- *         PE_EINVAL, PE_ENOSYS, PE_EFORKED, and those that ended while 16 other maps had taken all places,
- *         with PE_ETIMEDOUT, PE_EINTR or PE_EBROKEN: statuses and summary are as they were before.
- * However a map that was begun ends, on return nothing of it runs any more, every status is final, and the
+ *         pool was killed or its queue cancelled by another thread; PE_EBROKEN.
+ *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_ENOMEM, PE_EDEADLK (called in a callback),
+ *         PE_EINVAL, PE_ENOSYS and PE_EFORKED: statuses and summary are as they were before.
+ * A map waits while 16 others have taken all places; one that is given up then is cut short like any other.
+ * However a map that was not refused ends, on return nothing of it runs any more, every status is final, and the
  * output holds the results of exactly the items that returned 0. For a map that is cut short this takes as
  * long as the items in hand, but no longer than twice the pool's grace_ns and a little.
  * Ownership: everything stays the caller's.

@@ -42,15 +42,17 @@ static bool overflows(size_t count, size_t bytes)
     return __builtin_mul_overflow(count, bytes, &product) || product > PART_MOST;
 }
 
-int pe__map_check(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
-                  size_t count, const pe_map_options *given, pe_map_options *ret_options)
+/* Checks what both calls are given; fills in the options. */
+static int check_map(const pe_pool *pool, struct pe__map_job *wanted, const pe_map_options *options)
 {
-    if (pool == NULL || fn == NULL || overflows(count, in_bytes) || overflows(count, out_bytes) ||
-        overflows(count, sizeof(pe_status)))
+    size_t count = wanted->count;
+    if (pool == NULL || wanted->fn == NULL || overflows(count, wanted->in_bytes) ||
+        overflows(count, wanted->out_bytes) || overflows(count, sizeof(pe_status)))
         return PE_EINVAL;
-    if (count > 0 && ((in == NULL && in_bytes > 0) || (out == NULL && out_bytes > 0)))
+    bool lacks_in = wanted->in == NULL && wanted->in_bytes > 0, lacks_out = wanted->out == NULL && wanted->out_bytes > 0;
+    if (count > 0 && (lacks_in || lacks_out))
         return PE_EINVAL;
-    return pe__map_check_options(given, ret_options);
+    return pe__map_check_options(options, &wanted->options);
 }
 
 /* Adds a part to the block's plan; returns its offset. */
@@ -282,8 +284,20 @@ void pe__map_free(pe_job *job)
     job->map = NULL;
 }
 
-static int begin_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
-                     size_t count, const pe_map_options *options, bool keeps_handle, pe_job **ret_job)
+/* A map that was given up while it waited for a place: all of its items have an ending too. */
+static void end_unstarted(struct pe__map_job *map, int result)
+{
+    pe_status status = { .kind = result == PE_EBROKEN ? PE_LOST : PE_CANCELLED, .worker = -1 };
+    if (result != PE_EINTR && result != PE_ETIMEDOUT && result != PE_EBROKEN)
+        return; /* refused: nothing is changed */
+    map->keeps_handle = false;
+    for (status.item = 0; status.item < map->count; status.item++)
+        pe__map_count_item(map, &status, NULL, 0);
+    pe__map_read_outcome(map, status.kind);
+}
+
+/* `wanted` is what the caller asks for, the rest of it zero. */
+static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **ret_job)
 {
     pe_job *job = pe__pool_new_job(pool);
     struct pe__map_job *map = malloc(sizeof *map + pool->options.workers * sizeof *map->records);
@@ -292,21 +306,21 @@ static int begin_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_byt
         free(map);
         return PE_ENOMEM;
     }
-    *map = (struct pe__map_job){ .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes,
-                                 .count = count, .options = *options, .keeps_handle = keeps_handle,
-                                 .summary = { .size = sizeof map->summary, .first_failed = UINT64_MAX } };
+    *map = *wanted;
+    map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
     map->start_ns = pe__base_now_ns();
     job->map = map;
     job->refs = 2;
     job->submit_ticks = pe__base_ticks();
     int result = pe__map_plan_last_progress(job);
-    if (result == 0 && count == 0) {
+    if (result == 0 && map->count == 0) {
         pe__job_begin(pool, job);
         pe__map_finish(pool, job, PE_CANCELLED);
     } else if (result == 0) {
         result = pool->backend->start_map(pool, job, !pe__pool_in_callback(pool));
     }
     if (result < 0) {
+        end_unstarted(map, result);
         pe__job_forget_callbacks(job);
         pe__map_free(job);
         free(job);
@@ -316,15 +330,21 @@ static int begin_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_byt
     return 0;
 }
 
-/* With the mutex held on success. */
-static int enter_map(pe_pool *pool, pe_map_fn *fn)
+/* Checks and begins; with the mutex held on success. */
+static int open_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_options *options, pe_job **ret_job)
 {
-    int result = pe__pool_enter(pool);
+    int result = check_map(pool, wanted, options);
+    if (result == 0)
+        result = pe__pool_enter(pool);
     if (result < 0)
         return result;
     result = pe__pool_check_open(pool);
-    if (result == 0 && !pe__loaded_has(&pool->loaded, (uintptr_t)fn))
+    if (result == 0 && !pe__loaded_has(&pool->loaded, (uintptr_t)wanted->fn))
         result = PE_ENOTLOADED;
+    if (result == 0 && !wanted->keeps_handle && pe__pool_in_callback(pool))
+        result = PE_EDEADLK;
+    if (result == 0)
+        result = begin_map(pool, wanted, ret_job);
     if (result < 0)
         pe__pool_leave(pool);
     return result;
@@ -333,22 +353,20 @@ static int enter_map(pe_pool *pool, pe_map_fn *fn)
 int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
                       size_t count, const pe_map_options *options, pe_job **ret_job)
 {
-    pe_map_options checked;
+    struct pe__map_job wanted = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes,
+                                  .count = count, .keeps_handle = true };
     pe_job *job;
-    int result = pe__map_check(pool, fn, in, in_bytes, out, out_bytes, count, options, &checked);
-    if (result == 0)
-        result = enter_map(pool, fn);
+    int result = open_map(pool, &wanted, options, &job);
     if (result < 0)
         return result;
-    result = begin_map(pool, fn, in, in_bytes, out, out_bytes, count, &checked, true, &job);
-    if (result == 0 && ret_job != NULL) {
+    if (ret_job != NULL) {
         *ret_job = job;
-    } else if (result == 0) {
+    } else {
         job->detached = true;
         pe__job_unref(pool, job);
     }
     pe__pool_leave(pool);
-    return result;
+    return 0;
 }
 
 static bool has_ended(pe_pool *pool, void *job)
@@ -388,22 +406,15 @@ static int finish_or_stop(pe_pool *pool, pe_job *job, int64_t deadline_ns)
 int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
                 size_t count, const pe_map_options *options)
 {
-    pe_map_options checked;
+    struct pe__map_job wanted = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes,
+                                  .count = count };
     pe_job *job;
-    int result = pe__map_check(pool, fn, in, in_bytes, out, out_bytes, count, options, &checked);
-    if (result == 0)
-        result = enter_map(pool, fn);
+    int result = open_map(pool, &wanted, options, &job);
     if (result < 0)
         return result;
-    if (pe__pool_in_callback(pool))
-        result = PE_EDEADLK;
-    else
-        result = begin_map(pool, fn, in, in_bytes, out, out_bytes, count, &checked, false, &job);
-    if (result == 0) {
-        result = finish_or_stop(pool, job, checked.deadline_ns);
-        pe__job_unref(pool, job);
-        pe__job_run_callbacks(pool);
-    }
+    result = finish_or_stop(pool, job, wanted.options.deadline_ns);
+    pe__job_unref(pool, job);
+    pe__job_run_callbacks(pool);
     pe__pool_leave(pool);
     return result;
 }

@@ -42,10 +42,6 @@ struct pe__map_job {
     uint32_t records[]; /* of each lane's ticket, PE__SLOT_NO_RECORD once that has ended */
 };
 
-/* Checks the arguments that map and start_map share. */
-int pe__map_check(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
-                  size_t count, const pe_map_options *given, pe_map_options *ret_options);
-
 /* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
 pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest);
 
