@@ -205,7 +205,7 @@ static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry,
 {
     uint32_t phase = pe__record_phase(word);
     return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&
-           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
+           (phase != PE__RECORD_STOPPING || entry->stop_asked) && pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
 }
 
 static bool is_waiting(const pe_pool *pool, uint32_t record)

@@ -80,6 +80,15 @@ struct pe__entry {
     pe_job *job;       /* NULL: free */
     uint32_t lane;     /* of a ticket */
     bool is_ticket;
+    bool stop_asked; /* the keeper was told to stop this use */
+};
+
+/* What the last look of pool/doubt.c saw. */
+struct pe__doubt {
+    int64_t due_ns;
+    uint32_t record; /* the oldest that waited */
+    uint64_t sequence;
+    uint64_t asleep[PE_WORKERS_MAX / PE__BELL_GROUP_WORKERS];
 };
 
 struct pe__backend;
@@ -120,6 +129,7 @@ struct pe_pool {
     bool all_gone;       /* the keeper said that it has reaped every worker */
     bool leaving;        /* the keeper was told to end: its end breaks nothing */
     bool settling;       /* the end has come: see pe__pool_settle_rest */
+    struct pe__doubt doubt;
     bool *block_held;    /* blocks that a result lies in */
     uint32_t map_busy;   /* bit for each map descriptor */
 
@@ -189,6 +199,9 @@ void pe__pool_check_order(pe_pool *pool); /* breaks a pool whose queue a scribbl
 void pe__pool_look_at_claims(pe_pool *pool);
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind); /* no worker has it or will have it */
 void pe__pool_settle_rest(pe_pool *pool, uint32_t kind); /* no process is left: what has not ended ends as `kind` */
+
+/* doubt.c: breaks the pool when workers and records are in a state that cannot be; does something once a second at most. */
+void pe__pool_doubt(pe_pool *pool);
 
 /* job.c: a job is live from begin to end; unref never destroys the pool, whose own reference is the caller's. */
 void pe__job_begin(pe_pool *pool, pe_job *job);

@@ -73,6 +73,7 @@ uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job)
     entry->sequence = entry->sequence < PE__RECORD_SEQUENCE_MASK ? entry->sequence + 1 : 1; /* 0 is no sequence */
     entry->job = job;
     entry->is_ticket = job->map != NULL;
+    entry->stop_asked = false;
     pe__base_list_push_back(&pool->busy, &entry->link);
     pool->in_flight++;
     return record;

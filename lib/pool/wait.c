@@ -190,6 +190,7 @@ static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
         pe__pool_check_order(pool);
     pe__pool_collect_all(pool, UINT32_MAX);
     pe__pool_hear_keeper(pool);
+    pe__pool_doubt(pool);
 }
 
 static void step_down(pe_pool *pool)
@@ -336,6 +337,7 @@ static int arm(pe_pool *pool)
         pe__bell_ring_host(pool->nudge); /* it may have been woken by that ring and find it gone */
     pe__bell_drain(pool->notice);
     pool->armed = true;
+    pe__pool_doubt(pool);
     announce(pool, PE__BELL_ANY);
     return collect_some(pool);
 }

@@ -7,6 +7,7 @@
  */
 #include "worker/serve.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -34,6 +35,16 @@ static noreturn void await_death(void)
 {
     for (;;)
         pause();
+}
+
+/* Stopped by the keeper; if not, its word is not what a word can be, and nobody would ever end this process. */
+static noreturn void await_stop(const struct pe__worker *worker, struct pe__record *record)
+{
+    uint64_t stopping =
+        pe__record_word(pe__record_sequence(worker->word), worker->index, PE__RECORD_STOPPING);
+    if (atomic_load_explicit(&record->word, memory_order_acquire) != stopping)
+        _exit(EXIT_FAILURE);
+    await_death();
 }
 
 uint64_t pe__worker_life_left(const struct pe__worker *worker)
@@ -181,7 +192,7 @@ static void complete(struct pe__worker *worker, struct pe__record *record)
     atomic_store_explicit(&slot->ended, ended, memory_order_relaxed);
     PE__STEP(COUNTED);
     if (!pe__record_swap(record, worker->word, pe__record_word(sequence, worker->index, PE__RECORD_DONE)))
-        await_death();
+        await_stop(worker, record);
     PE__STEP(DONE);
     tell_host(worker, worker->record_index, PE__BELL_FOR_END);
     PE__STEP(HOST_LOOKED);

@@ -1,0 +1,115 @@
+/*
+ * doubt.c - a waiting host asks itself once a second whether what it sees can be.
+ *
+ * A single record may run for days, so no record proves anything by itself. Some things never are in a sound pool, at no instant:
+ * a worker that holds two records; one that holds a record and has announced sleep; announcements of workers that
+ * there are not; a record that waits while a worker that was rung has looked at the queue and gone to sleep again. Any of them
+ * is the work of a scribbler, after which jobs may never end: it breaks the pool.
+ *
+ * What is seen at one time is read at several: a word that is the same before and after something else was read has
+ * been so all the time between, since no use of a record has the word of another one.
+ *
+ * While something waits everybody is rung too, in case an announcement was overwritten.
+ */
+#include "base/clock.h"
+#include "pool/pool.h"
+
+#define EACH_NS PE_SECONDS(1)
+#define NONE UINT32_MAX
+
+static uint64_t word_of(const pe_pool *pool, uint32_t record)
+{
+    return atomic_load_explicit(&pool->shared.records[record].word, memory_order_seq_cst);
+}
+
+static uint32_t record_of(const pe_pool *pool, const struct pe__base_list *link)
+{
+    return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
+}
+
+static uint64_t sleepers_of(const pe_pool *pool, uint32_t group)
+{
+    return atomic_load_explicit(&pool->shared.groups[group].sleepers, memory_order_seq_cst);
+}
+
+static uint32_t group_count(const pe_pool *pool)
+{
+    return (pool->options.workers + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
+}
+
+static bool names_nobody(const pe_pool *pool)
+{
+    for (uint32_t group = 0; group < group_count(pool); group++) {
+        uint32_t members = pool->options.workers - group * PE__BELL_GROUP_WORKERS;
+        uint64_t present = atomic_load_explicit(&pool->shared.groups[group].present, memory_order_relaxed);
+        if (members < PE__BELL_GROUP_WORKERS && (present | sleepers_of(pool, group)) >> members != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Sleeps or holds another record, although it holds this one. `held`: the record seen with each worker so far. */
+static bool cannot_hold(const pe_pool *pool, uint32_t record, uint32_t *held)
+{
+    uint64_t word = word_of(pool, record);
+    uint32_t owner = pe__record_owner(word);
+    if (!pe__record_is_held(word) || owner >= pool->options.workers)
+        return false;
+    uint32_t other = held[owner];
+    uint64_t other_word = other != NONE ? word_of(pool, other) : 0;
+    bool twice = pe__record_is_held(other_word) && pe__record_owner(other_word) == owner;
+    bool asleep = (sleepers_of(pool, owner / PE__BELL_GROUP_WORKERS) & pe__bell_bit(owner)) != 0;
+    held[owner] = record;
+    return (twice || asleep) && word_of(pool, record) == word;
+}
+
+static bool any_cannot_hold(const pe_pool *pool)
+{
+    uint32_t held[PE_WORKERS_MAX];
+    for (uint32_t worker = 0; worker < pool->options.workers; worker++)
+        held[worker] = NONE;
+    PE__BASE_LIST_EACH(link, &pool->busy)
+        if (cannot_hold(pool, record_of(pool, link), held))
+            return true;
+    return false;
+}
+
+static uint32_t oldest_waiting(const pe_pool *pool)
+{
+    PE__BASE_LIST_EACH(link, &pool->busy)
+        if (pe__record_phase(word_of(pool, record_of(pool, link))) == PE__RECORD_QUEUED)
+            return record_of(pool, link);
+    return NONE;
+}
+
+/* Rings all. True: somebody slept when all were rung for this record the last time, and sleeps again without having taken it. */
+static bool is_passed_over(pe_pool *pool, uint32_t record)
+{
+    struct pe__doubt *doubt = &pool->doubt;
+    uint64_t sequence = pool->entries[record].sequence;
+    bool same = doubt->record == record && doubt->sequence == sequence, again = false;
+    for (uint32_t group = 0; group < group_count(pool); group++) {
+        uint64_t asleep = sleepers_of(pool, group);
+        again |= same && (asleep & doubt->asleep[group]) != 0;
+        doubt->asleep[group] = asleep;
+    }
+    doubt->record = record;
+    doubt->sequence = sequence;
+    if (again && word_of(pool, record) == pe__record_word(sequence, 0, PE__RECORD_QUEUED))
+        return true;
+    pe__bell_ring_all(pool->shared.groups, pool->shared.slots, pool->options.workers);
+    return false;
+}
+
+void pe__pool_doubt(pe_pool *pool)
+{
+    int64_t now_ns = pe__base_now_ns();
+    if (now_ns < pool->doubt.due_ns || !pe__pool_has_processes(pool) || pe__base_list_empty(&pool->busy))
+        return;
+    pool->doubt.due_ns = now_ns + EACH_NS;
+    uint32_t waiting = oldest_waiting(pool);
+    if (names_nobody(pool) || any_cannot_hold(pool) || (waiting != NONE && is_passed_over(pool, waiting)))
+        pe__pool_break(pool);
+    else if (waiting == NONE)
+        pool->doubt.sequence = 0; /* none has it */
+}
