@@ -1,0 +1,734 @@
+/*
+ * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over all of the shared
+ * memory, while other jobs and maps run. The host may call the pool broken and its results lost or wrong. It must
+ * not crash, nor hang, nor read or write outside its own memory: every part of the mapping and every array handed to the
+ * pool here lies between pages that nobody may touch.
+ */
+#include "harness/harness.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
+#include <parexec/pool.h>
+
+#include "pool/pool.h"
+
+#define GUARD_NS PE_SECONDS(20)
+#define WORKERS  3
+#define PAGE     4096
+#define ITEMS    64
+#define LIMIT    100000
+
+/* ---- the scene ---- */
+
+struct common {
+    struct pe__shared view;
+    _Atomic uint32_t stop;   /* blockers and scribblers leave */
+    _Atomic uint32_t inside; /* of those that have begun */
+    uint64_t value;
+    void *state, *detail;
+};
+
+static struct common *common;
+
+/* Memory that ends where a forbidden page begins. */
+static void *fenced(size_t bytes)
+{
+    size_t pages = (bytes + PAGE - 1) / PAGE * PAGE;
+    char *start = mmap(NULL, pages + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(start, MAP_FAILED);
+    ck_assert_int_eq(mprotect(start + PAGE, pages, PROT_READ | PROT_WRITE), 0);
+    return start + PAGE + pages - bytes;
+}
+
+static void unfence(void *memory, size_t bytes)
+{
+    size_t pages = (bytes + PAGE - 1) / PAGE * PAGE;
+
+    munmap((char *)memory + bytes - pages - PAGE, pages + 2 * PAGE);
+}
+
+static pe_pool *begin_scene(void)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    struct rlimit no_cores = { 0, 0 };
+    pe_pool *pool = NULL;
+
+    setrlimit(RLIMIT_CORE, &no_cores);
+    common = mmap(NULL, sizeof *common, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(common, MAP_FAILED);
+    options.workers = WORKERS;
+    options.queue_jobs = 64;
+    options.shared_bytes = UINT64_C(64) << 20;
+    options.max_reply_bytes = LIMIT;
+    options.grace_ns = PE_MS(1);
+    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
+    common->view = pool->shared;
+    return pool;
+}
+
+static void end_scene(pe_pool *pool)
+{
+    atomic_store(&common->stop, 1);
+    ck_assert_int_eq(pe_pool_kill(pool, PE_NOW), 0);
+    pe_pool_free(pool);
+    munmap(common, sizeof *common);
+}
+
+static pe_job *submit(pe_pool *pool, pe_job_fn *fn, uint64_t value)
+{
+    pe_job *job = NULL;
+
+    ck_assert_int_eq(pe_pool_submit(pool, fn, &value, sizeof value, NULL, &job), 0);
+    return job;
+}
+
+static uint64_t value_of(const void *arg)
+{
+    uint64_t value;
+
+    memcpy(&value, arg, sizeof value);
+    return value;
+}
+
+/* Whatever it says it is, it can be read. */
+static uint64_t read_all(const void *data, size_t bytes)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        sum += ((const unsigned char *)data)[i];
+    return sum;
+}
+
+/* ---- one forged field: the host finds out ---- */
+
+static uint32_t own_index(void)
+{
+    return atomic_load(&common->view.slots[pe_worker_index()].hint);
+}
+
+static void stay(void)
+{
+    for (;;)
+        pause();
+}
+
+/* Ends its own record as it likes. */
+static void end_as(uint64_t sequence_more, uint32_t owner, uint32_t phase)
+{
+    struct pe__record *record = &common->view.records[own_index()];
+    uint64_t word = atomic_load(&record->word);
+    uint64_t sequence = (pe__record_sequence(word) + sequence_more) & PE__RECORD_SEQUENCE_MASK;
+
+    atomic_store(&record->word, pe__record_word(sequence, owner, (enum pe__record_phase)phase));
+    stay();
+}
+
+enum forgery {
+    NEAR_LENGTH,
+    INLINE_LENGTH,
+    BLOCK_NUMBER,
+    BLOCK_NUMBER_MAX,
+    BLOCK_LENGTH,
+    BLOCK_LENGTH_MAX,
+    BLOCK_OF_ANOTHER,
+    REPLY_LIMIT,
+    TEXT_LENGTH,
+    TEXT_LENGTH_MAX,
+    END_PHASE,
+    END_PHASE_MAX,
+    END_SEQUENCE_MORE,
+    END_SEQUENCE_LESS,
+    END_OWNER,
+    END_OWNER_MAX,
+    LIFE_FREE,
+    LIFE_SEQUENCE_MORE,
+    LIFE_SEQUENCE_LESS,
+    LIFE_OWNER,
+    LIFE_STOPPING,
+    LIFE_QUEUED,
+    LIFE_OF_ANOTHER,
+    FORGERIES
+};
+
+static void forge_far(struct pe__record *record, uint32_t block, uint64_t bytes)
+{
+    record->reply_short = PE__RECORD_FAR;
+    record->reply_block = block;
+    record->reply_bytes = bytes;
+}
+
+static void forge_reply(struct pe__record *record, enum forgery what)
+{
+    const struct pe__block_table *blocks = &common->view.blocks;
+
+    record->text_bytes = 0;
+    record->code = 0;
+    record->reply_short = PE__RECORD_NO_REPLY;
+    switch (what) {
+    case NEAR_LENGTH: record->reply_short = PE__RECORD_INLINE_BYTES + 1; break;
+    case INLINE_LENGTH: record->reply_short = PE__RECORD_NO_REPLY - 1; break;
+    case BLOCK_NUMBER: forge_far(record, blocks->block_count, 10); break;
+    case BLOCK_NUMBER_MAX: forge_far(record, UINT32_MAX, 10); break;
+    case BLOCK_LENGTH: forge_far(record, 0, blocks->classes[0].bytes + 1); break;
+    case BLOCK_LENGTH_MAX: forge_far(record, 0, UINT64_MAX); break;
+    case BLOCK_OF_ANOTHER: forge_far(record, (uint32_t)common->value, 10); break;
+    case REPLY_LIMIT: forge_far(record, blocks->classes[3].first, LIMIT + 1); break;
+    case TEXT_LENGTH: record->text_bytes = PE_TEXT_BYTES_MAX; break;
+    case TEXT_LENGTH_MAX: record->text_bytes = UINT16_MAX; break;
+    default: break;
+    }
+}
+
+static int job_forges(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    enum forgery what = (enum forgery)value_of(arg);
+    struct pe__record *record = &common->view.records[own_index()];
+    uint32_t self = (uint32_t)pe_worker_index();
+
+    (void)arg_bytes;
+    (void)reply;
+    forge_reply(record, what);
+    switch (what) {
+    case END_PHASE: end_as(0, self, PE__RECORD_CANCELLED + 1); break;
+    case END_PHASE_MAX: end_as(0, self, 255); break;
+    case END_SEQUENCE_MORE: end_as(1, self, PE__RECORD_DONE); break;
+    case END_SEQUENCE_LESS: end_as(UINT64_MAX, self, PE__RECORD_DONE); break;
+    case END_OWNER: end_as(0, WORKERS, PE__RECORD_DONE); break;
+    case END_OWNER_MAX: end_as(0, UINT16_MAX, PE__RECORD_DONE); break;
+    case LIFE_FREE: end_as(0, 0, PE__RECORD_FREE); break;
+    case LIFE_SEQUENCE_MORE: end_as(1, self, PE__RECORD_RUNNING); break;
+    case LIFE_SEQUENCE_LESS: end_as(UINT64_MAX, self, PE__RECORD_RUNNING); break;
+    case LIFE_OWNER: end_as(0, WORKERS, PE__RECORD_RUNNING); break;
+    case LIFE_STOPPING: end_as(0, self, PE__RECORD_STOPPING); break;
+    case LIFE_QUEUED: end_as(0, 0, PE__RECORD_QUEUED); break;
+    case LIFE_OF_ANOTHER: end_as(0, (self + 1) % WORKERS, PE__RECORD_RUNNING); break;
+    default: end_as(0, self, PE__RECORD_DONE);
+    }
+    return 0;
+}
+
+/* Large enough that the host keeps the block itself, when the limit is out of the way. */
+static int job_large(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    void *place = pe_reply_reserve(reply, LIMIT);
+    if (place == NULL)
+        return 1;
+    memset(place, 7, LIMIT);
+    return 0;
+}
+
+/* Holds a block by hand: results of this size are copied, larger ones are above the limit. */
+static uint32_t hold_block(pe_pool *pool)
+{
+    pool->block_held[5] = true;
+    return 5;
+}
+
+PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
+{
+    pe_pool *pool = begin_scene();
+    pe_job *job, *other;
+    pe_status status;
+
+    other = submit(pool, job_large, 0);
+    ck_assert_int_eq(pe_job_wait(other, pe_after(GUARD_NS)), 0);
+    common->value = hold_block(pool);
+    job = submit(pool, job_forges, (uint64_t)_i);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(PE_SECONDS(12))), 0);
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_LOST);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_large, NULL, 0, NULL, NULL), PE_EBROKEN);
+    ck_assert_int_eq(pe_job_status(other, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    pe_job_free(job);
+    pe_job_free(other);
+    end_scene(pool);
+}
+
+static int job_forges_times(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    static const uint64_t edges[] = { 0, 1, UINT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) - 1 };
+    struct pe__record *record = &common->view.records[own_index()];
+    uint64_t which = value_of(arg);
+
+    (void)arg_bytes;
+    (void)reply;
+    record->start_ticks = edges[which % 5];
+    record->end_ticks = edges[which / 5];
+    record->reply_short = PE__RECORD_NO_REPLY;
+    record->text_bytes = 0;
+    end_as(0, (uint32_t)pe_worker_index(), PE__RECORD_DONE);
+    return 0;
+}
+
+PE_TEST_LOOP(forged_times_are_not_negative, 0, 25)
+{
+    pe_pool *pool = begin_scene();
+    pe_job *job = submit(pool, job_forges_times, (uint64_t)_i);
+    pe_status status;
+
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    ck_assert_int_ge(status.queued_ns, 0);
+    ck_assert_int_ge(status.run_ns, 0);
+    if (_i / 5 == 0) /* it ended before it began */
+        ck_assert_int_eq(status.run_ns, 0);
+    if (_i == 0)
+        ck_assert_int_eq(status.queued_ns, 0);
+    pe_job_free(job);
+    end_scene(pool);
+}
+
+/* ---- forged items ---- */
+
+enum item_forgery {
+    STATE_NEXT,
+    STATE_MAX,
+    KIND_ZERO,
+    KIND_NEXT,
+    KIND_MAX,
+    MESSAGE_LENGTH,
+    MESSAGE_LENGTH_MAX,
+    MESSAGE_AT_END,
+    MESSAGE_AT_MAX,
+    MESSAGE_OVER_END,
+    DONE_FIGURE,
+    FAILED_FIGURE,
+    ITEM_FORGERIES
+};
+
+static void forge_item(uint64_t item, enum item_forgery what)
+{
+    const struct pe__map *map = &common->view.maps[0];
+    struct pe__item_detail *detail = &map->detail[item];
+
+    *detail = (struct pe__item_detail){ .kind = PE_RETURNED, .code = 1, .text_bytes = 8 };
+    switch (what) {
+    case KIND_ZERO: detail->kind = 0; break;
+    case KIND_NEXT: detail->kind = PE_OUT_OF_MEMORY + 1; break;
+    case KIND_MAX: detail->kind = UINT32_MAX; break;
+    case MESSAGE_LENGTH: detail->text_bytes = PE_TEXT_BYTES_MAX; break;
+    case MESSAGE_LENGTH_MAX: detail->text_bytes = UINT16_MAX; break;
+    case MESSAGE_AT_END: detail->text_at = (uint32_t)map->text_bytes + 1; break;
+    case MESSAGE_AT_MAX: detail->text_at = UINT32_MAX; break;
+    case MESSAGE_OVER_END: detail->text_at = (uint32_t)map->text_bytes - 7; break;
+    default: break;
+    }
+    atomic_store(&map->state[item], what == STATE_NEXT  ? PE__ITEM_RETRIED + 1
+                                    : what == STATE_MAX ? 255
+                                                        : PE__ITEM_DETAILED);
+}
+
+/* Item 1 has ended by then: its worker took both, in this order. */
+static int item_forges(const void *in, void *out, const void *context)
+{
+    enum item_forgery what = *(const enum item_forgery *)context;
+
+    (void)in;
+    *(uint64_t *)out = 1;
+    if (pe_worker_item() != 2)
+        return 0;
+    if (what == DONE_FIGURE || what == FAILED_FIGURE) {
+        atomic_store(&common->view.lanes[0].done, what == DONE_FIGURE ? UINT64_C(1) << 62 : 2);
+        atomic_store(&common->view.lives[0].failed, what == DONE_FIGURE ? 0 : UINT64_MAX);
+        while (atomic_load(&common->stop) == 0)
+            sched_yield();
+    } else {
+        forge_item(1, what);
+    }
+    return 0;
+}
+
+static void check_progress(uint64_t done, uint64_t failed, uint64_t total, void *context)
+{
+    ++*(uint32_t *)context;
+    ck_assert_uint_le(done, total);
+    ck_assert_uint_le(failed, done);
+    atomic_store(&common->stop, 1);
+}
+
+PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
+{
+    enum item_forgery what = (enum item_forgery)_i;
+    pe_pool *pool = begin_scene();
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint32_t reports = 0;
+    uint64_t in[4] = { 0 }, out[4] = { 0 };
+    const char *text = NULL;
+    size_t bytes = 0;
+    pe_status status;
+    pe_job *job = NULL;
+
+    options.chunk = 4;
+    options.context = &what;
+    options.context_bytes = sizeof what;
+    options.progress = check_progress;
+    options.progress_context = &reports;
+    pool->options.workers = 1; /* one lane, so that the order is known */
+    ck_assert_int_eq(pe_pool_start_map(pool, item_forges, in, 8, out, 8, 4, &options, &job), 0);
+    pool->options.workers = WORKERS;
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    ck_assert_int_eq(pe_job_item_status(job, 1, &status), 0);
+    if (what <= KIND_MAX)
+        ck_assert_uint_eq(status.kind, PE_LOST);
+    if (what < KIND_ZERO || what > KIND_MAX)
+        ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_MESSAGE, &text, &bytes), PE_ENODATA);
+    ck_assert_uint_gt(reports, 0);
+    pe_job_free(job);
+    end_scene(pool);
+}
+
+/* ---- announcements and hints: nobody sleeps for ever ---- */
+
+enum signpost { SLEEPERS_NONE, SLEEPERS_BEYOND, PRESENT_ALL, HEAD_FAR, HOST_WAITS_NONE, BELLS, SIGNPOSTS };
+
+/* Leaves a lie behind; the last act of its job. */
+static int job_misleads(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct pe__shared *view = &common->view;
+
+    (void)arg_bytes;
+    (void)reply;
+    switch ((enum signpost)value_of(arg)) {
+    case SLEEPERS_NONE: atomic_store(&view->groups[0].sleepers, 0); break;
+    case SLEEPERS_BEYOND: atomic_store(&view->groups[0].sleepers, UINT64_MAX << WORKERS); break;
+    case PRESENT_ALL: atomic_store(&view->groups[0].present, UINT64_MAX); break;
+    case HEAD_FAR: atomic_store(view->head, atomic_load(view->tail) + 1); break;
+    case HOST_WAITS_NONE: atomic_store(view->host_waits, 0); break;
+    default:
+        for (uint32_t i = 0; i < WORKERS; i++)
+            atomic_fetch_add(&view->slots[i].bell, UINT32_MAX);
+    }
+    return 0;
+}
+
+static int job_short(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg_bytes;
+    return pe_reply_write(reply, arg, 8);
+}
+
+static void let_sleep(const pe_pool *pool)
+{
+    int64_t until = pe_after(PE_MS(200)); /* those who are asleep without having said so are not seen */
+
+    while (atomic_load(&pool->shared.groups[0].sleepers) != (1u << WORKERS) - 1 && pe_now() < until)
+        sched_yield();
+}
+
+PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
+{
+    pe_pool *pool = begin_scene();
+    pe_stats stats = PE_STATS_INIT;
+
+    for (uint64_t round = 0; round < 3; round++) {
+        pe_job *jobs[6], *liar = NULL;
+
+        let_sleep(pool);
+        if (pe_pool_try_submit(pool, job_short, "01234567", 8, NULL, NULL) == PE_EBROKEN)
+            break;
+        liar = submit(pool, job_misleads, (uint64_t)_i);
+        ck_assert_int_eq(pe_job_wait(liar, pe_after(GUARD_NS)), 0);
+        pe_job_free(liar);
+        ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
+        ck_assert_uint_le(stats.workers_alive, WORKERS);
+        let_sleep(pool);
+        for (uint64_t i = 0; i < 6; i++) {
+            jobs[i] = NULL;
+            int result = pe_pool_try_submit(pool, job_short, &i, sizeof i, NULL, &jobs[i]);
+            ck_assert(result == 0 || result == PE_EBROKEN);
+        }
+        for (uint64_t i = 0; i < 6 && jobs[i] != NULL; i++) {
+            ck_assert_int_eq(pe_job_wait(jobs[i], pe_after(PE_SECONDS(12))), 0);
+            pe_job_free(jobs[i]);
+        }
+    }
+    end_scene(pool);
+}
+
+/* ---- everything at random ---- */
+
+enum target {
+    RECORD_WORDS,
+    RECORD_FIELDS,
+    RING,
+    HINTS,
+    LANES,
+    ITEMS_OF_MAPS,
+    BLOCK_WORDS,
+    DESCRIPTORS,
+    ALL_WRITABLE,
+    TARGETS
+};
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static uint64_t edge(uint64_t *random, uint64_t old)
+{
+    switch (next_random(random) % 12) {
+    case 0: return 0;
+    case 1: return 1;
+    case 2: return UINT64_MAX;
+    case 3: return old + 1;
+    case 4: return old - 1;
+    case 5: return old + (UINT64_C(1) << 24); /* the next sequence */
+    case 6: return old - (UINT64_C(1) << 24);
+    case 7: return old ^ (next_random(random) % 4 << 8); /* another owner */
+    case 8: return (old & ~UINT64_C(255)) | next_random(random) % 10; /* another phase */
+    case 9: return UINT64_C(1) << next_random(random) % 64;
+    case 10: return old ^ UINT64_C(1) << next_random(random) % 64;
+    default: return next_random(random);
+    }
+}
+
+/* Writes over one aligned word of [start, start + bytes). */
+static void hit(uint64_t *random, void *start, size_t bytes)
+{
+    uint64_t *word = (uint64_t *)start + next_random(random) % (bytes / 8);
+    uint64_t new = edge(random, *(volatile uint64_t *)word);
+    size_t count = (size_t)1 << next_random(random) % 4;
+
+    memcpy((char *)word + (next_random(random) % 8 & ~(count - 1)) % 8, &new, count);
+}
+
+static void hit_record(uint64_t *random, const struct pe__shared *view, enum target target)
+{
+    /* Those in use have the lowest numbers. */
+    struct pe__record *record = &view->records[next_random(random) % 16];
+
+    if (target == RECORD_WORDS)
+        atomic_store(&record->word, edge(random, atomic_load(&record->word)));
+    else
+        hit(random, (char *)record + 8, sizeof *record - 8);
+}
+
+static void hit_map(uint64_t *random, const struct pe__shared *view)
+{
+    const struct pe__map *map = &view->maps[next_random(random) % 2];
+
+    if (map->state == NULL)
+        return;
+    if (next_random(random) % 2)
+        hit(random, (void *)map->state, ITEMS);
+    else
+        hit(random, map->detail, ITEMS * sizeof *map->detail);
+}
+
+static void hit_target(uint64_t *random, const struct pe__shared *view, enum target target)
+{
+    switch (target) {
+    case RECORD_WORDS:
+    case RECORD_FIELDS: hit_record(random, view, target); break;
+    case RING: hit(random, view->ring, view->geometry.ring_entries * sizeof *view->ring); break;
+    case HINTS:
+        switch (next_random(random) % 5) {
+        case 0: hit(random, view->head, 8); break;
+        case 1: hit(random, view->host_waits, 8); break;
+        case 2: hit(random, view->groups, sizeof *view->groups); break;
+        case 3: hit(random, view->counts, sizeof *view->counts); break;
+        default: hit(random, view->slots, WORKERS * sizeof *view->slots);
+        }
+        break;
+    case LANES:
+        if (next_random(random) % 4)
+            hit(random, view->lanes, 2 * WORKERS * sizeof *view->lanes);
+        else
+            hit(random, view->lives, 2 * sizeof *view->lives);
+        break;
+    case ITEMS_OF_MAPS: hit_map(random, view); break;
+    case BLOCK_WORDS: hit(random, view->block_words, view->blocks.block_count * sizeof *view->block_words); break;
+    case DESCRIPTORS: hit(random, view->maps, 2 * sizeof *view->maps); break;
+    default: hit_target(random, view, (enum target)(next_random(random) % ALL_WRITABLE));
+    }
+}
+
+struct order {
+    uint64_t seed;
+    uint32_t target, writes, pause;
+};
+
+static int job_scribbles(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct order order;
+    struct pe__shared view = common->view;
+
+    (void)arg_bytes;
+    (void)reply;
+    memcpy(&order, arg, sizeof order);
+    mprotect(view.base, view.readonly_bytes, PROT_READ | PROT_WRITE);
+    for (uint32_t i = 0; i < view.fence_count; i++)
+        mprotect(view.base + view.fences[i], view.fence_ends[i] - view.fences[i], PROT_NONE);
+    for (uint32_t i = 0; i < order.writes && atomic_load(&common->stop) == 0; i++) {
+        hit_target(&order.seed, &view, (enum target)order.target);
+        for (volatile uint32_t turn = 0; turn < order.pause; turn++)
+            ;
+    }
+    return 0;
+}
+
+static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    static const size_t sizes[] = { 8, 60, 3000, 40000 };
+    unsigned char piece[1000];
+    size_t bytes = sizes[value_of(arg) % 4];
+
+    (void)arg_bytes;
+    memset(piece, (int)value_of(arg), sizeof piece);
+    for (size_t at = 0; at < bytes; at += sizeof piece) {
+        size_t left = bytes - at;
+        if (pe_reply_write(reply, piece, left < sizeof piece ? left : sizeof piece) < 0)
+            return -1;
+    }
+    return value_of(arg) % 3 == 0 ? pe_worker_fail(5, "job %d", (int)value_of(arg)) : 0;
+}
+
+static int item_works(const void *in, void *out, const void *context)
+{
+    (void)context;
+    for (volatile int i = 0; i < 300; i++)
+        ;
+    *(uint64_t *)out = *(const uint64_t *)in + 1;
+    return pe_worker_item() % 8 == 7 ? pe_worker_fail(5, "item") : 0;
+}
+
+static void look_at_job(pe_job *job)
+{
+    const void *data;
+    const char *text;
+    size_t bytes;
+    pe_status status;
+
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    ck_assert_uint_le(status.kind, PE_OUT_OF_MEMORY);
+    ck_assert_int_lt(status.worker, WORKERS);
+    ck_assert_int_ge(status.run_ns, 0);
+    if (pe_job_result(job, &data, &bytes) == 0) {
+        ck_assert_uint_le(bytes, LIMIT);
+        read_all(data, bytes);
+    }
+    if (pe_job_item_text(job, 0, PE_TEXT_MESSAGE, &text, &bytes) == 0) {
+        ck_assert_uint_lt(bytes, PE_TEXT_BYTES_MAX);
+        read_all(text, bytes + 1);
+    }
+}
+
+/* Waits for the job for a while, then has the pool stopped: that ends everything. */
+static void await(pe_pool *pool, pe_job *job, int64_t wait_ns)
+{
+    int64_t before = pe_now();
+
+    if (pe_job_wait(job, pe_after(wait_ns)) == PE_ETIMEDOUT) {
+        atomic_store(&common->stop, 1);
+        ck_assert_int_lt(pe_now() - before, wait_ns + PE_SECONDS(5));
+        pe_pool_kill(pool, PE_NOW);
+        ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    }
+}
+
+static void look_at_map(pe_job *job)
+{
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        pe_status status;
+        const char *text;
+        size_t bytes;
+        ck_assert_int_eq(pe_job_item_status(job, i, &status), 0);
+        ck_assert_uint_ge(status.kind, PE_RETURNED);
+        ck_assert_uint_le(status.kind, PE_OUT_OF_MEMORY);
+        if (pe_job_item_text(job, i, PE_TEXT_MESSAGE, &text, &bytes) == 0)
+            read_all(text, bytes + 1);
+    }
+}
+
+struct arrays {
+    uint64_t *in, *out;
+    pe_status *statuses;
+    pe_map_summary *summary;
+};
+
+/* Jobs, maps and a scribbler in between; false: the pool has broken. */
+static int one_round(pe_pool *pool, const struct arrays *arrays, const struct order *order, int with_statuses)
+{
+    enum { JOBS = 10 };
+    pe_job *jobs[JOBS + 2] = { NULL };
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint32_t count = 0;
+
+    options.chunk = with_statuses ? 1 : 0;
+    options.statuses = with_statuses ? arrays->statuses : NULL;
+    *arrays->summary = (pe_map_summary)PE_MAP_SUMMARY_INIT;
+    options.summary = arrays->summary;
+    options.retries = 2;
+    if (pe_pool_submit(pool, job_scribbles, order, sizeof *order, NULL, &jobs[count]) == 0)
+        count++;
+    pe_job *map = NULL;
+    if (pe_pool_start_map(pool, item_works, arrays->in, 8, arrays->out, 8, ITEMS, &options, &map) != 0)
+        map = NULL;
+    for (uint64_t i = 0; i < JOBS; i++)
+        if (pe_pool_try_submit(pool, job_replies, &i, sizeof i, NULL, &jobs[count]) == 0)
+            count++;
+    for (uint32_t i = 0; i < count; i++) {
+        await(pool, jobs[i], PE_SECONDS(3));
+        look_at_job(jobs[i]);
+        pe_job_free(jobs[i]);
+    }
+    if (map != NULL) {
+        await(pool, map, PE_SECONDS(3));
+        look_at_map(map);
+        pe_job_free(map);
+    }
+    return pool->state == PE__POOL_OPEN;
+}
+
+/* One pool, until it breaks or some rounds are over. Returns the rounds; *ret_hung: it had to be killed. */
+static uint32_t torture_pool(enum target target, uint64_t seed, uint32_t *ret_hung)
+{
+    struct arrays arrays = { fenced(ITEMS * 8), fenced(ITEMS * 8), fenced(ITEMS * sizeof(pe_status)),
+                             fenced(sizeof(pe_map_summary)) };
+    pe_pool *pool = begin_scene();
+    struct order order = { .seed = seed * 2654435761u + 88172645463325252u, .target = target, .pause = 200 };
+    uint32_t rounds = 0;
+
+    for (uint64_t i = 0; i < ITEMS; i++)
+        arrays.in[i] = i;
+    order.writes = 1u << seed % 10;
+    while (rounds++ < 20 && one_round(pool, &arrays, &order, rounds % 2))
+        order.seed += rounds;
+    *ret_hung += pool->state == PE__POOL_ENDED;
+    end_scene(pool);
+    unfence(arrays.in, ITEMS * 8);
+    unfence(arrays.out, ITEMS * 8);
+    unfence(arrays.statuses, ITEMS * sizeof(pe_status));
+    unfence(arrays.summary, sizeof(pe_map_summary));
+    return rounds;
+}
+
+PE_TEST_FULL(random_words_in_every_part, 120, 0, TARGETS)
+{
+    int64_t until = pe_after(harness_long() ? PE_SECONDS(60) : PE_MS(400));
+    uint32_t pools = 0, rounds = 0, hung = 0;
+
+    do
+        rounds += torture_pool((enum target)_i, (uint64_t)_i * 1000 + pools++, &hung);
+    while (pe_now() < until);
+    printf("# target %d: %u pools, %u rounds, %u killed after 3 s\n", _i, pools, rounds, hung);
+}
+
+HARNESS_MAIN("scribble")
