@@ -63,16 +63,27 @@ static void keep_block_reply(pe_pool *pool, pe_job *job, const unsigned char *pl
     give_block(pool, block);
 }
 
-/* A reply in the record. */
+/* A reply in the record. One for whose copy there is no memory is a failure of the job, not of the pool. */
 static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint16_t bytes)
 {
     if (bytes > PE__RECORD_INLINE_BYTES)
         return false;
-    if (bytes <= PE__RECORD_NEAR_BYTES)
-        memcpy(job->small, record->reply_near, PE__RECORD_NEAR_BYTES);
+    const unsigned char *place = bytes <= PE__RECORD_NEAR_BYTES ? record->reply_near : record->reply;
+    void *copy = job->small;
+    if (bytes > sizeof job->small) {
+        copy = job->owned = malloc(bytes);
+        job->holds_memory = copy != NULL;
+    }
+    job->data = copy;
+    job->has_result = copy != NULL;
+    if (copy == NULL) {
+        job->status.code = PE_ENOMEM;
+        return true;
+    }
+    if (bytes == PE__RECORD_NEAR_BYTES)
+        memcpy(copy, place, PE__RECORD_NEAR_BYTES);
     else
-        memcpy(job->small, record->reply, PE__RECORD_INLINE_BYTES);
-    job->data = job->small;
+        memcpy(copy, place, bytes);
     job->data_bytes = bytes;
     return true;
 }
@@ -87,6 +98,7 @@ static bool keep_far_reply(pe_pool *pool, pe_job *job, const volatile struct pe_
     if (block_class == NULL || bytes > block_class->bytes || pool->block_held[block])
         return false;
     keep_block_reply(pool, job, shared->base + pe__block_offset(block_class, block), bytes, block);
+    job->has_result = true;
     job->data_bytes = bytes;
     return true;
 }
@@ -97,7 +109,6 @@ static bool keep_reply(pe_pool *pool, pe_job *job, const struct pe__record *reco
     uint64_t limit = pool->options.max_reply_bytes;
     if (bytes == PE__RECORD_NO_REPLY)
         return true;
-    job->has_result = true;
     if (bytes == PE__RECORD_FAR ? !keep_far_reply(pool, job, record) : !keep_inline_reply(job, record, bytes))
         return false;
     return limit == 0 || job->data_bytes <= limit;
@@ -138,8 +149,8 @@ static void set_times(pe_job *job, uint64_t start, uint64_t end)
     if (end < start)
         end = start;
     /* Ticks, until somebody asks: see pe_job_status. */
-    job->status.queued_ns = (int64_t)(start - job->submit_ticks);
-    job->status.run_ns = (int64_t)(end - start);
+    job->status.queued = (int64_t)(start - job->submit_ticks);
+    job->status.run = (int64_t)(end - start);
 }
 
 static bool take_over(pe_pool *pool, pe_job *job, uint64_t word)

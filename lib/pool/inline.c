@@ -74,7 +74,7 @@ static int submit_inline(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *
     struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
     uint64_t start = pe__base_ticks();
     int code = fn(arg, job->arg_bytes, &reply);
-    job->status.run_ns = (int64_t)(pe__base_ticks() - start);
+    job->status.run = (int64_t)(pe__base_ticks() - start);
     pe__worker_scope_swap(outer);
     pthread_mutex_lock(&pool->mutex);
     set_result(job, &reply, code);

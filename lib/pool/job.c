@@ -10,7 +10,8 @@
 #include "base/forked.h"
 #include "pool/pool.h"
 
-#define CACHE_MOST 4096
+/* Handles kept for the next jobs: touching fresh memory costs more than all the rest of a small job. */
+#define CACHE_MOST (1u << 20)
 
 void pe__job_begin(pe_pool *pool, pe_job *job)
 {
@@ -223,14 +224,22 @@ int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size
 }
 
 /* Times of plain jobs are kept in ticks until somebody asks; a map's are in nanoseconds already. */
+static int64_t readable_time(const pe_job *job, int64_t time)
+{
+    return job->map != NULL ? time : pe__base_ticks_to_ns((uint64_t)time);
+}
+
 static pe_status readable(const pe_job *job)
 {
-    pe_status status = job->status;
-    if (job->map != NULL)
-        return status;
-    status.queued_ns = pe__base_ticks_to_ns((uint64_t)status.queued_ns);
-    status.run_ns = pe__base_ticks_to_ns((uint64_t)status.run_ns);
-    return status;
+    const struct pe__ending *ending = &job->status;
+    return (pe_status){ .kind = ending->kind,
+                        .code = ending->code,
+                        .pid = ending->pid,
+                        .worker = ending->worker,
+                        .attempts = ending->attempts,
+                        .stop_signal = ending->stop_signal,
+                        .queued_ns = readable_time(job, ending->queued),
+                        .run_ns = readable_time(job, ending->run) };
 }
 
 int pe_job_status(const pe_job *job, pe_status *ret_status)

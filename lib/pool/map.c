@@ -240,7 +240,7 @@ void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
     job->data_bytes = map->out_bytes * map->summary.returned;
     job->status.worker = -1;
     job->status.attempts = 1;
-    job->status.run_ns = map->summary.wall_ns;
+    job->status.run = map->summary.wall_ns;
     job->status.kind = map->result == PE_ECANCELED ? PE_CANCELLED : map->result == PE_EBROKEN ? PE_LOST : PE_RETURNED;
     job->status.code = map->result == PE_EITEMS ? PE_EITEMS : 0;
     pe__job_end(pool, job);

@@ -28,7 +28,8 @@
 
 /* Longest spin of a waiting thread before it sleeps. */
 #define PE__POOL_SPIN_NS 30000
-#define PE__POOL_SMALL_BYTES PE__RECORD_INLINE_BYTES
+/* Replies up to this size are kept in the handle. */
+#define PE__POOL_SMALL_BYTES 16
 
 enum pe__pool_state {
     PE__POOL_OPEN = 1,
@@ -43,6 +44,15 @@ struct pe__callback {
     pe_job *job;
     pe_done_fn *fn;
     void *context;
+};
+
+/* How a job ended, without what is the same for every job; a million handles may be held at once. */
+struct pe__ending {
+    uint32_t kind;
+    int32_t code, pid, worker;
+    uint32_t attempts;
+    int32_t stop_signal;
+    int64_t queued, run; /* ticks, until somebody asks; of a map nanoseconds */
 };
 
 struct pe__map_job;
@@ -68,7 +78,7 @@ struct pe_job {
     void *owned; /* malloc'ed copy that `data` lies in, or NULL */
     char *text;  /* malloc'ed message, or NULL */
     size_t text_bytes;
-    pe_status status; /* final once ended; times in ticks */
+    struct pe__ending status; /* final once ended */
     struct pe__base_list callbacks;
     _Alignas(16) unsigned char small[PE__POOL_SMALL_BYTES];
 };

@@ -17,11 +17,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cpu_relax.h"
 #include "pool/pool.h"
 
 /* With more records in flight than this, finished ones are collected on the way, so that few are touched in turn. */
 #define COLLECT_FROM 64
 #define COLLECT_EACH 2
+#define LOOKS_BEFORE_RING 16
 /* How long a host waits for a full queue to become half empty, before it takes less. */
 #define PATIENCE_NS PE_MS(5)
 /* Slots that jobs leave to maps, whose tickets may have to be queued again at any time. */
@@ -46,7 +48,7 @@ pe_job *pe__pool_new_job(pe_pool *pool)
     job->data_bytes = 0;
     job->owned = NULL;
     job->text = NULL;
-    job->status = (pe_status){ .kind = PE_PENDING };
+    job->status = (struct pe__ending){ .kind = PE_PENDING };
     return job;
 }
 
@@ -99,15 +101,28 @@ static uint32_t count_awake(const struct pe__shared *shared)
     return awake;
 }
 
+/* More records are in flight than workers are awake. What has ended is collected first: it is not in flight. */
+static bool lacks_workers(pe_pool *pool)
+{
+    uint32_t awake = count_awake(&pool->shared);
+    if (pool->in_flight > awake)
+        pe__pool_collect_front(pool, UINT32_MAX);
+    return pool->in_flight > awake;
+}
+
 /* The rule at the head of this file. True: one was rung. */
 bool pe__pool_ring_if_needed(pe_pool *pool)
 {
     const struct pe__shared *shared = &pool->shared;
-    if (!any_asleep(shared) || pool->in_flight <= count_awake(shared))
+    if (!any_asleep(shared))
         return false;
-    pe__pool_collect_front(pool, UINT32_MAX); /* what has ended is not in flight */
-    return pool->in_flight > count_awake(shared) &&
-           pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
+    /* A ring costs both sides some microseconds: the workers that are awake get a fraction of one. */
+    for (int look = 0; look < LOOKS_BEFORE_RING; look++) {
+        if (!lacks_workers(pool))
+            return false;
+        pe__base_cpu_relax();
+    }
+    return lacks_workers(pool) && pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
 }
 
 void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring)
