@@ -1,6 +1,8 @@
 /* fence.c - marks memory that nobody may touch; built into the tests' library only. */
 #include "shared/fence.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #ifdef __SANITIZE_ADDRESS__
@@ -18,12 +20,35 @@
 /* Enough to be noticed; all of a large block would take as long as its use. */
 #define FILL_MOST ((size_t)65536)
 
+#ifdef SANITIZED
+
+/* What was forbidden last. A mapping ends by allowing these, since its whole range has more marks than can be written. */
+#define REMEMBERED 8192
+
+static struct {
+    char *memory;
+    size_t bytes;
+} forbidden[REMEMBERED];
+static _Atomic uint32_t forbidden_count;
+
+static void forbid(void *memory, size_t bytes)
+{
+    uint32_t at = atomic_fetch_add(&forbidden_count, 1) % REMEMBERED;
+    if (forbidden[at].memory != NULL)
+        ASAN_UNPOISON_MEMORY_REGION(forbidden[at].memory, forbidden[at].bytes);
+    forbidden[at].memory = memory;
+    forbidden[at].bytes = bytes;
+    ASAN_POISON_MEMORY_REGION(memory, bytes);
+}
+
+#endif
+
 void pe__fence_poison(void *memory, size_t bytes)
 {
     pe__fence_unpoison(memory, bytes);
     memset(memory, PE__FENCE_PATTERN, bytes < FILL_MOST ? bytes : FILL_MOST);
 #ifdef SANITIZED
-    ASAN_POISON_MEMORY_REGION(memory, bytes);
+    forbid(memory, bytes);
 #endif
 }
 
@@ -33,5 +58,18 @@ void pe__fence_unpoison(void *memory, size_t bytes)
     (void)bytes;
 #ifdef SANITIZED
     ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+#endif
+}
+
+void pe__fence_end(void *memory, size_t bytes)
+{
+    (void)memory;
+    (void)bytes;
+#ifdef SANITIZED
+    for (uint32_t i = 0; i < REMEMBERED; i++)
+        if (forbidden[i].memory >= (char *)memory && forbidden[i].memory < (char *)memory + bytes) {
+            ASAN_UNPOISON_MEMORY_REGION(forbidden[i].memory, forbidden[i].bytes);
+            forbidden[i].memory = NULL;
+        }
 #endif
 }

@@ -12,6 +12,7 @@
 
 #define PE__FENCE_POISON(memory, bytes) ((void)0)
 #define PE__FENCE_UNPOISON(memory, bytes) ((void)0)
+#define PE__FENCE_END(memory, bytes) ((void)0)
 
 #else
 
@@ -23,8 +24,12 @@
 void pe__fence_poison(void *memory, size_t bytes);
 void pe__fence_unpoison(void *memory, size_t bytes);
 
+/* The range is about to be unmapped: no mark is left on it. */
+void pe__fence_end(void *memory, size_t bytes);
+
 #define PE__FENCE_POISON(memory, bytes) pe__fence_poison(memory, bytes)
 #define PE__FENCE_UNPOISON(memory, bytes) pe__fence_unpoison(memory, bytes)
+#define PE__FENCE_END(memory, bytes) pe__fence_end(memory, bytes)
 
 #endif
 

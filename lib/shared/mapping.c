@@ -195,7 +195,7 @@ void pe__mapping_fini(struct pe__shared *shared)
 {
     if (shared->base == NULL)
         return;
-    PE__FENCE_UNPOISON(shared->base, shared->bytes);
+    PE__FENCE_END(shared->base, shared->bytes);
     if (shared->memfd >= 0) {
         mmap(shared->base, shared->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         pe__base_fd_close(shared->memfd);
