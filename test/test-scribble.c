@@ -17,6 +17,7 @@
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
+#include "base/clock.h"
 #include "pool/pool.h"
 
 #define GUARD_NS PE_SECONDS(20)
@@ -264,17 +265,19 @@ static int job_forges_times(const void *arg, size_t arg_bytes, pe_reply *reply)
 
     (void)arg_bytes;
     (void)reply;
-    record->start_ticks = edges[which % 5];
-    record->end_ticks = edges[which / 5];
+    /* The last one began long before it was submitted, and ends now. */
+    record->start_ticks = which < 25 ? edges[which % 5] : 1;
+    record->end_ticks = which < 25 ? edges[which / 5] : pe__base_ticks();
     record->reply_short = PE__RECORD_NO_REPLY;
     record->text_bytes = 0;
     end_as(0, (uint32_t)pe_worker_index(), PE__RECORD_DONE);
     return 0;
 }
 
-PE_TEST_LOOP(forged_times_are_not_negative, 0, 25)
+PE_TEST_LOOP(forged_times_are_possible, 0, 26)
 {
     pe_pool *pool = begin_scene();
+    int64_t before = pe_now();
     pe_job *job = submit(pool, job_forges_times, (uint64_t)_i);
     pe_status status;
 
@@ -287,6 +290,8 @@ PE_TEST_LOOP(forged_times_are_not_negative, 0, 25)
         ck_assert_int_eq(status.run_ns, 0);
     if (_i == 0)
         ck_assert_int_eq(status.queued_ns, 0);
+    if (_i == 25)
+        ck_assert_int_le(status.run_ns, pe_now() - before + PE_MS(1));
     pe_job_free(job);
     end_scene(pool);
 }
@@ -455,6 +460,9 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
             pe_job_free(jobs[i]);
         }
     }
+    /* With those the host would ring nobody but once a second. */
+    if (_i == PRESENT_ALL)
+        ck_assert_int_eq(pe_pool_try_submit(pool, job_short, "01234567", 8, NULL, NULL), PE_EBROKEN);
     end_scene(pool);
 }
 
