@@ -1,0 +1,557 @@
+/* Bad input to every public function: null, sizes that overflow, deadlines that are none, option structs of
+ * other releases, pools that take nothing more. A call that is refused must have started nothing. */
+
+#include "harness/harness.h"
+
+#include <parexec.h>
+
+#include "harness/items.h"
+#include "harness/pool.h"
+
+/* ---- bad input ---- */
+
+static void on_done(pe_job *job, void *context)
+{
+    (void)job, (void)context;
+}
+
+PE_TEST(null_pool_is_refused_everywhere)
+{
+    uint64_t memory[2];
+    void *block = memory;
+    pe_job *job = (pe_job *)(void *)memory;
+    pe_stats stats = PE_STATS_INIT;
+
+    ck_assert_int_eq(pe_pool_new(NULL, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_submit(NULL, job_echo, NULL, 0, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_try_submit(NULL, job_echo, NULL, 0, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_map(NULL, item_nothing, memory, 8, memory, 8, 2, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_start_map(NULL, item_nothing, memory, 8, memory, 8, 2, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(NULL, range_nothing, combine_nothing, 0, 1, memory, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_wait(NULL, PE_FOREVER), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_close(NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_join(NULL, PE_FOREVER), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_cancel_queued(NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_kill(NULL, 0), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_alloc(NULL, 8, &block), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_fd(NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_poll(NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_stats(NULL, &stats), PE_EINVAL);
+    pe_pool_free(NULL);
+    pe_pool_dealloc(NULL, memory);
+    pe_pool_dealloc(NULL, NULL);
+    pe_pool_interrupt(NULL);
+    ck_assert_ptr_eq(job, (pe_job *)(void *)memory);
+    ck_assert_ptr_eq(block, memory);
+}
+
+PE_TEST(null_job_is_refused_everywhere)
+{
+    pe_status status;
+    const void *data;
+    const char *text;
+    size_t bytes;
+
+    ck_assert_int_eq(pe_job_wait(NULL, 0), PE_EINVAL);
+    ck_assert_int_eq(pe_job_status(NULL, &status), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_status(NULL, 0, &status), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(NULL, 0, PE_TEXT_MESSAGE, &text, &bytes), PE_EINVAL);
+    ck_assert_int_eq(pe_job_result(NULL, &data, &bytes), PE_EINVAL);
+    ck_assert_int_eq(pe_job_cancel(NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_job_on_done(NULL, on_done, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_job_wait_any(NULL, 1, 0, &bytes), PE_EINVAL);
+    ck_assert_int_eq(pe_reply_write(NULL, "x", 1), PE_EINVAL);
+    ck_assert_ptr_null(pe_reply_reserve(NULL, 1));
+    pe_job_free(NULL);
+}
+
+PE_TEST(outside_a_worker)
+{
+    ck_assert_int_eq(pe_worker_index(), PE_EPERM);
+    ck_assert_int_eq(pe_worker_cancelled(), 0);
+    ck_assert_uint_eq(pe_worker_item(), UINT64_MAX);
+    ck_assert_int_eq(pe_worker_fail(9, "to %s", "nobody"), 9);
+    ck_assert_int_eq(pe_worker_fail(-3, NULL), -3);
+}
+
+PE_TEST(bad_arguments_of_job_calls)
+{
+    pe_pool *pool = pool_of(1), *other = pool_of(1);
+    pe_job *job = pool_submit(pool, job_echo, "x", 1), *foreign = pool_submit(other, job_echo, "x", 1);
+    pe_job *pair[2] = { job, NULL };
+    pe_status status;
+    const char *text = NULL;
+    size_t index = 99;
+
+    job_ended(job);
+    job_ended(foreign);
+    ck_assert_int_eq(pe_job_status(job, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_status(job, 0, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_status(job, 1, &status), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_status(job, UINT64_MAX, &status), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(job, 0, PE_TEXT_MESSAGE, NULL, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(job, 0, 0, &text, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(job, 0, PE_TEXT_BACKTRACE + 1, &text, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(job, 0, UINT32_MAX, &text, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_MESSAGE, &text, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_item_text(job, 0, PE_TEXT_OUTPUT, &text, &index), PE_ENODATA);
+    ck_assert_int_eq(pe_job_item_text(job, 0, PE_TEXT_BACKTRACE, &text, NULL), PE_ENODATA);
+    ck_assert_int_eq(pe_job_on_done(job, NULL, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_job_wait_any(pair, 2, 0, &index), PE_EINVAL);
+    pair[1] = foreign;
+    ck_assert_int_eq(pe_job_wait_any(pair, 2, 0, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_wait_any(pair, 0, 0, &index), PE_EINVAL);
+    ck_assert_int_eq(pe_job_wait_any(NULL, 0, 0, &index), PE_EINVAL);
+    ck_assert_uint_eq(index, 99);
+    ck_assert_ptr_null(text);
+    ck_assert_int_eq(pe_job_result(job, NULL, NULL), 0);
+    pe_job_free(job);
+    pe_job_free(foreign);
+    pool_end(pool);
+    pool_end(other);
+}
+
+PE_TEST_LOOP(bad_deadlines, 0, 4)
+{
+    static const int64_t bad[] = { -1, INT64_MIN, 1, PE_MS(100) }; /* the last two: durations by mistake */
+    pe_pool *pool = pool_of(1);
+    pe_job *job = pool_submit(pool, job_echo, "x", 1);
+    pe_job_options job_options = PE_JOB_OPTIONS_INIT;
+    pe_map_options map_options = PE_MAP_OPTIONS_INIT;
+    uint64_t acc = 0;
+
+    job_ended(job);
+    job_options.submit_deadline_ns = bad[_i];
+    map_options.deadline_ns = bad[_i];
+    ck_assert_int_eq(pe_job_wait(job, bad[_i]), PE_EINVAL);
+    ck_assert_int_eq(pe_job_wait_any(&job, 1, bad[_i], NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_wait(pool, bad[_i]), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, NULL, 0, &job_options, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map_options), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map_options, NULL),
+                     PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, 8, &map_options),
+                     PE_EINVAL);
+    ck_assert_int_eq(pe_pool_join(pool, bad[_i]), PE_EINVAL);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 1);
+    ck_assert_int_eq(pe_pool_kill(pool, INT64_MIN), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_kill(pool, -2), PE_EINVAL);
+    pe_job_free(job);
+    job = pool_submit(pool, job_echo, "open", 5); /* neither joined nor killed */
+    ck_assert_uint_eq(job_ended(job).kind, PE_RETURNED);
+    pe_job_free(job);
+    pool_end(pool);
+}
+
+PE_TEST(bad_arguments_of_submit)
+{
+    pe_pool *pool = pool_of(1);
+    char byte = 'x';
+    pe_job *job = NULL;
+
+    ck_assert_int_eq(pe_pool_submit(pool, NULL, &byte, 1, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, NULL, 1, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, NULL, SIZE_MAX, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_try_submit(pool, NULL, &byte, 1, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, NULL, 1, NULL, &job), PE_EINVAL);
+    /* Too large for the shared memory, refused before a byte is read. */
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, SIZE_MAX, NULL, &job), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, SIZE_MAX - 65535, NULL, &job), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, (size_t)1 << 62, NULL, &job), PE_ENOMEM);
+    ck_assert_ptr_null(job);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 0);
+    ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
+    job = pool_submit(pool, job_echo, &byte, 1);
+    ck_assert_uint_eq(job_ended(job).kind, PE_RETURNED);
+    pe_job_free(job);
+    pool_end(pool);
+}
+
+PE_TEST(bad_arguments_of_map)
+{
+    pe_pool *pool = pool_of(1);
+    uint64_t memory[2] = { 0, 0 };
+    pe_job *job = NULL;
+    static const size_t huge[] = { SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 4, SIZE_MAX / 8 + 1 };
+
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, huge[i], memory, 8, 9, NULL), PE_EINVAL);
+        ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, 8, memory, huge[i], 9, NULL), PE_EINVAL);
+        ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, 8, memory, 8, huge[i], NULL), PE_EINVAL);
+        ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, huge[i], NULL), PE_EINVAL);
+        ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, memory, huge[i], memory, 8, 9, NULL, &job),
+                         PE_EINVAL);
+        ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, memory, 8, memory, 8, huge[i], NULL, &job),
+                         PE_EINVAL);
+    }
+    /* Either fits by itself, but not both. */
+    ck_assert_int_lt(pe_pool_map(pool, item_nothing, memory, SIZE_MAX / 2, memory, SIZE_MAX / 2, 1, NULL), 0);
+    ck_assert_int_lt(pe_pool_map(pool, item_nothing, memory, SIZE_MAX / 8, memory, SIZE_MAX / 8, 1, NULL), 0);
+    ck_assert_int_lt(pe_pool_map(pool, item_nothing, memory, SIZE_MAX / 16, memory, SIZE_MAX / 16, 1, NULL),
+                     0);
+    ck_assert_int_eq(pe_pool_map(pool, NULL, memory, 8, memory, 8, 2, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 8, memory, 8, 2, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, 8, NULL, 8, 2, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_start_map(pool, NULL, memory, 8, memory, 8, 2, NULL, &job), PE_EINVAL);
+    /* No overflow, but more than there can be. */
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, (size_t)1 << 48, NULL), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, (size_t)1 << 50, memory, 8, 2, NULL), PE_ENOMEM);
+    ck_assert_ptr_null(job);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 0);
+    ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, 8, memory, 8, 2, NULL), 0);
+    pool_end(pool);
+}
+
+PE_TEST(bad_arguments_of_reduce)
+{
+    pe_pool *pool = pool_of(1);
+    uint64_t acc = 5;
+    pe_status statuses[1];
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+
+    ck_assert_int_eq(pe_pool_reduce(pool, NULL, combine_nothing, 0, 1, &acc, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, NULL, 0, 1, &acc, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, NULL, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, 0, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, SIZE_MAX, NULL),
+                     PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, SIZE_MAX / 1024, NULL),
+                     PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 2, 1, &acc, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, UINT64_MAX, 0, &acc, 8, NULL),
+                     PE_EINVAL);
+    options.statuses = statuses;
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, 8, &options),
+                     PE_EINVAL);
+    ck_assert_uint_eq(acc, 5);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 0);
+    pool_end(pool);
+}
+
+PE_TEST(bad_arguments_of_memory_and_stats)
+{
+    pe_pool *pool = pool_of(1);
+    char own[64];
+    void *memory = own, *good = NULL;
+    pe_stats stats = PE_STATS_INIT;
+
+    ck_assert_int_eq(pe_pool_alloc(pool, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_alloc(pool, SIZE_MAX, &memory), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_alloc(pool, SIZE_MAX - 65535, &memory), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_alloc(pool, (size_t)1 << 60, &memory), PE_ENOMEM);
+    ck_assert_ptr_eq(memory, own);
+    ck_assert_int_eq(pe_pool_alloc(pool, 0, &good), 0);
+    ck_assert_uint_eq((uintptr_t)good % 64, 0);
+    pe_pool_dealloc(pool, NULL);
+    pe_pool_dealloc(pool, own);
+    pe_pool_dealloc(pool, good);
+    pe_pool_dealloc(pool, good);
+    ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
+    ck_assert_int_eq(pe_pool_stats(pool, NULL), PE_EINVAL);
+    stats.size = 0;
+    ck_assert_int_eq(pe_pool_stats(pool, &stats), PE_EINVAL);
+    stats.size = sizeof stats - 8;
+    ck_assert_int_eq(pe_pool_stats(pool, &stats), PE_EINVAL);
+    stats.size = 4097;
+    ck_assert_int_eq(pe_pool_stats(pool, &stats), PE_EINVAL);
+    pool_end(pool);
+}
+
+PE_TEST(stats_of_a_later_release_are_zeroed_behind_ours)
+{
+    pe_pool *pool = pool_of(1);
+    struct {
+        pe_stats stats;
+        unsigned char more[40];
+        unsigned char beyond;
+    } later;
+
+    memset(&later, 0xee, sizeof later);
+    later.stats.size = sizeof later.stats + sizeof later.more;
+    ck_assert_int_eq(pe_pool_stats(pool, &later.stats), 0);
+    ck_assert_uint_eq(later.stats.workers, 1);
+    for (size_t i = 0; i < sizeof later.more; i++)
+        ck_assert_uint_eq(later.more[i], 0);
+    ck_assert_uint_eq(later.beyond, 0xee);
+    pool_end(pool);
+}
+
+/* ---- option structs ---- */
+
+/* A struct with its size and room behind. */
+union sized {
+    size_t size;
+    unsigned char bytes[8192];
+    pe_pool_options pool;
+    pe_job_options job;
+    pe_map_options map;
+    pe_init_options init;
+};
+
+/* Calls with the options of one kind; a pool that comes of it is ended at once. */
+struct kind {
+    size_t bytes;
+    int (*call)(pe_pool *pool, const union sized *options);
+};
+
+static int call_pool_new(pe_pool *pool, const union sized *options)
+{
+    pe_pool *made = NULL;
+    int result = pe_pool_new(&options->pool, &made);
+
+    (void)pool;
+    ck_assert(result == 0 ? made != NULL : made == NULL);
+    pe_pool_free(made);
+    return result;
+}
+
+static int call_submit(pe_pool *pool, const union sized *options)
+{
+    return pe_pool_submit(pool, job_nothing, NULL, 0, &options->job, NULL);
+}
+
+static int call_try_submit(pe_pool *pool, const union sized *options)
+{
+    int result;
+
+    while ((result = pe_pool_try_submit(pool, job_nothing, NULL, 0, &options->job, NULL)) == PE_EAGAIN)
+        pe_pool_wait(pool, PE_FOREVER);
+    return result;
+}
+
+static int call_map(pe_pool *pool, const union sized *options)
+{
+    return pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 3, &options->map);
+}
+
+static int call_start_map(pe_pool *pool, const union sized *options)
+{
+    return pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 3, &options->map, NULL);
+}
+
+static int call_reduce(pe_pool *pool, const union sized *options)
+{
+    uint64_t acc = 0;
+
+    return pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 3, &acc, sizeof acc, &options->map);
+}
+
+static const struct kind kinds[] = {
+    { sizeof(pe_pool_options), call_pool_new },  { sizeof(pe_job_options), call_submit },
+    { sizeof(pe_job_options), call_try_submit }, { sizeof(pe_map_options), call_map },
+    { sizeof(pe_map_options), call_start_map },  { sizeof(pe_map_options), call_reduce },
+};
+
+PE_TEST_LOOP(option_structs_short_and_long, 0, 6)
+{
+    const struct kind *kind = &kinds[_i];
+    static union sized options;
+    pe_pool *pool = pool_of(1);
+
+    for (size_t size = 0; size < kind->bytes; size++) {
+        memset(&options, 0, sizeof options);
+        options.size = size;
+        ck_assert_msg(kind->call(pool, &options) == PE_EINVAL, "size %zu", size);
+    }
+    static const size_t huge[] = { 4097, 8192, SIZE_MAX / 2, SIZE_MAX };
+    for (int i = 0; i < 4; i++) {
+        options.size = huge[i];
+        ck_assert_int_eq(kind->call(pool, &options), PE_EINVAL);
+    }
+    options.size = kind->bytes;
+    memset(options.bytes + kind->bytes, 0xee, sizeof options - kind->bytes); /* not part of it */
+    ck_assert_int_eq(kind->call(pool, &options), 0);
+    memset(options.bytes + kind->bytes, 0, sizeof options - kind->bytes);
+    options.size = 4096;
+    ck_assert_int_eq(kind->call(pool, &options), 0);
+    for (size_t at = kind->bytes; at < 4096; at += 4095 - kind->bytes) {
+        options.bytes[at] = 1;
+        ck_assert_int_eq(kind->call(pool, &options), PE_EINVAL);
+        options.bytes[at] = 0;
+    }
+    ck_assert_int_eq(kind->call(pool, &options), 0);
+    pool_end(pool);
+}
+
+PE_TEST(pe_init_with_bad_options)
+{
+    static union sized options;
+
+    for (size_t size = 0; size < sizeof options.init; size++) {
+        options.size = size;
+        ck_assert_int_eq(pe_init(&options.init), PE_EINVAL);
+    }
+    options.init = (pe_init_options)PE_INIT_OPTIONS_INIT;
+    options.init.flags = 1;
+    ck_assert_int_eq(pe_init(&options.init), PE_EINVAL);
+    options.init.flags = 0;
+    options.init.reserved = 1;
+    ck_assert_int_eq(pe_init(&options.init), PE_EINVAL);
+    options.init.reserved = 0;
+    options.init.size = 4096;
+    options.bytes[4095] = 1;
+    ck_assert_int_eq(pe_init(&options.init), PE_EINVAL);
+}
+
+static int try_pool(pe_pool_options options)
+{
+    pe_pool *pool = NULL;
+    int result;
+
+    options.size = sizeof options;
+    if (options.workers == 0)
+        options.workers = 1;
+    result = pe_pool_new(&options, &pool);
+    ck_assert(result == 0 ? pool != NULL : pool == NULL);
+    pe_pool_free(pool);
+    return result;
+}
+
+PE_TEST(bad_pool_options)
+{
+    static const int32_t negative[] = { 0, -1 };
+
+    for (uint32_t bit = 5; bit < 32; bit++)
+        ck_assert_int_eq(try_pool((pe_pool_options){ .flags = UINT32_C(1) << bit }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .flags = UINT32_MAX }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .flags = PE_POOL_FROM_SEED }), PE_EINVAL); /* no pe_init */
+    ck_assert_int_eq(try_pool((pe_pool_options){ .flags = PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .queue_jobs = (UINT64_C(1) << 20) + 1 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .queue_jobs = UINT64_MAX }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .grace_ns = -2 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .grace_ns = INT64_MIN }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .idle_ns = -1 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fd_count = 1 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fds = negative, .keep_fd_count = 2 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fds = negative, .keep_fd_count = SIZE_MAX }),
+                     PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fds = negative, .keep_fd_count = 65537 }), PE_EINVAL);
+}
+
+PE_TEST(options_of_later_releases)
+{
+    pe_pool *pool = pool_of(1);
+    pe_job_options job = PE_JOB_OPTIONS_INIT;
+    pe_map_options map = PE_MAP_OPTIONS_INIT;
+
+    ck_assert_int_eq(try_pool((pe_pool_options){ .memory_limit_bytes = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .rss_limit_bytes = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .inner_threads = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .idle_ns = 1 }), PE_ENOSYS);
+    job.timeout_ns = 1;
+    ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);
+    job.timeout_ns = -1;
+    ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_EINVAL);
+    job.timeout_ns = 0;
+    job.deadline_ns = pe_after(PE_SECONDS(1));
+    ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);
+    job.deadline_ns = 0;
+    job.priority = 1;
+    ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);
+    job.priority = 0;
+    ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), 0);
+    map.timeout_ns = 1;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
+    map.timeout_ns = -1;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
+    map.timeout_ns = 0;
+    map.max_inflight = 1;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
+    map.max_inflight = 0;
+    map.inflight_bytes = 1;
+    ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map, NULL), PE_ENOSYS);
+    pool_end(pool);
+}
+
+PE_TEST(bad_map_options)
+{
+    pe_pool *pool = pool_of(1);
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT, before;
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    char context = 'x';
+
+    options.context_bytes = 1;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_EINVAL);
+    options.context = &context;
+    options.context_bytes = (size_t)1 << 59;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_ENOMEM);
+    options.context_bytes = SIZE_MAX;
+    ck_assert_int_lt(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), 0);
+    options.context_bytes = SIZE_MAX - 64;
+    ck_assert_int_lt(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options, NULL), 0);
+    options.context_bytes = 0;
+    summary.size = sizeof summary - 1;
+    before = summary;
+    options.summary = &summary;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_EINVAL);
+    ck_assert(memcmp(&before, &summary, sizeof summary) == 0);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 0);
+    pool_end(pool);
+}
+
+PE_TEST(reduce_with_a_huge_context)
+{
+    static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 16, SIZE_MAX - 15, SIZE_MAX - 64, (size_t)1 << 62 };
+    pe_pool *pool = pool_of(1);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint64_t acc[2] = { 5, 6 };
+
+    options.context = acc;
+    for (int i = 0; i < 5; i++) {
+        options.context_bytes = sizes[i];
+        ck_assert_int_lt(
+            pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, acc, sizeof acc, &options), 0);
+    }
+    ck_assert(acc[0] == 5 && acc[1] == 6);
+    pool_end(pool);
+}
+
+/* ---- pools that take nothing more ---- */
+
+static void assert_takes_nothing(pe_pool *pool, int error)
+{
+    uint64_t memory[2] = { 0, 0 };
+    pe_job *job = NULL;
+
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, "x", 1, NULL, &job), error);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, "x", 1, NULL, &job), error);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, 8, memory, 8, 2, NULL), error);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 0, NULL), error);
+    ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, memory, 8, memory, 8, 2, NULL, &job), error);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, memory, 8, NULL), error);
+    ck_assert_ptr_null(job);
+}
+
+PE_TEST_LOOP(closed_joined_and_killed_pools, 0, 3)
+{
+    pe_pool *pool = pool_of(2);
+    pe_job *job = pool_submit(pool, job_echo, "x", 1);
+    void *memory = NULL;
+
+    job_ended(job);
+    ck_assert_int_eq(_i == 0   ? pe_pool_close(pool)
+                     : _i == 1 ? pe_pool_join(pool, PE_FOREVER)
+                               : pe_pool_kill(pool, 0),
+                     0);
+    assert_takes_nothing(pool, PE_ECLOSED);
+    ck_assert_int_eq(pe_pool_close(pool), 0);
+    ck_assert_int_eq(pe_pool_wait(pool, PE_FOREVER), 0);
+    ck_assert_int_eq(pe_pool_cancel_queued(pool), 0);
+    ck_assert_int_ge(pe_pool_poll(pool), 0);
+    ck_assert_int_ge(pe_pool_fd(pool), 3);
+    ck_assert_int_eq(pe_pool_alloc(pool, 100, &memory), 0);
+    memset(memory, 1, 100);
+    pe_pool_dealloc(pool, memory);
+    ck_assert_int_eq(pe_job_result(job, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
+    ck_assert_int_eq(pe_pool_join(pool, 0), 0);
+    ck_assert_int_eq(pe_pool_kill(pool, PE_NOW), 0);
+    ck_assert_int_eq(pe_pool_kill(pool, 0), 0);
+    assert_takes_nothing(pool, PE_ECLOSED);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 1);
+    pe_job_free(job);
+    pe_pool_free(pool);
+}
+
+HARNESS_MAIN("arguments")
