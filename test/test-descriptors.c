@@ -14,6 +14,7 @@
 
 #include <parexec/error.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
 
 static int fd_answer(const void *arg, size_t arg_bytes, pe_reply *reply)
@@ -23,48 +24,24 @@ static int fd_answer(const void *arg, size_t arg_bytes, pe_reply *reply)
     return fcntl(*(const int *)arg, F_GETFD) >= 0;
 }
 
-static pe_status run(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes)
-{
-    pe_status status;
-    pe_job *job;
-
-    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, NULL, &job), 0);
-    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
-    ck_assert_int_eq(pe_job_status(job, &status), 0);
-    pe_job_free(job);
-    return status;
-}
-
 static int has_in_worker(pe_pool *pool, int fd)
 {
-    pe_status status = run(pool, fd_answer, &fd, sizeof fd);
+    pe_status status = pool_run(pool, fd_answer, &fd, sizeof fd);
 
     ck_assert_uint_eq(status.kind, PE_RETURNED);
     return status.code;
 }
 
-struct listing {
-    int count;
-    char text[2000];
-};
-
-static void list(void *out)
-{
-    struct listing *listing = out;
-
-    listing->count = process_descriptors(listing->text, sizeof listing->text);
-}
-
 PE_TEST(f10_workers_hold_equal_descriptors_and_none_of_a_sibling)
 {
-    static struct listing listings[16];
+    static struct process_listing listings[16];
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     pe_pool *other, *pool;
 
     options.workers = 16;
     ck_assert_int_eq(pe_pool_new(NULL, &other), 0);
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    process_look(pool, 16, list, listings, sizeof *listings);
+    process_look(pool, 16, process_list_descriptors, listings, sizeof *listings);
     pe_pool_free(pool);
     pe_pool_free(other);
     for (int i = 1; i < 16; i++) {
@@ -77,19 +54,19 @@ END_TEST
 
 PE_TEST(p52_workers_hold_only_the_pools_own)
 {
-    static struct listing alone, crowded;
+    static struct process_listing alone, crowded;
     int secret = open("/dev/zero", O_RDONLY);
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     pe_pool *pool, *others[3];
 
     options.workers = 1;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    process_look(pool, 1, list, &alone, sizeof alone);
+    process_look(pool, 1, process_list_descriptors, &alone, sizeof alone);
     ck_assert_int_eq(has_in_worker(pool, secret), 0);
     pe_pool_free(pool);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(pe_pool_new(&options, &others[i]), 0);
-    process_look(others[2], 1, list, &crowded, sizeof crowded);
+    process_look(others[2], 1, process_list_descriptors, &crowded, sizeof crowded);
     for (int i = 0; i < 3; i++)
         pe_pool_free(others[i]);
     close(secret);
@@ -123,7 +100,7 @@ PE_TEST(f10_exec_in_a_job_leaves_no_descriptor_of_the_library)
     options.keep_fds = &out;
     options.keep_fd_count = 1;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    status = run(pool, exec_list, &out, sizeof out);
+    status = pool_run(pool, exec_list, &out, sizeof out);
     pe_pool_free(pool);
     ck_assert_uint_eq(status.kind, PE_EXITED);
     ck_assert_int_eq(status.code, 0);
@@ -208,8 +185,8 @@ PE_TEST(f12_descriptors_0_to_2_closed)
     }
     worked = pe_pool_new(NULL, &pool);
     if (worked == 0) {
-        first = run(pool, all_closed, NULL, 0);
-        after_crash = run(pool, leave, NULL, 0);
+        first = pool_run(pool, all_closed, NULL, 0);
+        after_crash = pool_run(pool, leave, NULL, 0);
         pe_pool_poll(pool);
         for (int fd = 0; fd < 3; fd++)
             open_in_host += fcntl(fd, F_GETFD) >= 0;
@@ -247,7 +224,7 @@ PE_TEST(p52_keep_fds_are_kept_and_others_closed)
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(has_in_worker(pool, fds[i]), i % 2);
-    run(pool, leave, NULL, 0); /* a new worker has them as well */
+    pool_run(pool, leave, NULL, 0); /* a new worker has them as well */
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(has_in_worker(pool, fds[i]), i % 2);
     pe_pool_free(pool);
@@ -288,16 +265,16 @@ static void assert_nameless(const char *what, const char *name)
 
 PE_TEST(p59_nothing_has_a_name)
 {
-    static struct listing before, now;
+    static struct process_listing before, now;
     char range[64], access[8], name[200];
     char *line = NULL, *save = NULL;
     size_t line_bytes = 0;
     pe_pool *pool;
     FILE *maps;
 
-    list(&before);
+    process_list_descriptors(&before);
     ck_assert_int_eq(pe_pool_new(NULL, &pool), 0);
-    list(&now);
+    process_list_descriptors(&now);
     for (char *entry = strtok_r(now.text, "\n", &save); entry; entry = strtok_r(NULL, "\n", &save)) {
         if (!strstr(before.text, entry))
             assert_nameless("a descriptor", strstr(entry, " -> ") + 4);

@@ -15,6 +15,7 @@
 
 #include <parexec/error.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
 
 #define BIG_BYTES ((size_t)3 << 20)
@@ -61,17 +62,6 @@ static void assert_bytes(pe_job *job, size_t bytes, int fill)
     ck_assert_int_eq(memcmp(data, data + 1, bytes - 1), 0);
 }
 
-static int wait_until_set(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    _Atomic int *flag = *(_Atomic int *const *)arg;
-
-    (void)arg_bytes;
-    (void)reply;
-    while (!atomic_load(flag))
-        sched_yield();
-    return 7;
-}
-
 static int square(const void *in, void *out, const void *context)
 {
     (void)context;
@@ -116,8 +106,8 @@ static int call_everything(void)
     int in = 3, out = 0;
     uint64_t acc = 0;
     const int results[] = {
-        pe_pool_submit(pool, wait_until_set, NULL, 0, NULL, &job),
-        pe_pool_try_submit(pool, wait_until_set, NULL, 0, NULL, &job),
+        pe_pool_submit(pool, job_until_set, NULL, 0, NULL, &job),
+        pe_pool_try_submit(pool, job_until_set, NULL, 0, NULL, &job),
         pe_pool_map(pool, square, &in, sizeof in, &out, sizeof out, 1, NULL),
         pe_pool_start_map(pool, square, &in, sizeof in, &out, sizeof out, 1, NULL, &job),
         pe_pool_reduce(pool, add_range, add, 0, 10, &acc, sizeof acc, NULL),
@@ -179,7 +169,7 @@ static void with_pool_and_jobs(int (*look)(void), int rounds)
     ck_assert_int_eq(pe_pool_alloc(pool, 1 << 20, &pool_memory), 0);
     memset(pool_memory, 'm', 1 << 20);
     ck_assert_int_eq(pe_pool_alloc(pool, sizeof *flag, (void **)&flag), 0);
-    ck_assert_int_eq(pe_pool_submit(pool, wait_until_set, &flag, sizeof flag, NULL, &live_job), 0);
+    ck_assert_int_eq(pe_pool_submit(pool, job_until_set, &flag, sizeof flag, NULL, &live_job), 0);
     ended_job = submit_bytes(pool, BIG_BYTES, 'a');
     ck_assert_int_eq(pe_job_wait(ended_job, PE_FOREVER), 0);
     for (int i = 0; i < rounds; i++)

@@ -24,30 +24,8 @@
 #include <parexec/init.h>
 #include <parexec/log.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
-
-static pe_pool *new_pool(uint32_t workers)
-{
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
-    pe_pool *pool;
-
-    options.workers = workers;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    return pool;
-}
-
-/* Runs one job to its end. */
-static pe_status run(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes)
-{
-    pe_status status;
-    pe_job *job;
-
-    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, NULL, &job), 0);
-    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
-    ck_assert_int_eq(pe_job_status(job, &status), 0);
-    pe_job_free(job);
-    return status;
-}
 
 static int seven(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
@@ -68,7 +46,7 @@ static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 static void assert_works(pe_pool *pool)
 {
-    pe_status status = run(pool, seven, NULL, 0);
+    pe_status status = pool_run(pool, seven, NULL, 0);
 
     ck_assert_uint_eq(status.kind, PE_RETURNED);
     ck_assert_int_eq(status.code, 7);
@@ -76,7 +54,7 @@ static void assert_works(pe_pool *pool)
 
 static void assert_crash_is_told(pe_pool *pool)
 {
-    pe_status status = run(pool, crash, NULL, 0);
+    pe_status status = pool_run(pool, crash, NULL, 0);
 
     ck_assert_uint_eq(status.kind, PE_CRASHED);
     ck_assert_int_eq(status.code, SIGSEGV);
@@ -181,7 +159,7 @@ static void run_small_and_big(pe_pool *pool)
     pe_job *job;
 
     for (int i = 0; i < 50; i++)
-        ck_assert_int_eq(run(pool, seven, NULL, 0).code, 7);
+        ck_assert_int_eq(pool_run(pool, seven, NULL, 0).code, 7);
     ck_assert_int_eq(pe_pool_submit(pool, big_reply, &bytes, sizeof bytes, NULL, &job), 0);
     ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
     ck_assert_int_eq(pe_job_result(job, &data, &got), 0);
@@ -199,7 +177,7 @@ PE_TEST(f02_signals_without_restart_end_no_call)
     sigaction(SIGALRM, &action, &before);
     ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     for (alarms = 0; alarms < 20;) {
-        pool = new_pool(2);
+        pool = pool_of(2);
         for (int i = 0; i < 20; i++)
             run_small_and_big(pool);
         ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
@@ -294,7 +272,7 @@ PE_TEST(f07_signals_of_host_untouched_and_of_workers_default)
 
     set_host_signals(&before);
     take_signals(&host);
-    pool = new_pool(3);
+    pool = pool_of(3);
     process_look(pool, 3, look_at_signals, found, sizeof *found);
     assert_crash_is_told(pool);
     pe_pool_free(pool);
@@ -313,7 +291,7 @@ PE_TEST(p55_no_handler_at_any_stage)
     pe_pool *pool;
 
     take_signals(&before);
-    pool = new_pool(2);
+    pool = pool_of(2);
     assert_same_signals(&before);
     assert_crash_is_told(pool);
     assert_same_signals(&before);
@@ -359,7 +337,7 @@ PE_TEST(p58_workers_of_a_replaced_one_start_default_too)
     pe_pool *pool;
 
     set_host_signals(&before);
-    pool = new_pool(1);
+    pool = pool_of(1);
     assert_crash_is_told(pool);
     process_look(pool, 1, look_at_signals, &found, sizeof found);
     pe_pool_free(pool);
@@ -394,7 +372,7 @@ PE_TEST(f05_crash_is_told_when_sigchld_is_ignored)
     pe_pool *pool;
 
     signal(SIGCHLD, SIG_IGN);
-    pool = new_pool(2);
+    pool = pool_of(2);
     for (int i = 0; i < 5; i++)
         assert_crash_is_told(pool);
     assert_works(pool);
@@ -413,7 +391,7 @@ PE_TEST(p56_host_gets_no_child_and_no_sigchld)
 
     child_signals = 0;
     sigaction(SIGCHLD, &action, &before);
-    pool = new_pool(2);
+    pool = pool_of(2);
     assert_childless();
     assert_crash_is_told(pool);
     assert_childless();
@@ -431,7 +409,7 @@ PE_TEST(p56_sigchld_without_zombies)
     pe_pool *pool;
 
     sigaction(SIGCHLD, &action, &before);
-    pool = new_pool(2);
+    pool = pool_of(2);
     assert_crash_is_told(pool);
     assert_works(pool);
     pe_pool_free(pool);
@@ -460,7 +438,7 @@ static void live_beside_a_reaper(int flags)
     atomic_store(&reaped, 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, reap_everything, &flags), 0);
     for (int i = 0; i < 40; i++) {
-        pe_pool *pool = new_pool(2);
+        pe_pool *pool = pool_of(2);
 
         if (i % 4 == 0)
             assert_crash_is_told(pool);
@@ -494,7 +472,7 @@ PE_TEST_LOOP(p57_dead_processes_raise_no_sigpipe, 0, 4)
     int keeper;
 
     signal(SIGPIPE, SIG_DFL);
-    pool = new_pool(1);
+    pool = pool_of(1);
     process_workers(pool, 1, &worker);
     keeper = process_open(worker.keeper);
     ck_assert_int_eq(kill(worker.keeper, SIGKILL), 0);
@@ -549,9 +527,9 @@ PE_TEST(f09_text_of_host_and_jobs_comes_once)
     ck_assert_int_eq(pipe(fds), 0);
     dup2(fds[1], 1);
     printf("text of the host;");
-    pool = new_pool(8);
+    pool = pool_of(8);
     for (int i = 0; i < 10; i++)
-        run(pool, print_line, &i, sizeof i);
+        pool_run(pool, print_line, &i, sizeof i);
     pe_pool_free(pool);
     printf("end of the host;");
     fflush(stdout);
@@ -600,7 +578,7 @@ static int leave(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 static void assert_leaving(pe_pool *pool, int way, int code)
 {
-    pe_status status = run(pool, leave, &way, sizeof way);
+    pe_status status = pool_run(pool, leave, &way, sizeof way);
 
     ck_assert_uint_eq(status.kind, PE_EXITED);
     ck_assert_int_eq(status.code, code);
@@ -613,7 +591,7 @@ PE_TEST(p50_handlers_of_host_never_run_in_workers)
     handler_runs = process_shared(sizeof *handler_runs);
     ck_assert_int_eq(atexit(run_handler), 0);
     ck_assert_int_eq(at_quick_exit(run_handler), 0);
-    pool = new_pool(2);
+    pool = pool_of(2);
     assert_leaving(pool, 0, 40);
     assert_leaving(pool, 1, 41);
     assert_leaving(pool, 3, 0);
@@ -633,9 +611,9 @@ PE_TEST(p50_handlers_of_host_run_by_no_quick_exit_of_a_job)
 
     handler_runs = process_shared(sizeof *handler_runs);
     ck_assert_int_eq(at_quick_exit(run_handler), 0);
-    pool = new_pool(1);
+    pool = pool_of(1);
     /* quick_exit does not tell its handlers the code */
-    ck_assert_uint_eq(run(pool, leave, &way, sizeof way).kind, PE_EXITED);
+    ck_assert_uint_eq(pool_run(pool, leave, &way, sizeof way).kind, PE_EXITED);
     pe_pool_free(pool);
     ck_assert_int_eq(*handler_runs, 0);
     munmap((void *)handler_runs, sizeof *handler_runs);
@@ -649,7 +627,7 @@ PE_TEST(p50_handlers_of_the_job_itself_run)
 
     handler_runs = process_shared(sizeof *handler_runs);
     ck_assert_int_eq(atexit(run_handler), 0);
-    pool = new_pool(1);
+    pool = pool_of(1);
     assert_leaving(pool, 4, 44);
     pe_pool_free(pool);
     ck_assert_int_eq(*handler_runs, 100);
@@ -684,7 +662,7 @@ PE_TEST(p51_exit_of_a_job_in_a_host_with_threads_of_libuv)
 
     use_uv_threads();
     harness_leaks_mark(); /* libuv keeps its descriptors and threads */
-    pool = new_pool(2);
+    pool = pool_of(2);
     for (int i = 0; i < 10; i++)
         assert_leaving(pool, 0, 40);
     assert_works(pool);
@@ -772,7 +750,7 @@ PE_TEST(p48_workers_replaced_while_eight_threads_allocate)
     options.jobs_per_worker = 1;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     for (int i = 0; i < 105; i++)
-        ck_assert_int_eq(run(pool, allocate, NULL, 0).code, 0);
+        ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
     ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
     ck_assert_uint_ge(stats.recycled, 100);
     pe_pool_free(pool);
@@ -788,11 +766,11 @@ PE_TEST(p48_pools_made_while_eight_threads_allocate)
         HARNESS_SKIP("the sanitizer's allocator does not survive a fork beside threads");
     start_threads(threads, 8);
     for (int i = 0; i < 10; i++) {
-        pe_pool *pool = new_pool(2);
+        pe_pool *pool = pool_of(2);
 
-        ck_assert_int_eq(run(pool, allocate, NULL, 0).code, 0);
+        ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
         assert_crash_is_told(pool);
-        ck_assert_int_eq(run(pool, allocate, NULL, 0).code, 0);
+        ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
         pe_pool_free(pool);
     }
     stop_threads(threads, 8);
@@ -820,10 +798,10 @@ PE_TEST(p49_log_tells_of_a_fork_with_threads)
     pthread_t thread;
 
     ck_assert_int_eq(pe_set_log(hear, &heard), 0);
-    pe_pool_free(new_pool(1));
+    pe_pool_free(pool_of(1));
     ck_assert_int_eq(heard.warnings, 0);
     start_threads(&thread, 1);
-    pe_pool_free(new_pool(1));
+    pe_pool_free(pool_of(1));
     ck_assert_int_eq(heard.warnings, 1);
     ck_assert_ptr_nonnull(strstr(heard.text, "thread"));
     stop_threads(&thread, 1);
@@ -833,22 +811,16 @@ END_TEST
 
 PE_TEST(p49_log_is_silent_for_a_pool_from_the_seed)
 {
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct heard heard = { 0, "" };
     pthread_t thread;
     pe_pool *pool;
 
     if (!harness_forks())
         HARNESS_SKIP("the seed would outlive the test");
-    ck_assert_int_eq(pe_init(NULL), 0);
-    options.workers = 1;
-    options.flags = PE_POOL_FROM_SEED;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    process_pool_free(pool);
-    harness_leaks_mark(); /* the seed stays */
+    process_start_seed();
     ck_assert_int_eq(pe_set_log(hear, &heard), 0);
     start_threads(&thread, 1);
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
+    pool = pool_with((pe_pool_options){ .workers = 1, .flags = PE_POOL_FROM_SEED });
     pe_pool_free(pool);
     stop_threads(&thread, 1);
     ck_assert_int_eq(heard.warnings, 0);

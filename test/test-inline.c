@@ -8,48 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static pe_pool *pool_with(pe_pool_options options)
-{
-    pe_pool *pool = NULL;
-
-    options.size = sizeof options;
-    options.flags |= PE_POOL_INLINE;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    return pool;
-}
+#include "harness/pool.h"
 
 static pe_pool *inline_pool(void)
 {
-    return pool_with((pe_pool_options){ .workers = 0 });
-}
-
-static pe_job *submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t bytes)
-{
-    pe_job *job = NULL;
-
-    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, bytes, NULL, &job), 0);
-    return job;
-}
-
-static pe_status status_of(const pe_job *job)
-{
-    pe_status status;
-
-    ck_assert_int_eq(pe_job_status(job, &status), 0);
-    return status;
-}
-
-static pe_stats stats_of(const pe_pool *pool)
-{
-    pe_stats stats = PE_STATS_INIT;
-
-    ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
-    return stats;
-}
-
-static int echo(const void *arg, size_t bytes, pe_reply *reply)
-{
-    return pe_reply_write(reply, arg, bytes);
+    return pool_with((pe_pool_options){ .flags = PE_POOL_INLINE });
 }
 
 static int calls;
@@ -75,10 +38,10 @@ PE_TEST(job_runs_in_the_call_that_submits_it)
     pe_job *job;
 
     caller = pthread_self();
-    job = submit(pool, look_around, NULL, 0);
+    job = pool_submit(pool, look_around, NULL, 0);
     ck_assert_int_eq(calls, 1);
     ck_assert_int_eq(pe_worker_index(), PE_EPERM);
-    status = status_of(job);
+    status = job_status(job);
     ck_assert_uint_eq(status.kind, PE_RETURNED);
     ck_assert_int_eq(status.code, 3);
     ck_assert_int_eq(status.pid, (int)getpid());
@@ -108,7 +71,7 @@ PE_TEST(replies_of_all_sizes)
     for (size_t i = 0; i < 5000000; i++)
         bytes[i] = (unsigned char)(i * 7 + i / 255);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        pe_job *job = submit(pool, echo, bytes, sizes[i]);
+        pe_job *job = pool_submit(pool, job_echo, bytes, sizes[i]);
         const void *data = NULL;
         size_t got = 1;
 
@@ -137,7 +100,7 @@ static int grow(const void *arg, size_t bytes, pe_reply *reply)
 PE_TEST(reply_grows_and_outlives_the_pool)
 {
     pe_pool *pool = inline_pool();
-    pe_job *job = submit(pool, grow, NULL, 0);
+    pe_job *job = pool_submit(pool, grow, NULL, 0);
     const void *data;
     size_t bytes;
 
@@ -151,16 +114,16 @@ PE_TEST(reply_grows_and_outlives_the_pool)
 
 PE_TEST(reply_above_the_limit)
 {
-    pe_pool *pool = pool_with((pe_pool_options){ .max_reply_bytes = 100 });
+    pe_pool *pool = pool_with((pe_pool_options){ .flags = PE_POOL_INLINE, .max_reply_bytes = 100 });
     char bytes[101] = { 0 };
-    pe_job *job = submit(pool, echo, bytes, 101);
+    pe_job *job = pool_submit(pool, job_echo, bytes, 101);
 
-    ck_assert_uint_eq(status_of(job).kind, PE_RETURNED);
-    ck_assert_int_eq(status_of(job).code, PE_ETOOBIG);
+    ck_assert_uint_eq(job_status(job).kind, PE_RETURNED);
+    ck_assert_int_eq(job_status(job).code, PE_ETOOBIG);
     ck_assert_int_eq(pe_job_result(job, NULL, NULL), PE_ENODATA);
     pe_job_free(job);
-    job = submit(pool, echo, bytes, 100);
-    ck_assert_int_eq(status_of(job).code, 0);
+    job = pool_submit(pool, job_echo, bytes, 100);
+    ck_assert_int_eq(job_status(job).code, 0);
     pe_job_free(job);
     pe_pool_free(pool);
 }
@@ -301,7 +264,7 @@ PE_TEST(start_map_has_ended_when_it_returns)
     options.context_bytes = sizeof bad;
     ck_assert_int_eq(pe_pool_start_map(pool, square_or_fail, in, 8, out, 8, 5, &options, &job), 0);
     ck_assert_uint_eq(out[4], 16);
-    status = status_of(job);
+    status = job_status(job);
     ck_assert_uint_eq(status.kind, PE_RETURNED);
     ck_assert_int_eq(status.code, PE_EITEMS);
     ck_assert_int_eq(pe_job_item_status(job, 2, &status), 0);
@@ -367,7 +330,7 @@ PE_TEST_LOOP(reduce_has_the_bits_of_workers, 0, 4)
 PE_TEST(callbacks_poll_and_descriptor)
 {
     pe_pool *pool = inline_pool();
-    pe_job *job = submit(pool, echo, "x", 1);
+    pe_job *job = pool_submit(pool, job_echo, "x", 1);
     struct pollfd watched = { .fd = pe_pool_fd(pool), .events = POLLIN };
     int done = 0;
 
@@ -383,7 +346,7 @@ PE_TEST(callbacks_poll_and_descriptor)
     /* A job that ends while the descriptor is armed makes it readable. */
     ck_assert_int_eq(pe_pool_poll(pool), 0);
     ck_assert_int_eq(poll(&watched, 1, 0), 0);
-    ck_assert_int_eq(pe_pool_submit(pool, echo, "x", 1, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, "x", 1, NULL, NULL), 0);
     ck_assert_int_gt(pe_pool_poll(pool), 0);
     pe_pool_free(pool);
 }
@@ -391,7 +354,7 @@ PE_TEST(callbacks_poll_and_descriptor)
 PE_TEST(waits_and_interrupt)
 {
     pe_pool *pool = inline_pool();
-    pe_job *jobs[2] = { submit(pool, echo, "x", 1), submit(pool, echo, "y", 1) };
+    pe_job *jobs[2] = { pool_submit(pool, job_echo, "x", 1), pool_submit(pool, job_echo, "y", 1) };
     size_t index = 9;
 
     ck_assert_int_eq(pe_job_wait_any(jobs, 2, PE_FOREVER, &index), 0);
@@ -418,8 +381,8 @@ PE_TEST(memory_and_stats)
     ck_assert_uint_eq((uintptr_t)memory % 64, 0);
     for (int i = 0; i < 100000; i++)
         ck_assert_uint_eq(memory[i], 0);
-    pe_job_free(submit(pool, echo, "12345", 5));
-    stats = stats_of(pool);
+    pe_job_free(pool_submit(pool, job_echo, "12345", 5));
+    stats = pool_stats(pool);
     ck_assert_uint_eq(stats.submitted, 1);
     ck_assert_uint_eq(stats.returned, 1);
     ck_assert_uint_eq(stats.queued + stats.running, 0);
@@ -428,7 +391,7 @@ PE_TEST(memory_and_stats)
     ck_assert_uint_eq(stats.workers_alive, 0);
     ck_assert_uint_ge(stats.shared_bytes_used, 100000);
     pe_pool_dealloc(pool, memory);
-    ck_assert_uint_eq(stats_of(pool).shared_bytes_used, 0);
+    ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
     pe_pool_free(pool);
 }
 
@@ -441,15 +404,15 @@ static int item(const void *in, void *out, const void *context)
 PE_TEST_LOOP(close_join_and_kill, 0, 3)
 {
     pe_pool *pool = inline_pool();
-    pe_job *job = submit(pool, echo, "x", 1), *none = NULL;
+    pe_job *job = pool_submit(pool, job_echo, "x", 1), *none = NULL;
     uint64_t acc = 0;
 
     ck_assert_int_eq(_i == 0   ? pe_pool_close(pool)
                      : _i == 1 ? pe_pool_join(pool, 0)
                                : pe_pool_kill(pool, 0),
                      0);
-    ck_assert_int_eq(pe_pool_submit(pool, echo, "x", 1, NULL, &none), PE_ECLOSED);
-    ck_assert_int_eq(pe_pool_try_submit(pool, echo, "x", 1, NULL, &none), PE_ECLOSED);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, "x", 1, NULL, &none), PE_ECLOSED);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, "x", 1, NULL, &none), PE_ECLOSED);
     ck_assert_int_eq(pe_pool_map(pool, item, NULL, 0, NULL, 0, 1, NULL), PE_ECLOSED);
     ck_assert_int_eq(pe_pool_start_map(pool, item, NULL, 0, NULL, 0, 1, NULL, &none), PE_ECLOSED);
     ck_assert_int_eq(pe_pool_reduce(pool, mix_range, mix_parts, 0, 1, &acc, 8, NULL), PE_ECLOSED);
@@ -459,7 +422,7 @@ PE_TEST_LOOP(close_join_and_kill, 0, 3)
     ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
     ck_assert_int_eq(pe_pool_kill(pool, PE_NOW), 0);
     pe_pool_free(pool);
-    ck_assert_uint_eq(status_of(job).kind, PE_RETURNED);
+    ck_assert_uint_eq(job_status(job).kind, PE_RETURNED);
     pe_job_free(job);
 }
 
@@ -471,7 +434,7 @@ PE_TEST(bad_input)
     pe_map_options options = PE_MAP_OPTIONS_INIT;
 
     ck_assert_int_eq(pe_pool_submit(pool, NULL, NULL, 0, NULL, &job), PE_EINVAL);
-    ck_assert_int_eq(pe_pool_submit(pool, echo, NULL, 1, NULL, &job), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, NULL, 1, NULL, &job), PE_EINVAL);
     ck_assert_int_eq(pe_pool_map(pool, NULL, memory, 8, memory, 8, 2, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_map(pool, item, memory, SIZE_MAX, memory, 8, 2, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_map(pool, item, NULL, 8, memory, 8, 2, NULL), PE_EINVAL);
@@ -480,7 +443,7 @@ PE_TEST(bad_input)
     ck_assert_int_eq(pe_pool_reduce(pool, mix_range, mix_parts, 2, 1, memory, 8, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_wait(pool, -1), PE_EINVAL);
     ck_assert_ptr_null(job);
-    ck_assert_uint_eq(stats_of(pool).submitted, 0);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 0);
     pe_pool_free(pool);
 }
 
@@ -494,7 +457,7 @@ static int submit_more(const void *arg, size_t bytes, pe_reply *reply)
 
     (void)bytes;
     memcpy(&pool, arg, sizeof pool);
-    job = submit(pool, echo, "inner", 6);
+    job = pool_submit(pool, job_echo, "inner", 6);
     ck_assert_int_eq(pe_worker_index(), 0);
     ck_assert_int_eq(pe_job_result(job, &data, NULL), 0);
     pe_reply_write(reply, data, 6);
@@ -505,7 +468,7 @@ static int submit_more(const void *arg, size_t bytes, pe_reply *reply)
 PE_TEST(job_may_submit_to_its_own_pool)
 {
     pe_pool *pool = inline_pool();
-    pe_job *job = submit(pool, submit_more, &pool, sizeof pool);
+    pe_job *job = pool_submit(pool, submit_more, &pool, sizeof pool);
     const void *data;
     const char *text;
 
@@ -520,7 +483,7 @@ PE_TEST(job_may_submit_to_its_own_pool)
 static int inline_in_worker(const void *arg, size_t bytes, pe_reply *reply)
 {
     pe_pool *pool = inline_pool();
-    pe_job *job = submit(pool, echo, arg, bytes);
+    pe_job *job = pool_submit(pool, job_echo, arg, bytes);
     const void *data;
     size_t got;
 
@@ -540,10 +503,10 @@ PE_TEST(p61_inline_pool_within_a_worker)
 
     options.workers = 1;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    job = submit(pool, inline_in_worker, "deep", 5);
+    job = pool_submit(pool, inline_in_worker, "deep", 5);
     ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
-    ck_assert_uint_eq(status_of(job).kind, PE_RETURNED);
-    ck_assert_int_eq(status_of(job).code, 0);
+    ck_assert_uint_eq(job_status(job).kind, PE_RETURNED);
+    ck_assert_int_eq(job_status(job).code, 0);
     ck_assert_int_eq(pe_job_result(job, &data, NULL), 0);
     ck_assert_str_eq(data, "deep");
     pe_job_free(job);
@@ -560,7 +523,7 @@ static void *submit_hundreds(void *context)
         pe_job *job;
         const void *data;
 
-        if (pe_pool_submit(pool, echo, &number, sizeof number, NULL, &job) != 0)
+        if (pe_pool_submit(pool, job_echo, &number, sizeof number, NULL, &job) != 0)
             return context;
         if (pe_job_result(job, &data, NULL) == 0)
             memcpy(&got, data, sizeof got);
@@ -582,7 +545,7 @@ PE_TEST(threads_share_an_inline_pool)
         pthread_join(threads[i], &wrong);
         ck_assert_ptr_null(wrong);
     }
-    ck_assert_uint_eq(stats_of(pool).returned, 4000);
+    ck_assert_uint_eq(pool_stats(pool).returned, 4000);
     pe_pool_free(pool);
 }
 

@@ -17,6 +17,7 @@
 #include <parexec/error.h>
 #include <parexec/init.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
 
 #define WORKERS 3
@@ -202,19 +203,12 @@ static int answer(const void *arg, size_t arg_bytes, pe_reply *reply)
 PE_TEST(p53_pool_of_an_ended_thread_works)
 {
     pthread_t thread;
-    pe_status status;
-    pe_job *job;
 
     flags = 0;
     ck_assert_int_eq(pthread_create(&thread, NULL, make_pool, NULL), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    for (int i = 0; i < 100; i++) {
-        ck_assert_int_eq(pe_pool_submit(pool, answer, NULL, 0, NULL, &job), 0);
-        ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
-        ck_assert_int_eq(pe_job_status(job, &status), 0);
-        ck_assert_int_eq(status.code, 7);
-        pe_job_free(job);
-    }
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(pool_run(pool, answer, NULL, 0).code, 7);
     pe_pool_free(pool);
 }
 END_TEST
@@ -224,7 +218,6 @@ PE_TEST(p53_keeper_killed_takes_its_workers_and_no_others)
 {
     struct process_worker workers[WORKERS];
     int pidfds[WORKERS], result;
-    pe_status status;
     pe_pool *broken;
     pe_job *job;
 
@@ -244,11 +237,7 @@ PE_TEST(p53_keeper_killed_takes_its_workers_and_no_others)
     ck_assert_int_eq(pe_pool_join(broken, PE_FOREVER), PE_EBROKEN);
     ck_assert_int_eq(pe_pool_submit(broken, answer, NULL, 0, NULL, &job), PE_EBROKEN);
     pe_pool_free(broken);
-    ck_assert_int_eq(pe_pool_submit(pool, answer, NULL, 0, NULL, &job), 0);
-    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
-    ck_assert_int_eq(pe_job_status(job, &status), 0);
-    ck_assert_int_eq(status.code, 7);
-    pe_job_free(job);
+    ck_assert_int_eq(pool_run(pool, answer, NULL, 0).code, 7);
     pe_pool_free(pool);
 }
 END_TEST

@@ -18,36 +18,11 @@
 #include <parexec/error.h>
 #include <parexec/init.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
 
 #define GUARD_MS 10000
 #define QUIET_MS 200
-
-static int echo(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    return pe_reply_write(reply, arg, arg_bytes);
-}
-
-static int wait_until_set(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    _Atomic int *flag = *(_Atomic int *const *)arg;
-
-    (void)arg_bytes;
-    (void)reply;
-    while (!atomic_load(flag))
-        sched_yield();
-    return 7;
-}
-
-static pe_pool *new_pool(uint32_t workers)
-{
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
-    pe_pool *pool;
-
-    options.workers = workers;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    return pool;
-}
 
 /* 1 when readable within the time. */
 typedef int readable_fn(int fd, int timeout_ms);
@@ -109,7 +84,7 @@ static int drain(pe_pool *pool)
 static void run_bursts(readable_fn *readable, uint32_t jobs, uint32_t burst)
 {
     unsigned char *seen = calloc(jobs, 1);
-    pe_pool *pool = new_pool(2);
+    pe_pool *pool = pool_of(2);
     int fd = readable == readable_by_epoll ? watch_by_epoll(pe_pool_fd(pool)) : dup(pe_pool_fd(pool));
     uint32_t submitted = 0, wrong = 0;
     int64_t ended = 0;
@@ -119,7 +94,7 @@ static void run_bursts(readable_fn *readable, uint32_t jobs, uint32_t burst)
 
         for (uint32_t i = 0; i < size && submitted < jobs; i++) {
             pe_job *job;
-            int result = pe_pool_try_submit(pool, echo, &submitted, sizeof submitted, NULL, &job);
+            int result = pe_pool_try_submit(pool, job_echo, &submitted, sizeof submitted, NULL, &job);
 
             if (result == PE_EAGAIN)
                 break;
@@ -163,14 +138,14 @@ static void free_job(pe_job *job, void *count)
 
 PE_TEST(p62_a_poll_handles_256_at_most)
 {
-    pe_pool *pool = new_pool(1);
+    pe_pool *pool = pool_of(1);
     _Atomic int ended = 0;
     int result, told = 0;
 
     for (uint32_t i = 0; i < 1000; i++) {
         pe_job *job;
 
-        ck_assert_int_eq(pe_pool_submit(pool, echo, &i, sizeof i, NULL, &job), 0);
+        ck_assert_int_eq(pe_pool_submit(pool, job_echo, &i, sizeof i, NULL, &job), 0);
         ck_assert_int_eq(pe_job_on_done(job, free_job, (void *)&ended), 0);
     }
     while (told < 1000) {
@@ -189,7 +164,7 @@ END_TEST
 PE_TEST(p62_silent_while_idle_and_while_a_job_runs)
 {
     _Atomic int *flag;
-    pe_pool *pool = new_pool(2);
+    pe_pool *pool = pool_of(2);
     pe_job *job;
     struct process_worker workers[2];
     void *memory;
@@ -198,13 +173,13 @@ PE_TEST(p62_silent_while_idle_and_while_a_job_runs)
     for (int i = 0; i < 2; i++) {
         drain(pool);
         ck_assert_int_eq(readable_by_poll(pe_pool_fd(pool), QUIET_MS), 0);
-        ck_assert_int_eq(pe_pool_submit(pool, echo, &i, sizeof i, NULL, NULL), 0);
+        ck_assert_int_eq(pe_pool_submit(pool, job_echo, &i, sizeof i, NULL, NULL), 0);
         while (drain(pool) == 0)
             ck_assert_int_eq(readable_by_poll(pe_pool_fd(pool), GUARD_MS), 1);
     }
     ck_assert_int_eq(pe_pool_alloc(pool, sizeof *flag, &memory), 0);
     flag = memory;
-    ck_assert_int_eq(pe_pool_submit(pool, wait_until_set, &flag, sizeof flag, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(pool, job_until_set, &flag, sizeof flag, NULL, &job), 0);
     drain(pool);
     ck_assert_int_eq(readable_by_poll(pe_pool_fd(pool), QUIET_MS), 0);
     atomic_store(flag, 1);
@@ -220,7 +195,7 @@ END_TEST
 PE_TEST(p62_descriptor_tells_of_a_broken_pool)
 {
     struct process_worker worker;
-    pe_pool *pool = new_pool(1);
+    pe_pool *pool = pool_of(1);
     int result;
 
     process_workers(pool, 1, &worker);
@@ -236,7 +211,7 @@ END_TEST
 
 PE_TEST(p62_interrupt_wakes_the_loop_once)
 {
-    pe_pool *pool = new_pool(1);
+    pe_pool *pool = pool_of(1);
 
     drain(pool);
     pe_pool_interrupt(pool);
@@ -292,7 +267,7 @@ static void *wait_for_many(void *context)
 /* Loop and waiter take each other's rings; neither may sleep over its own. */
 PE_TEST(p62_loop_and_waiting_thread_lose_nothing)
 {
-    struct waiter waiter = { .pool = new_pool(2) };
+    struct waiter waiter = { .pool = pool_of(2) };
     int64_t longest_ns = 0;
     _Atomic int ended = 0;
     pthread_t thread;
@@ -322,7 +297,7 @@ END_TEST
 /* The loop has no jobs of its own, so no later ring makes up for one that it took from the waiter. */
 PE_TEST(p62_loop_takes_no_ring_of_a_waiting_thread)
 {
-    struct waiter waiter = { .pool = new_pool(2) };
+    struct waiter waiter = { .pool = pool_of(2) };
     pthread_t thread;
 
     ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_many, &waiter), 0);
@@ -347,7 +322,7 @@ static int64_t thread_cpu_ns(void)
 /* A loop that is armed, and then a wait in the same thread: it must sleep. */
 PE_TEST(p73_a_wait_after_poll_sleeps)
 {
-    pe_pool *pool = new_pool(1);
+    pe_pool *pool = pool_of(1);
     _Atomic int *flag;
     int64_t before_ns;
     void *memory;
@@ -355,7 +330,7 @@ PE_TEST(p73_a_wait_after_poll_sleeps)
 
     ck_assert_int_eq(pe_pool_alloc(pool, sizeof *flag, &memory), 0);
     flag = memory;
-    ck_assert_int_eq(pe_pool_submit(pool, wait_until_set, &flag, sizeof flag, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(pool, job_until_set, &flag, sizeof flag, NULL, &job), 0);
     drain(pool);
     before_ns = thread_cpu_ns();
     ck_assert_int_eq(pe_job_wait(job, pe_after(PE_MS(300))), PE_ETIMEDOUT);
@@ -404,7 +379,7 @@ static void assert_all_idle(pe_pool *pool, uint32_t workers, int has_seed)
 
 PE_TEST(p73_idle_pool_runs_nothing)
 {
-    pe_pool *pool = new_pool(4);
+    pe_pool *pool = pool_of(4);
 
     assert_all_idle(pool, 4, 0);
     pe_pool_free(pool);
@@ -413,18 +388,12 @@ END_TEST
 
 PE_TEST(p73_idle_pool_from_the_seed_runs_nothing)
 {
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
     pe_pool *pool;
 
     if (!harness_forks())
         HARNESS_SKIP("pe_init is for the whole life of a process");
-    ck_assert_int_eq(pe_init(NULL), 0);
-    options.workers = 2;
-    options.flags = PE_POOL_FROM_SEED;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    process_pool_free(pool);
-    harness_leaks_mark();
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
+    process_start_seed();
+    pool = pool_with((pe_pool_options){ .workers = 2, .flags = PE_POOL_FROM_SEED });
     assert_all_idle(pool, 2, 1);
     pe_pool_free(pool);
 }

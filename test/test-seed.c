@@ -16,6 +16,7 @@
 #include <parexec/error.h>
 #include <parexec/init.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
 
 #define NEEDS_OWN_PROCESS() \
@@ -34,34 +35,9 @@ static int tell_number(const void *arg, size_t arg_bytes, pe_reply *reply)
     return number;
 }
 
-static pe_pool *new_pool(uint32_t workers, uint32_t flags)
+static pe_pool *seeded_pool(uint32_t workers)
 {
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
-    pe_pool *pool;
-
-    options.workers = workers;
-    options.flags = flags;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    return pool;
-}
-
-static pe_status run(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes)
-{
-    pe_status status;
-    pe_job *job;
-
-    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, NULL, &job), 0);
-    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
-    ck_assert_int_eq(pe_job_status(job, &status), 0);
-    pe_job_free(job);
-    return status;
-}
-
-static void init(void)
-{
-    ck_assert_int_eq(pe_init(NULL), 0);
-    process_pool_free(new_pool(1, PE_POOL_FROM_SEED)); /* the seed runs, under its name */
-    harness_leaks_mark();
+    return pool_with((pe_pool_options){ .workers = workers, .flags = PE_POOL_FROM_SEED });
 }
 
 PE_TEST(p48_seed_workers_see_memory_as_at_init)
@@ -70,13 +46,13 @@ PE_TEST(p48_seed_workers_see_memory_as_at_init)
 
     NEEDS_OWN_PROCESS();
     number = 42;
-    init();
+    process_start_seed();
     number = 43;
-    seeded = new_pool(2, PE_POOL_FROM_SEED);
-    forked = new_pool(2, 0); /* pe_init alone changes no pool's meaning */
+    seeded = seeded_pool(2);
+    forked = pool_of(2); /* pe_init alone changes no pool's meaning */
     for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(run(seeded, tell_number, NULL, 0).code, 42);
-        ck_assert_int_eq(run(forked, tell_number, NULL, 0).code, 43);
+        ck_assert_int_eq(pool_run(seeded, tell_number, NULL, 0).code, 42);
+        ck_assert_int_eq(pool_run(forked, tell_number, NULL, 0).code, 43);
     }
     pe_pool_free(seeded);
     pe_pool_free(forked);
@@ -98,15 +74,15 @@ PE_TEST(p48_seed_replaces_workers)
 
     NEEDS_OWN_PROCESS();
     number = 42;
-    init();
+    process_start_seed();
     number = 43;
-    pool = new_pool(2, PE_POOL_FROM_SEED);
+    pool = seeded_pool(2);
     for (int i = 0; i < 4; i++) {
-        pe_status status = run(pool, crash, NULL, 0);
+        pe_status status = pool_run(pool, crash, NULL, 0);
 
         ck_assert_uint_eq(status.kind, PE_CRASHED);
         ck_assert_int_eq(status.code, SIGKILL);
-        ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, 42);
+        ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, 42);
     }
     ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
     pe_pool_free(pool);
@@ -130,10 +106,10 @@ PE_TEST(p48_seed_maps_private_and_shared_memory)
     pe_pool *pool;
 
     NEEDS_OWN_PROCESS();
-    init();
+    process_start_seed();
     options.context = &one;
     options.context_bytes = sizeof one;
-    pool = new_pool(2, PE_POOL_FROM_SEED);
+    pool = seeded_pool(2);
     for (int i = 0; i < COUNT; i++)
         in[i] = i;
     ck_assert_int_eq(pe_pool_map(pool, add_one, in, sizeof *in, out, sizeof *out, COUNT, &options), 0);
@@ -154,12 +130,12 @@ PE_TEST(p48_seed_makes_several_pools_at_once_and_in_turn)
     pe_pool *pools[6];
 
     NEEDS_OWN_PROCESS();
-    init();
+    process_start_seed();
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 6; i++)
-            pools[i] = new_pool(1, PE_POOL_FROM_SEED);
+            pools[i] = seeded_pool(1);
         for (int i = 0; i < 6; i++)
-            ck_assert_int_eq(run(pools[i], tell_number, NULL, 0).code, 1);
+            ck_assert_int_eq(pool_run(pools[i], tell_number, NULL, 0).code, 1);
         for (int i = round % 2; i < 6; i += 2)
             pe_pool_free(pools[i]);
         for (int i = 1 - round % 2; i < 6; i += 2)
@@ -185,7 +161,7 @@ PE_TEST(p52_seed_hands_kept_descriptors_over_with_their_numbers)
     pe_pool *pool;
 
     NEEDS_OWN_PROCESS();
-    init();
+    process_start_seed();
     for (int i = 0; i < 4; i++) { /* opened after pe_init: the seed has never seen them */
         char name[16], byte = (char)(100 + i);
         int fd = (snprintf(name, sizeof name, "kept-%d", i), memfd_create(name, MFD_CLOEXEC));
@@ -203,39 +179,27 @@ PE_TEST(p52_seed_hands_kept_descriptors_over_with_their_numbers)
     options.keep_fd_count = 2;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(run(pool, tell_byte, &fds[i], sizeof fds[i]).code, i % 2 ? 100 + i : -1);
+        ck_assert_int_eq(pool_run(pool, tell_byte, &fds[i], sizeof fds[i]).code, i % 2 ? 100 + i : -1);
     pe_pool_free(pool);
     for (int i = 0; i < 4; i++)
         close(fds[i]);
 }
 END_TEST
 
-struct listing {
-    int count;
-    char text[2000];
-};
-
-static void list(void *out)
-{
-    struct listing *listing = out;
-
-    listing->count = process_descriptors(listing->text, sizeof listing->text);
-}
-
 PE_TEST(p52_seed_and_its_workers_gather_no_descriptors)
 {
-    static struct listing first, last;
+    static struct process_listing first, last;
     struct process_worker worker;
     char command[100], seed_first[2000] = "", seed_last[2000] = "";
     pe_pool *pool = NULL;
 
     NEEDS_OWN_PROCESS();
-    init();
+    process_start_seed();
     for (int i = 0; i < 20; i++) {
         FILE *listing;
 
-        pool = new_pool(1, PE_POOL_FROM_SEED);
-        process_look(pool, 1, list, i ? &last : &first, sizeof first);
+        pool = seeded_pool(1);
+        process_look(pool, 1, process_list_descriptors, i ? &last : &first, sizeof first);
         process_workers(pool, 1, &worker);
         snprintf(command, sizeof command, "ls /proc/%d/fd", (int)process_parent(worker.keeper));
         listing = popen(command, "re");
@@ -253,9 +217,9 @@ PE_TEST(p48_seed_is_made_once)
     pe_pool *pool;
 
     NEEDS_OWN_PROCESS();
-    init();
+    process_start_seed();
     ck_assert_int_eq(pe_init(NULL), PE_EALREADY);
-    pool = new_pool(1, PE_POOL_FROM_SEED);
+    pool = seeded_pool(1);
     pe_pool_free(pool);
 }
 END_TEST
@@ -272,7 +236,7 @@ PE_TEST(p48_seed_missing_or_misused_is_told)
     ck_assert_int_eq(pe_pool_new(&options, &pool), PE_EINVAL);
     wrong.flags = 1;
     ck_assert_int_eq(pe_init(&wrong), PE_EINVAL);
-    init();
+    process_start_seed();
     options.flags = PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS;
     ck_assert_int_eq(pe_pool_new(&options, &pool), PE_EINVAL);
 }
@@ -288,7 +252,7 @@ PE_TEST(p57_seed_killed_gives_an_error_and_no_sigpipe)
     NEEDS_OWN_PROCESS();
     signal(SIGPIPE, SIG_DFL);
     ck_assert_int_eq(pe_init(NULL), 0);
-    pool = new_pool(1, PE_POOL_FROM_SEED);
+    pool = seeded_pool(1);
     process_workers(pool, 1, &worker);
     seed = process_open(process_parent(worker.keeper));
     ck_assert_int_eq(kill(process_parent(worker.keeper), SIGKILL), 0);
@@ -296,9 +260,10 @@ PE_TEST(p57_seed_killed_gives_an_error_and_no_sigpipe)
     options.workers = 1;
     options.flags = PE_POOL_FROM_SEED;
     ck_assert_int_lt(pe_pool_new(&options, &second), 0);
-    ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, number); /* the keeper does not need it any more */
+    /* The keeper does not need it any more. */
+    ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, number);
     process_pool_free(pool);
-    pe_pool_free(new_pool(1, 0));
+    pe_pool_free(pool_of(1));
     harness_leaks_mark();
 }
 END_TEST
@@ -323,20 +288,20 @@ static void assert_not_loaded(pe_pool *pool, pe_job_fn *job_fn, pe_map_fn *map_f
     ck_assert_int_eq(pe_pool_try_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
     ck_assert_int_eq(pe_pool_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL), PE_ENOTLOADED);
     ck_assert_int_eq(pe_pool_start_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL, &job), PE_ENOTLOADED);
-    ck_assert_int_eq(run(pool, tell_number, NULL, 0).code, number);
+    ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, number);
 }
 
 PE_TEST(p48_function_loaded_after_the_fork_is_found_out)
 {
-    pe_pool *before = new_pool(1, 0), *after;
+    pe_pool *before = pool_of(1), *after;
     pe_job_fn *job_fn;
     pe_map_fn *map_fn;
     void *library = load("late_job", &job_fn);
 
     dlclose(load("late_item", &map_fn)); /* one reference of two */
     assert_not_loaded(before, job_fn, map_fn);
-    after = new_pool(1, 0);
-    ck_assert_int_eq(run(after, job_fn, NULL, 0).code, 7);
+    after = pool_of(1);
+    ck_assert_int_eq(pool_run(after, job_fn, NULL, 0).code, 7);
     ck_assert_int_eq(pe_pool_map(after, map_fn, NULL, 0, NULL, 0, 1, NULL), 0);
     pe_pool_free(before);
     pe_pool_free(after);
@@ -352,10 +317,10 @@ PE_TEST(p48_function_loaded_after_init_is_found_out)
     pe_pool *pool;
 
     NEEDS_OWN_PROCESS();
-    init();
+    process_start_seed();
     library = load("late_job", &job_fn);
     dlclose(load("late_item", &map_fn));
-    pool = new_pool(1, PE_POOL_FROM_SEED); /* made later than the library was loaded, but from the seed */
+    pool = seeded_pool(1); /* made later than the library was loaded, but from the seed */
     assert_not_loaded(pool, job_fn, map_fn);
     pe_pool_free(pool);
     dlclose(library);

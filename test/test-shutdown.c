@@ -23,25 +23,9 @@
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
+#include "harness/pool.h"
+
 #define GUARD_NS PE_SECONDS(25)
-
-static pe_pool *make_workers(uint32_t workers)
-{
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
-    pe_pool *pool = NULL;
-
-    options.workers = workers;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    return pool;
-}
-
-static void *shared_of(pe_pool *pool, size_t bytes)
-{
-    void *memory = NULL;
-
-    ck_assert_int_eq(pe_pool_alloc(pool, bytes, &memory), 0);
-    return memory;
-}
 
 /* What a job shares with the test; its argument is the address. */
 struct note {
@@ -51,12 +35,7 @@ struct note {
 
 static pe_job *submit(pe_pool *pool, pe_job_fn *fn, struct note *note, uint32_t retries)
 {
-    pe_job_options options = PE_JOB_OPTIONS_INIT;
-    pe_job *job = NULL;
-
-    options.retries = retries;
-    ck_assert_int_eq(pe_pool_submit(pool, fn, &note, sizeof note, &options, &job), 0);
-    return job;
+    return pool_submit_retried(pool, fn, &note, sizeof note, retries);
 }
 
 static struct note *begin(const void *arg)
@@ -120,14 +99,6 @@ static void await_begun(struct note *note, uint32_t runs)
     ck_assert_uint_ge(atomic_load(&note->begun), runs);
 }
 
-static pe_status status_of(const pe_job *job)
-{
-    pe_status status;
-
-    ck_assert_int_eq(pe_job_status(job, &status), 0);
-    return status;
-}
-
 /* Ended before: looks at it, and gives the handle back. */
 static void assert_value(pe_job *job)
 {
@@ -135,8 +106,8 @@ static void assert_value(pe_job *job)
     size_t bytes = 0;
     uint32_t value;
 
-    ck_assert_uint_eq(status_of(job).kind, PE_RETURNED);
-    ck_assert_int_eq(status_of(job).code, 0);
+    ck_assert_uint_eq(job_status(job).kind, PE_RETURNED);
+    ck_assert_int_eq(job_status(job).code, 0);
     ck_assert_int_eq(pe_job_result(job, &data, &bytes), 0);
     ck_assert_uint_eq(bytes, sizeof value);
     memcpy(&value, data, sizeof value);
@@ -149,7 +120,7 @@ static void assert_cancelled(pe_job *job)
     const void *data;
     size_t bytes;
 
-    ck_assert_uint_eq(status_of(job).kind, PE_CANCELLED);
+    ck_assert_uint_eq(job_status(job).kind, PE_CANCELLED);
     ck_assert_int_eq(pe_job_result(job, &data, &bytes), PE_ENODATA);
     pe_job_free(job);
 }
@@ -168,7 +139,7 @@ PE_TEST(e01_closed_at_once_with_one_job_a_worker)
         pe_job *jobs[6];
 
         ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-        notes = shared_of(pool, 6 * sizeof *notes);
+        notes = pool_shared(pool, 6 * sizeof *notes);
         for (int i = 0; i < 6; i++)
             jobs[i] = submit(pool, quick, &notes[i], 0);
         ck_assert_int_eq(pe_pool_close(pool), 0);
@@ -184,8 +155,8 @@ PE_TEST(e01_closed_at_once_with_one_job_a_worker)
 
 PE_TEST(e02_closed_without_waiting)
 {
-    pe_pool *pool = make_workers(1);
-    struct note *notes = shared_of(pool, 4 * sizeof *notes);
+    pe_pool *pool = pool_of(1);
+    struct note *notes = pool_shared(pool, 4 * sizeof *notes);
     uint64_t in = 0;
     pe_job *jobs[4];
 
@@ -200,7 +171,7 @@ PE_TEST(e02_closed_without_waiting)
         ck_assert_int_eq(pe_pool_map(pool, (pe_map_fn *)(void (*)(void))quick, &in, 8, &in, 8, 1, NULL),
                          PE_ECLOSED);
     }
-    ck_assert_uint_eq(status_of(jobs[0]).kind, PE_PENDING);
+    ck_assert_uint_eq(job_status(jobs[0]).kind, PE_PENDING);
     atomic_store(&notes[0].go, 1);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pe_pool_join(pool, pe_after(GUARD_NS)), 0);
@@ -219,8 +190,8 @@ PE_TEST(e02_closed_without_waiting)
 PE_TEST(e03_queued_ones_are_cancelled)
 {
     enum { JOBS = 50, WORKERS = 4 };
-    pe_pool *pool = make_workers(WORKERS);
-    struct note *notes = shared_of(pool, JOBS * sizeof *notes);
+    pe_pool *pool = pool_of(WORKERS);
+    struct note *notes = pool_shared(pool, JOBS * sizeof *notes);
     uint32_t cancelled = 0, running = 0;
     pe_job *jobs[JOBS];
     int64_t guard;
@@ -236,7 +207,7 @@ PE_TEST(e03_queued_ones_are_cancelled)
     ck_assert_int_eq(pe_pool_cancel_queued(pool), 0);
     ck_assert_int_eq(pe_pool_close(pool), 0);
     for (int i = 0; i < JOBS; i++) {
-        pe_status status = status_of(jobs[i]);
+        pe_status status = job_status(jobs[i]);
 
         ck_assert_uint_eq(status.kind, notes[i].begun ? PE_PENDING : PE_CANCELLED);
         cancelled += status.kind == PE_CANCELLED;
@@ -262,8 +233,8 @@ PE_TEST(e03_queued_ones_are_cancelled)
 PE_TEST(e04_cancelled_directly_before_close)
 {
     for (int round = 0; round < 60; round++) {
-        pe_pool *pool = make_workers(1);
-        struct note *note = shared_of(pool, sizeof *note);
+        pe_pool *pool = pool_of(1);
+        struct note *note = pool_shared(pool, sizeof *note);
         pe_job *job = submit(pool, round % 2 ? quick : until_cancelled, note, 0);
         int result;
 
@@ -284,8 +255,8 @@ PE_TEST(e04_cancelled_directly_before_close)
 
 PE_TEST(e06_join_in_time_or_not)
 {
-    pe_pool *pool = make_workers(2);
-    struct note *note = shared_of(pool, sizeof *note);
+    pe_pool *pool = pool_of(2);
+    struct note *note = pool_shared(pool, sizeof *note);
     pe_job *job = submit(pool, until_told, note, 0);
     int64_t before = pe_now();
 
@@ -294,7 +265,7 @@ PE_TEST(e06_join_in_time_or_not)
     ck_assert_int_lt(pe_now() - before, PE_SECONDS(5));
     ck_assert_int_eq(pe_pool_join(pool, 0), PE_ETIMEDOUT);
     ck_assert_int_eq(pe_pool_submit(pool, quick, NULL, 0, NULL, NULL), PE_ECLOSED);
-    ck_assert_uint_eq(status_of(job).kind, PE_PENDING);
+    ck_assert_uint_eq(job_status(job).kind, PE_PENDING);
     await_begun(note, 1);
     atomic_store(&note->go, 1);
     ck_assert_int_eq(pe_pool_join(pool, pe_after(GUARD_NS)), 0);
@@ -417,8 +388,8 @@ static long resident_pages(void)
 static void run_rounds(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
-        pe_pool *pool = make_workers(2);
-        struct note *note = shared_of(pool, sizeof *note);
+        pe_pool *pool = pool_of(2);
+        struct note *note = pool_shared(pool, sizeof *note);
         pe_job *job = submit(pool, quick, note, 0);
 
         ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
@@ -453,8 +424,8 @@ PE_TEST_SLOW(e10_a_thousand_pools, 60)
 
 PE_TEST(d05_running_and_queued_are_cancelled)
 {
-    pe_pool *pool = make_workers(1);
-    struct note *notes = shared_of(pool, 5 * sizeof *notes);
+    pe_pool *pool = pool_of(1);
+    struct note *notes = pool_shared(pool, 5 * sizeof *notes);
     pe_job *finished, *jobs[4];
     pe_status status;
 
@@ -471,7 +442,7 @@ PE_TEST(d05_running_and_queued_are_cancelled)
         ck_assert_int_eq(pe_job_cancel(jobs[i]), PE_EALREADY);
         ck_assert_uint_eq(notes[i].begun, i == 0);
     }
-    status = status_of(jobs[0]);
+    status = job_status(jobs[0]);
     ck_assert_int_eq(status.stop_signal, SIGTERM);
     ck_assert_int_eq(status.pid, notes[0].pid);
     for (int i = 0; i < 4; i++)
@@ -490,14 +461,14 @@ static int for_ever_whatever_comes(const void *arg, size_t arg_bytes, pe_reply *
 
 PE_TEST(d05_cancelled_by_force)
 {
-    pe_pool *pool = make_workers(1);
-    struct note *notes = shared_of(pool, 2 * sizeof *notes);
+    pe_pool *pool = pool_of(1);
+    struct note *notes = pool_shared(pool, 2 * sizeof *notes);
     pe_job *job = submit(pool, for_ever_whatever_comes, &notes[0], 0);
 
     await_begun(&notes[0], 1);
     ck_assert_int_eq(pe_job_cancel(job), 0);
     ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
-    ck_assert_int_eq(status_of(job).stop_signal, SIGKILL);
+    ck_assert_int_eq(job_status(job).stop_signal, SIGKILL);
     assert_cancelled(job);
     job = submit(pool, quick, &notes[1], 0);
     ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
@@ -557,7 +528,7 @@ PE_TEST(d05_cancelled_between_two_lives)
     options.worker_init = second_waits_for_term;
     options.worker_context = lives;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    notes = shared_of(pool, 2 * sizeof *notes);
+    notes = pool_shared(pool, 2 * sizeof *notes);
     cancelled = submit(pool, dies_at_first, &notes[0], 1);
     innocent = submit(pool, for_ever, &notes[1], 0);
     while (atomic_load(&lives->starts) < 2 && pe_now() < guard)
@@ -568,7 +539,7 @@ PE_TEST(d05_cancelled_between_two_lives)
     ck_assert_uint_eq(notes[0].begun, 1);
     await_begun(&notes[1], 1);
     ck_assert_uint_eq(lives->starts, 3);
-    ck_assert_uint_eq(status_of(innocent).kind, PE_PENDING);
+    ck_assert_uint_eq(job_status(innocent).kind, PE_PENDING);
     pe_job_free(innocent);
     pe_pool_free(pool);
     munmap(lives, sizeof *lives);
@@ -585,12 +556,12 @@ PE_TEST(d09_flag_is_enough)
     options.workers = 1;
     options.grace_ns = PE_SECONDS(1);
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    notes = shared_of(pool, 2 * sizeof *notes);
+    notes = pool_shared(pool, 2 * sizeof *notes);
     job = submit(pool, until_cancelled, &notes[0], 0);
     await_begun(&notes[0], 1);
     ck_assert_int_eq(pe_job_cancel(job), 0);
     ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
-    ck_assert_int_eq(status_of(job).stop_signal, 0);
+    ck_assert_int_eq(job_status(job).stop_signal, 0);
     assert_value(job);
     job = submit(pool, until_told, &notes[1], 0);
     ck_assert_int_eq(pe_job_wait(job, pe_after(PE_MS(1200))), PE_ETIMEDOUT);

@@ -13,34 +13,8 @@
 
 #include <parexec/error.h>
 
+#include "harness/pool.h"
 #include "harness/process.h"
-
-static pe_pool *new_pool(uint32_t workers, uint64_t queue_jobs)
-{
-    pe_pool_options options = PE_POOL_OPTIONS_INIT;
-    pe_pool *pool;
-
-    options.workers = workers;
-    options.queue_jobs = queue_jobs;
-    ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
-    return pool;
-}
-
-static int echo(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    return pe_reply_write(reply, arg, arg_bytes);
-}
-
-static int wait_until_set(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    _Atomic int *flag = *(_Atomic int *const *)arg;
-
-    (void)arg_bytes;
-    (void)reply;
-    while (!atomic_load(flag))
-        sched_yield();
-    return 7;
-}
 
 /* A job that ends when *ret_flag is set. */
 static pe_job *submit_gate(pe_pool *pool, _Atomic int **ret_flag)
@@ -50,7 +24,7 @@ static pe_job *submit_gate(pe_pool *pool, _Atomic int **ret_flag)
 
     ck_assert_int_eq(pe_pool_alloc(pool, sizeof **ret_flag, &memory), 0);
     *ret_flag = memory;
-    ck_assert_int_eq(pe_pool_submit(pool, wait_until_set, ret_flag, sizeof *ret_flag, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(pool, job_until_set, ret_flag, sizeof *ret_flag, NULL, &job), 0);
     return job;
 }
 
@@ -82,7 +56,7 @@ static void *use_pool(void *pool)
         size_t bytes;
         pe_job *job;
 
-        if (pe_pool_submit(pool, echo, &number, sizeof number, NULL, &job) != 0
+        if (pe_pool_submit(pool, job_echo, &number, sizeof number, NULL, &job) != 0
             || pe_job_wait(job, PE_FOREVER) != 0 || pe_job_result(job, &data, &bytes) != 0
             || memcmp(data, &number, sizeof number) != 0)
             return pool;
@@ -93,7 +67,7 @@ static void *use_pool(void *pool)
 
 PE_TEST(threads_eight_use_one_pool)
 {
-    pe_pool *pool = new_pool(2, 16);
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .queue_jobs = 16 });
     pthread_t threads[8];
     void *failed;
 
@@ -114,7 +88,7 @@ static void *wait_for_job(void *job)
 
 PE_TEST(threads_each_wait_ends_with_its_own_job)
 {
-    pe_pool *pool = new_pool(4, 0);
+    pe_pool *pool = pool_of(4);
     _Atomic int *flags[4];
     pthread_t threads[4];
     pe_job *jobs[4];
@@ -148,7 +122,7 @@ static void *count_interrupts(void *job)
 
 PE_TEST(f01_interrupt_ends_one_wait_of_several)
 {
-    pe_pool *pool = new_pool(1, 0);
+    pe_pool *pool = pool_of(1);
     _Atomic int *flag;
     pe_job *job = submit_gate(pool, &flag);
     pthread_t threads[3];
@@ -201,7 +175,7 @@ PE_TEST(f01_interrupt_from_a_handler_ends_one_wait)
         pid_t host;
         _Atomic int *flag;
     } wish = { getpid(), NULL };
-    pe_pool *pool = new_pool(1, 0);
+    pe_pool *pool = pool_of(1);
     void *memory;
     pe_job *job;
 
@@ -287,12 +261,12 @@ static void wait_inside(pe_job *job, void *context)
 
 PE_TEST(callbacks_that_wait_get_edeadlk)
 {
-    struct calls calls = { .pool = new_pool(2, 0), .thread = pthread_self() };
+    struct calls calls = { .pool = pool_of(2), .thread = pthread_self() };
     _Atomic int *flag;
     pe_job *job;
 
     calls.pending = submit_gate(calls.pool, &flag);
-    ck_assert_int_eq(pe_pool_submit(calls.pool, echo, "x", 1, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(calls.pool, job_echo, "x", 1, NULL, &job), 0);
     ck_assert_int_eq(pe_job_on_done(job, wait_inside, &calls), 0);
     while (calls.count < 2)
         pe_job_wait(calls.pending, pe_after(PE_MS(1)));
@@ -318,18 +292,19 @@ static void fill_queue(pe_job *job, void *context)
     enter_callback(calls);
     do
         calls->answers[0]++;
-    while ((calls->answers[1] = pe_pool_submit(calls->pool, echo, "y", 1, NULL, NULL)) == 0);
+    while ((calls->answers[1] = pe_pool_submit(calls->pool, job_echo, "y", 1, NULL, NULL)) == 0);
     calls->depth--;
 }
 
 PE_TEST(callbacks_that_submit_never_wait)
 {
-    struct calls calls = { .pool = new_pool(2, 4), .thread = pthread_self() };
+    struct calls calls = { .pool = pool_with((pe_pool_options){ .workers = 2, .queue_jobs = 4 }),
+                           .thread = pthread_self() };
     _Atomic int *flags[2];
     pe_job *job, *gates[2];
 
     gates[0] = submit_gate(calls.pool, &flags[0]);
-    ck_assert_int_eq(pe_pool_submit(calls.pool, echo, "x", 1, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(calls.pool, job_echo, "x", 1, NULL, &job), 0);
     ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
     gates[1] = submit_gate(calls.pool, &flags[1]); /* both workers are taken */
     await_running(calls.pool);
@@ -366,10 +341,10 @@ static void let_another_thread_in(pe_job *job, void *context)
 
 PE_TEST(callbacks_hold_no_lock)
 {
-    struct calls calls = { .pool = new_pool(1, 0), .thread = pthread_self(), .answers = { 1, 1 } };
+    struct calls calls = { .pool = pool_of(1), .thread = pthread_self(), .answers = { 1, 1 } };
     pe_job *job;
 
-    ck_assert_int_eq(pe_pool_submit(calls.pool, echo, "x", 1, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(calls.pool, job_echo, "x", 1, NULL, &job), 0);
     ck_assert_int_eq(pe_job_on_done(job, let_another_thread_in, &calls), 0);
     ck_assert_int_eq(pe_pool_wait(calls.pool, PE_FOREVER), 0);
     ck_assert_int_eq(calls.count, 1);
@@ -383,11 +358,11 @@ END_TEST
 /* Each registration is called once, whichever call ends the job. */
 PE_TEST_LOOP(callbacks_run_once_in_every_call_that_may_run_them, 0, 6)
 {
-    struct calls calls = { .pool = new_pool(1, 0), .thread = pthread_self() };
+    struct calls calls = { .pool = pool_of(1), .thread = pthread_self() };
     int in = 2, out = 0;
     pe_job *job;
 
-    ck_assert_int_eq(pe_pool_submit(calls.pool, echo, "x", 1, NULL, &job), 0);
+    ck_assert_int_eq(pe_pool_submit(calls.pool, job_echo, "x", 1, NULL, &job), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(pe_job_on_done(job, count_call, &calls), 0);
     switch (_i) {
@@ -437,14 +412,14 @@ static void *poll_until_all_ran(void *pool)
 
 PE_TEST(callbacks_run_one_at_a_time_whoever_polls)
 {
-    pe_pool *pool = new_pool(2, 0);
+    pe_pool *pool = pool_of(2);
     pthread_t threads[3];
 
     atomic_store(&callbacks_run, 0);
     for (int i = 0; i < 300; i++) {
         pe_job *job;
 
-        ck_assert_int_eq(pe_pool_submit(pool, echo, &i, sizeof i, NULL, &job), 0);
+        ck_assert_int_eq(pe_pool_submit(pool, job_echo, &i, sizeof i, NULL, &job), 0);
         ck_assert_int_eq(pe_job_on_done(job, meet, NULL), 0);
     }
     for (int i = 0; i < 3; i++)
@@ -469,7 +444,7 @@ static int mark(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 PE_TEST(p43_cancelled_queued_job_never_starts)
 {
-    pe_pool *pool = new_pool(1, 0);
+    pe_pool *pool = pool_of(1);
     _Atomic int *flag, *marks;
     pe_job *gate = submit_gate(pool, &flag), *queued;
     pe_status status;
@@ -497,14 +472,14 @@ END_TEST
 
 PE_TEST(p45_close_finish_join_with_deadline)
 {
-    pe_pool *pool = new_pool(1, 0);
+    pe_pool *pool = pool_of(1);
     _Atomic int *flag;
     pe_job *gate = submit_gate(pool, &flag), *later;
     int64_t start_ns;
 
-    ck_assert_int_eq(pe_pool_submit(pool, echo, "x", 1, NULL, &later), 0);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, "x", 1, NULL, &later), 0);
     ck_assert_int_eq(pe_pool_close(pool), 0);
-    ck_assert_int_eq(pe_pool_submit(pool, echo, "x", 1, NULL, NULL), PE_ECLOSED);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, "x", 1, NULL, NULL), PE_ECLOSED);
     ck_assert_int_eq(pe_pool_join(pool, 0), PE_ETIMEDOUT);
     start_ns = pe_now();
     ck_assert_int_eq(pe_pool_join(pool, pe_after(PE_MS(50))), PE_ETIMEDOUT);
@@ -536,7 +511,7 @@ static int ignore_everything(const void *arg, size_t arg_bytes, pe_reply *reply)
 /* kill: 0; free without join: 1. */
 PE_TEST_LOOP(p46_stop_is_bounded_when_sigterm_is_ignored, 0, 2)
 {
-    pe_pool *pool = new_pool(1, 0);
+    pe_pool *pool = pool_of(1);
     _Atomic int *pid;
     void *memory;
     pe_job *job;
@@ -555,7 +530,7 @@ PE_TEST_LOOP(p46_stop_is_bounded_when_sigterm_is_ignored, 0, 2)
     process_await_end(worker);
     if (_i == 0) {
         ck_assert_uint_eq(kind_of(job), PE_CANCELLED);
-        ck_assert_int_eq(pe_pool_submit(pool, echo, "x", 1, NULL, NULL), PE_ECLOSED);
+        ck_assert_int_eq(pe_pool_submit(pool, job_echo, "x", 1, NULL, NULL), PE_ECLOSED);
         ck_assert_int_eq(pe_pool_kill(pool, 0), 0);
         ck_assert_int_eq(pe_pool_join(pool, 0), 0);
         pe_pool_free(pool);

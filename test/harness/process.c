@@ -16,7 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <parexec/init.h>
+
 #include "harness/harness.h"
+#include "harness/pool.h"
 
 #define GUARD_MS 10000
 
@@ -132,6 +135,13 @@ int process_descriptors(char *text, size_t text_bytes)
     return count;
 }
 
+void process_list_descriptors(void *out)
+{
+    struct process_listing *listing = out;
+
+    listing->count = process_descriptors(listing->text, sizeof listing->text);
+}
+
 struct meeting {
     process_look_fn *look;
     _Atomic uint32_t *here;
@@ -186,6 +196,13 @@ void process_pool_free(pe_pool *pool)
     keeper = process_open(worker.keeper);
     pe_pool_free(pool);
     process_await_end(keeper);
+}
+
+void process_start_seed(void)
+{
+    ck_assert_int_eq(pe_init(NULL), 0);
+    process_pool_free(pool_with((pe_pool_options){ .workers = 1, .flags = PE_POOL_FROM_SEED }));
+    harness_leaks_mark();
 }
 
 void *process_shared(size_t bytes)

@@ -35,6 +35,14 @@ int process_is_idle(pid_t pid, int64_t for_ns);
  * well. A line "3 -> target\n" each; returns their number. */
 int process_descriptors(char *text, size_t text_bytes);
 
+struct process_listing {
+    int count;
+    char text[2000];
+};
+
+/* A process_look_fn: the descriptors, into a struct process_listing. */
+void process_list_descriptors(void *out);
+
 struct process_worker {
     pid_t pid, keeper;
 };
@@ -48,6 +56,10 @@ void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out
 
 /* Frees the pool and waits until its keeper has ended, which pe_pool_free does not do to the last instant. */
 void process_pool_free(pe_pool *pool);
+
+/* pe_init, and a pool of the seed that is gone again, so that the seed runs under its name. It lives as long
+ * as the process, and is taken as rightful. */
+void process_start_seed(void);
 
 /* Pages shared with everything forked later, zeroed; given back by munmap of the same size. */
 void *process_shared(size_t bytes);
