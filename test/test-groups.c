@@ -1,6 +1,6 @@
 /*
- * Processes that jobs leave behind, and hosts that adopt orphans: process groups (P47), ends that do not wait for
- * strangers, no zombie of ours in a subreaper.
+ * Processes that jobs leave behind, and hosts that adopt orphans: process groups (P47), ends that do not wait
+ * for strangers, no zombie of ours in a subreaper.
  */
 #include "harness/harness.h"
 #include "harness/process.h"

@@ -1,4 +1,5 @@
-/* Maps that wait for one of the 16 places: they start when one is free, and have an ending when they are given up. */
+/* Maps that wait for one of the 16 places: they start when one is free, and have an ending when they are given
+ * up. */
 #include "harness/harness.h"
 
 #include <stdatomic.h>
@@ -70,7 +71,8 @@ PE_TEST(map_given_up_before_its_place_has_endings)
     options.statuses = statuses;
     options.summary = &summary;
     options.deadline_ns = pe_after(PE_MS(20));
-    ck_assert_int_eq(pe_pool_map(pool, add_one, in, sizeof *in, out, sizeof *out, ITEMS, &options), PE_ETIMEDOUT);
+    ck_assert_int_eq(pe_pool_map(pool, add_one, in, sizeof *in, out, sizeof *out, ITEMS, &options),
+                     PE_ETIMEDOUT);
     ck_assert_uint_eq(summary.cancelled, ITEMS);
     for (int i = 0; i < ITEMS; i++) {
         ck_assert_uint_eq(statuses[i].kind, PE_CANCELLED);
