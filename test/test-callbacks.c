@@ -4,6 +4,8 @@
 
 #include <parexec.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "harness/gate.h"
 #include "harness/items.h"
@@ -95,6 +97,103 @@ PE_TEST(on_done_runs_at_the_latest_in_free)
     }
 }
 
+/* ---- two threads ---- */
+
+/* One thread is inside a callback for as long as the test says, while another one makes a second one due. */
+struct pair {
+    pe_pool *pool;
+    _Atomic uint32_t inside, leave; /* the first callback */
+    _Atomic uint32_t others;        /* how often the second one ran */
+};
+
+static void stay_inside(pe_job *job, void *context)
+{
+    struct pair *pair = context;
+
+    (void)job;
+    word_set(&pair->inside, 1);
+    word_await(&pair->leave, 1);
+}
+
+static void run_beside(pe_job *job, void *context)
+{
+    struct pair *pair = context;
+
+    (void)job;
+    atomic_fetch_add(&pair->others, 1);
+}
+
+static void *wait_for_pool(void *context)
+{
+    struct pair *pair = context;
+
+    return pe_pool_wait(pair->pool, PE_FOREVER) == 0 ? NULL : pair;
+}
+
+PE_TEST(never_two_at_a_time_though_another_thread_waits)
+{
+    struct pair pair = { .pool = pool_of(1) };
+    pe_job *first = pool_submit(pair.pool, job_nothing, NULL, 0), *second;
+    pthread_t thread;
+    void *failed;
+
+    ck_assert_int_eq(pe_job_on_done(first, stay_inside, &pair), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_pool, &pair), 0);
+    word_await(&pair.inside, 1);
+    second = pool_submit(pair.pool, job_nothing, NULL, 0);
+    ck_assert_int_eq(pe_job_on_done(second, run_beside, &pair), 0);
+    ck_assert_int_eq(pe_job_wait(second, PE_FOREVER), 0); /* so it is due, and these calls may run it */
+    ck_assert_int_eq(pe_job_wait_any(&second, 1, PE_FOREVER, NULL), 0);
+    ck_assert_int_eq(pe_pool_wait(pair.pool, PE_FOREVER), 0);
+    ck_assert_int_ge(pe_pool_poll(pair.pool), 0);
+    ck_assert_uint_eq(atomic_load(&pair.others), 0);
+    word_set(&pair.leave, 1);
+    ck_assert_int_eq(pthread_join(thread, &failed), 0);
+    ck_assert_ptr_null(failed);
+    ck_assert_int_ge(pe_pool_poll(pair.pool), 0);
+    ck_assert_uint_eq(atomic_load(&pair.others), 1);
+    pe_job_free(first);
+    pe_job_free(second);
+    pool_end(pair.pool);
+}
+
+/* ---- callbacks that bring about more ---- */
+
+static void register_again(pe_job *job, void *context)
+{
+    ++*(uint64_t *)context;
+    ck_assert_int_eq(pe_job_on_done(job, register_again, context), 0);
+}
+
+/* Ended by pe_pool_kill, or by pe_pool_free alone. */
+PE_TEST_LOOP(registered_again_for_ever_holds_up_no_call, 0, 2)
+{
+    pe_pool *pool = pool_of(2);
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *job = pool_submit(pool, job_nothing, NULL, 0), *running = gate_submit(pool, gate_pass, gate);
+    uint64_t calls = 0, before;
+
+    ck_assert_int_eq(pe_job_on_done(job, register_again, &calls), 0);
+    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
+    ck_assert_int_eq(pe_pool_wait(pool, pe_after(PE_MS(20))), PE_ETIMEDOUT);
+    ck_assert_int_eq(pe_job_wait(running, pe_after(PE_MS(20))), PE_ETIMEDOUT);
+    before = calls;
+    ck_assert_uint_ge(before, 1);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_ge(pe_pool_poll(pool), 0);
+    ck_assert_uint_ge(calls, before + 10); /* each call runs those that were due when it began */
+    word_set(&gate->open, 1);
+    job_assert_ended(running, PE_RETURNED, 0);
+    ck_assert_int_eq(pe_pool_wait(pool, PE_FOREVER), 0);
+    if (_i == 0)
+        ck_assert_int_eq(pe_pool_kill(pool, PE_NOW), 0);
+    pe_pool_free(pool);
+    before = calls;
+    pe_job_free(running);
+    pe_job_free(job);
+    ck_assert_uint_eq(calls, before);
+}
+
 struct scene {
     pe_pool *pool;
     pe_job *first, *queued, *spare, *added;
@@ -131,8 +230,8 @@ static void do_everything(pe_job *job, void *context)
     pe_job_cancel(scene->queued);
     pe_job_free(scene->spare);
     pe_job_free(job);
-    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER),
-                     0); /* it has ended, and its memory is there until we return */
+    /* It has ended, and its memory is there until we return. */
+    ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
     scene->refused += pe_job_wait(scene->added, PE_FOREVER) == PE_EDEADLK;
     scene->refused += pe_pool_wait(pool, PE_FOREVER) == PE_EDEADLK;
     scene->refused += pe_pool_join(pool, PE_FOREVER) == PE_EDEADLK;

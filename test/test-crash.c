@@ -19,6 +19,7 @@
 #include <parexec/pool.h>
 
 #include "harness/death.h"
+#include "harness/gate.h"
 #include "harness/items.h"
 #include "harness/pool.h"
 #include "harness/process.h"
@@ -203,6 +204,31 @@ PE_TEST(b11_death_after_the_return)
 }
 
 /* ---- features ---- */
+
+/* One worker dies beside another that is busy, with more in the queue: that one job is all it costs. */
+PE_TEST(p22_crash_fails_only_the_job_that_ran)
+{
+    enum { QUEUED = 20 };
+    pe_pool *pool = pool_of(2);
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *busy = gate_submit(pool, gate_pass, gate), *dying, *queued[QUEUED];
+
+    word_await(&gate->arrived, 1);
+    dying = pool_submit(pool, job_dies, NULL, 0);
+    for (uint64_t i = 0; i < QUEUED; i++)
+        queued[i] = pool_submit(pool, job_double, &i, sizeof i);
+    job_assert_ended(dying, PE_CRASHED, SIGKILL);
+    for (uint64_t i = 0; i < QUEUED; i++) /* by the replacement: the other one is still at the gate */
+        job_assert_reply(queued[i], &(uint64_t){ 2 * i }, sizeof i);
+    word_set(&gate->open, 1);
+    job_assert_ended(busy, PE_RETURNED, 0);
+    ck_assert_uint_eq(job_number(busy), 1);
+    ck_assert_uint_eq(pool_stats(pool).crashed, 1);
+    ck_assert_uint_eq(pool_stats(pool).returned, QUEUED + 1);
+    pe_job_free(dying);
+    pe_job_free(busy);
+    pool_end(pool);
+}
 
 /* A host that sleeps on the descriptor alone, with no time of its own, is woken. */
 PE_TEST(p23_crash_wakes_the_descriptor)
