@@ -239,7 +239,8 @@ PE_EXPORT int pe_job_cancel(pe_job *job);
  * fn        the function, see pe_done_fn.
  * context   handed to it; may be NULL.
  * Returns: 0.
- * Errors: PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free. PE_EFORKED.
+ * Errors: PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free.
+ *         PE_EFORKED.
  * Ownership: the context stays the caller's. The registration keeps the job's memory, not its result, so the
  *         handle may be freed before.
  * Threads: any, callbacks too. Child: no. Since: 0.1
@@ -279,8 +280,8 @@ PE_EXPORT int pe_reply_write(pe_reply *reply, const void *data, size_t bytes);
  *
  * bytes   0 and above.
  * Returns: the start of the room, whose bytes are arbitrary. The first one of a job is aligned for any type
- *          that fits into it, later ones follow without a gap. It is valid until the next write or reserve, which may move the
- *          whole reply, and no longer than the job runs.
+ *          that fits into it, later ones follow without a gap. It is valid until the next write or
+ *          reserve, which may move the whole reply, and no longer than the job runs.
  * Errors: NULL: reply NULL, or no room, as for pe_reply_write.
  * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1
  */

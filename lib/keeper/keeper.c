@@ -1,8 +1,9 @@
 /*
  * keeper.c - the keeper's loop: wait for the host, for children and for due times; nothing else.
  *
- * One thread, no user code, no malloc (it may be the fork of a threaded host), every signal blocked for good: SIGCHLD
- * and SIGCONT arrive by descriptor. It ends when the host ends, when it was told to, or when the pool cannot go on.
+ * One thread, no user code, no malloc (it may be the fork of a threaded host), every signal blocked for good:
+ * SIGCHLD and SIGCONT arrive by descriptor. It ends when the host ends, when it was told to, or when the pool
+ * cannot go on.
  */
 #include "keeper/keeper.h"
 
@@ -108,7 +109,8 @@ static int open_signals(void)
     return pe__base_fd_raise(signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
-/* True: this process was stopped and goes on; what it could not do in time is not to be held against anybody. */
+/* True: this process was stopped and goes on; what it could not do in time is not to be held against
+ * anybody. */
 static bool drain_signals(const struct pe__keeper *keeper)
 {
     struct signalfd_siginfo info;

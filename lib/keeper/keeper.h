@@ -16,8 +16,8 @@ struct pe__keeper_start {
     struct pe__shared shared;
     int control;    /* the keeper's end of the socket */
     int host_bell;  /* eventfd that wakes the host */
-    int alive;      /* write end of a pipe that keeper and workers only hold: its end of file tells that all are gone */
-    int host_pidfd; /* -1 where the kernel has none: then the socket's end of file alone tells the host's death */
+    int alive;      /* write end of a pipe that only keeper and workers hold: its end of file: all are gone */
+    int host_pidfd; /* -1 where the kernel has none: then only the socket's end of file tells the host's death */
     bool may_keep_fds; /* PE_POOL_KEEP_FDS: close nothing but `close_fds` */
     int close_fds[2];  /* the host's ends, -1 where there is none */
 };
@@ -68,10 +68,12 @@ struct pe__keeper {
 /* The whole life of a keeper, as a pe__spawn_fn over a struct pe__keeper_start. */
 noreturn void pe__keeper_run(struct pe__keeper_start *start);
 
-/* workers.c: what workers ignore, unless they keep the host's dispositions; the keeper sets it for all of them. */
+/* workers.c: what workers ignore, unless they keep the host's dispositions; the keeper sets it for all of
+ * them. */
 void pe__keeper_worker_signals(sigset_t *ret_ignored);
 
-/* workers.c: forks one worker: sets pid or, when fork fails, settles what the number holds and sets a later due time. */
+/* workers.c: forks one worker: sets pid or, when fork fails, settles what the number holds and sets a
+ * later due time. */
 void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index);
 
 /* reap.c: takes the ends of all dead children and settles what they held. */
@@ -80,7 +82,8 @@ void pe__keeper_reap(struct pe__keeper *keeper);
 /* reap.c: ends the record that a number holds although no process will run it. */
 void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index);
 
-/* stop.c: a job is to be stopped; the next step of all stops that are due; when the next one will be (or INT64_MAX). */
+/* stop.c: a job is to be stopped; the next step of all stops that are due; when the next one will be (or
+ * INT64_MAX). */
 void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *message);
 void pe__keeper_stop_due(struct pe__keeper *keeper, int64_t now_ns);
 int64_t pe__keeper_next_stop(const struct pe__keeper *keeper);

@@ -1,13 +1,14 @@
 /*
  * reap.c - whose record a dead worker held, and how that ends.
  *
- * A worker's death is settled in this order: write the ending, then swap the record's word to its final phase, then ring
- * everybody. A record that is to be retried never goes back to the queue, whose head has passed it: it stays RUNNING
- * under the dead worker's number, and the number's next process runs it first. A ticket always does so, minus the item
- * that was running; only where no process can be had is it ended as crashed, and the host queues a new one for its lane.
+ * A worker's death is settled in this order: write the ending, then swap the record's word to its final
+ * phase, then ring everybody. A record that is to be retried never goes back to the queue, whose head has
+ * passed it: it stays RUNNING under the dead worker's number, and the number's next process runs it first. A
+ * ticket always does so, minus the item that was running; only where no process can be had is it ended as
+ * crashed, and the host queues a new one for its lane.
  *
- * What is read from shared memory here decides about this pool only; indices are checked all the same, since a keeper that
- * fails breaks the pool.
+ * What is read from shared memory here decides about this pool only; indices are checked all the same, since
+ * a keeper that fails breaks the pool.
  */
 #include "keeper/keeper.h"
 
@@ -29,7 +30,8 @@ static bool holds(const struct pe__keeper *keeper, uint32_t record, uint32_t ind
     return pe__record_is_held(word) && pe__record_owner(word) == index;
 }
 
-/* The hint is stored before every claim; where it does not fit, it may have been overwritten, so look at all. */
+/* The hint is stored before every claim; where it does not fit, it may have been overwritten, so look at
+ * all. */
 static uint32_t held_record(const struct pe__keeper *keeper, uint32_t index)
 {
     uint32_t records = keeper->shared->geometry.records;
@@ -50,7 +52,8 @@ static void ending_of(int status, uint32_t *ret_kind, int32_t *ret_code)
 }
 
 /* Writes the ending of a record and swaps its word from what it is held in. */
-static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index, enum pe__record_phase phase)
+static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index,
+                       enum pe__record_phase phase)
 {
     struct pe__kept *kept = &keeper->kept[index];
     struct pe__record *record = &keeper->shared->records[record_index];
@@ -94,8 +97,8 @@ static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t recor
 }
 
 /*
- * An item died for the first time and the one before it in the same hand returned: since the death before, then, for
- * the hand's owner runs it in order. Hands are counted as ended only as a whole.
+ * An item died for the first time and the one before it in the same hand returned: since the death before,
+ * then, for the hand's owner runs it in order. Hands are counted as ended only as a whole.
  */
 static bool follows_success(const struct pe__map *map, const struct pe__lane *lane, uint64_t item)
 {
@@ -234,7 +237,8 @@ static void count_replacement(struct pe__keeper *keeper, bool recycled)
         atomic_fetch_add_explicit(recycled ? &counts->recycled : &counts->restarts, 1, memory_order_relaxed);
 }
 
-/* Left by its own will: only between jobs, or between two items of a ticket that the next life goes on with. */
+/* Left by its own will: only between jobs, or between two items of a ticket that the next life goes on
+ * with. */
 static bool has_retired(const struct pe__keeper *keeper, uint32_t life, int status, uint32_t record)
 {
     return life == PE__SLOT_RETIRING && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&

@@ -1,10 +1,10 @@
 /*
  * seed.c - the seed process and what the host knows about it.
  *
- * The request for a keeper is one packet: the geometry and place of the mapping, with the descriptors attached (the
- * memory file, the keeper's ends, and the descriptors that workers keep, which get their old numbers back). Everything else
- * the keeper reads from the mapping. The seed itself runs no user code, holds no descriptor of the host but 0 to 2
- * and the socket, and ends with the host.
+ * The request for a keeper is one packet: the geometry and place of the mapping, with the descriptors
+ * attached (the memory file, the keeper's ends, and the descriptors that workers keep, which get their old
+ * numbers back). Everything else the keeper reads from the mapping. The seed itself runs no user code, holds
+ * no descriptor of the host but 0 to 2 and the socket, and ends with the host.
  */
 #include "keeper/seed.h"
 
@@ -86,7 +86,8 @@ static ssize_t receive_request(int socket, struct request *request, int *fds, si
     return got;
 }
 
-/* The descriptors that workers keep get the numbers they have in the host; ours must be out of their way first. */
+/* The descriptors that workers keep get the numbers they have in the host; ours must be out of their way
+ * first. */
 static bool restore_numbers(const struct pe__shared *shared, int *fds, size_t own, size_t count)
 {
     int highest = 2;

@@ -1,9 +1,9 @@
 /*
  * seed.h - a process forked early, at pe_init, from which keepers of later pools are forked.
  *
- * Its memory is that of the host at pe_init, before threads came. The host reserved a range of addresses just before, so
- * the mapping of a later pool can lie at the same address in the host, the seed's keepers and their workers.
- * All functions here are called in the host, from any thread.
+ * Its memory is that of the host at pe_init, before threads came. The host reserved a range of addresses just
+ * before, so the mapping of a later pool can lie at the same address in the host, the seed's keepers and
+ * their workers. All functions here are called in the host, from any thread.
  */
 #ifndef PE__KEEPER_SEED_H
 #define PE__KEEPER_SEED_H

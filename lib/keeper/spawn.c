@@ -1,24 +1,24 @@
 /*
  * spawn.c - fork without becoming a parent.
  *
- * A short-lived helper process forks the wanted one and leaves, so that the wanted one is inherited by init. Two
- * things are unusual about the helper:
+ * A short-lived helper process forks the wanted one and leaves, so that the wanted one is inherited by init.
+ * Two things are unusual about the helper:
  *
- *  - It is made by clone with no exit signal, so the host gets no SIGCHLD for it, a host that reaps everything cannot take
- *    it away, and SIGCHLD being ignored does not matter: only a wait with __WALL sees it.
- *  - It shares the host's memory (as vfork does, the calling thread waits until it has left). So the fork that counts is
- *    libc's own fork() over the memory of the whole host: libc and its at-fork handlers take malloc's locks first, and
+ *  - It is made by clone with no exit signal, so the host gets no SIGCHLD for it, a host that reaps everything
+ *    (short of __WALL) cannot take it away, and SIGCHLD being ignored does not matter: only a wait with __WALL sees it.
+ *  - It shares the host's memory (as vfork does, the calling thread waits until it has left). So the fork that counts
+ *    is libc's own fork() over the memory of the whole host: libc and its at-fork handlers take malloc's locks first, and
  *    page tables are copied once instead of twice.
  *
- * The helper's stack lies inside the caller's frame. The wanted process goes on from there, deep in a copy of the
- * caller's own stack, with its usual limit and guard page. clone marks the end of the stack for unwinders, so no exception
- * thrown in the new process can reach a handler of the host.
+ * The helper's stack lies inside the caller's frame. The wanted process goes on from there, deep in a copy of
+ * the caller's own stack, with its usual limit and guard page. clone marks the end of the stack for
+ * unwinders, so no exception thrown in the new process can reach a handler of the host.
  *
- * The kernel forgets a restartable-sequence area in a process that shares memory, and so in what that forks: libc would
- * go on reading the CPU number that stood there at the fork. The new process registers it again.
+ * The kernel forgets a restartable-sequence area in a process that shares memory, and so in what that forks:
+ * libc would go on reading the CPU number that stood there at the fork. The new process registers it again.
  *
- * All signals are blocked meanwhile: a handler of the host must run neither in the helper, where it would change the
- * host's memory, nor in the new process.
+ * All signals are blocked meanwhile: a handler of the host must run neither in the helper, where it would
+ * change the host's memory, nor in the new process.
  */
 #include "keeper/spawn.h"
 

@@ -2,8 +2,9 @@
  * stop.c - stopping jobs that run: the flag, then SIGTERM, then SIGKILL.
  *
  * The flag comes before STOPPING, so a job that returns in time keeps its worker. Signals come only after the
- * record's word was swapped from RUNNING(w) to STOPPING(w): from then on the worker cannot complete the record nor claim another
- * one, so no signal ever hits an innocent job. The final phase is written by reap.c once the worker is reaped.
+ * record's word was swapped from RUNNING(w) to STOPPING(w): from then on the worker cannot complete the
+ * record nor claim another one, so no signal ever hits an innocent job. The final phase is written by reap.c
+ * once the worker is reaped.
  */
 #include "keeper/keeper.h"
 

@@ -1,9 +1,9 @@
 /*
  * workers.c - forks the process of one worker number.
  *
- * The slot is made ready before the fork, so that a child that dies at its first instruction is seen as one that never
- * served. A fork that fails leaves the number empty for a while; what it still held is settled at once, because nobody
- * knows when a process can be had again.
+ * The slot is made ready before the fork, so that a child that dies at its first instruction is seen as one
+ * that never served. A fork that fails leaves the number empty for a while; what it still held is settled at
+ * once, because nobody knows when a process can be had again.
  */
 #include "keeper/keeper.h"
 

@@ -1,9 +1,9 @@
 /*
  * collect.c - takes over what workers and the keeper have ended.
  *
- * A record's word is read once; it means something only if its sequence and owner fit the host's own book. Lengths and
- * block numbers are copied once, checked, and used only then. Anything that cannot be is the work of a
- * scribbler and breaks the pool: the host never acts on it.
+ * A record's word is read once; it means something only if its sequence and owner fit the host's own book.
+ * Lengths and block numbers are copied once, checked, and used only then. Anything that cannot be is the work
+ * of a scribbler and breaks the pool: the host never acts on it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -216,7 +216,8 @@ static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry,
 {
     uint32_t phase = pe__record_phase(word);
     return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&
-           (phase != PE__RECORD_STOPPING || entry->stop_asked) && pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
+           (phase != PE__RECORD_STOPPING || entry->stop_asked) &&
+           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
 }
 
 static bool is_waiting(const pe_pool *pool, uint32_t record)
@@ -257,7 +258,8 @@ void pe__pool_collect_record(pe_pool *pool, uint32_t record)
     collect(pool, record);
 }
 
-/* The line of the next record to be collected comes over from the worker's cache while this one is taken over. */
+/* The line of the next record to be collected comes over from the worker's cache while this one is taken
+ * over. */
 static void expect(const pe_pool *pool, const struct pe__base_list *link)
 {
     if (link->next != &pool->busy)
@@ -289,7 +291,8 @@ uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
     return count;
 }
 
-/* A record that waits although a later one was claimed is one that no worker will find: a scribbler made it so. */
+/* A record that waits although a later one was claimed is one that no worker will find: a scribbler made
+ * it so. */
 void pe__pool_check_order(pe_pool *pool)
 {
     struct pe__base_list *first = NULL;

@@ -1,13 +1,14 @@
 /*
  * doubt.c - a waiting host asks itself once a second whether what it sees can be.
  *
- * A single record may run for days, so no record proves anything by itself. Some things never are in a sound pool, at no instant:
- * a worker that holds two records; one that holds a record and has announced sleep; announcements of workers that
- * there are not; a record that waits while a worker that was rung has looked at the queue and gone to sleep again. Any of them
- * is the work of a scribbler, after which jobs may never end: it breaks the pool.
+ * A single record may run for days, so no record proves anything by itself. Some things never are in a sound
+ * pool, at no instant: a worker that holds two records; one that holds a record and has announced sleep;
+ * announcements of workers that there are not; a record that waits while a worker that was rung has looked at
+ * the queue and gone to sleep again. Any of them is the work of a scribbler, after which jobs may never end:
+ * it breaks the pool.
  *
- * What is seen at one time is read at several: a word that is the same before and after something else was read has
- * been so all the time between, since no use of a record has the word of another one.
+ * What is seen at one time is read at several: a word that is the same before and after something else was
+ * read has been so all the time between, since no use of a record has the word of another one.
  *
  * While something waits everybody is rung too, in case an announcement was overwritten.
  */
@@ -48,7 +49,8 @@ static bool names_nobody(const pe_pool *pool)
     return false;
 }
 
-/* Sleeps or holds another record, although it holds this one. `held`: the record seen with each worker so far. */
+/* Sleeps or holds another record, although it holds this one. `held`: the record seen with each worker so
+ * far. */
 static bool cannot_hold(const pe_pool *pool, uint32_t record, uint32_t *held)
 {
     uint64_t word = word_of(pool, record);
@@ -82,7 +84,8 @@ static uint32_t oldest_waiting(const pe_pool *pool)
     return NONE;
 }
 
-/* Rings all. True: somebody slept when all were rung for this record the last time, and sleeps again without having taken it. */
+/* Rings all. True: somebody slept when all were rung for this record the last time, and sleeps again
+ * without having taken it. */
 static bool is_passed_over(pe_pool *pool, uint32_t record)
 {
     struct pe__doubt *doubt = &pool->doubt;

@@ -1,8 +1,8 @@
 /*
  * inline.c - PE_POOL_INLINE: jobs and maps run in the calling thread, inside the call that starts them.
  *
- * For debugging, and where there is nothing to be gained from processes: no isolation, no limits, worker index 0. The
- * mutex is released while a function of the user runs, so several threads may use one such pool.
+ * For debugging, and where there is nothing to be gained from processes: no isolation, no limits, worker
+ * index 0. The mutex is released while a function of the user runs, so several threads may use one such pool.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /*
  * job.c - job handles: their ends, callbacks, results.
  *
- * A job ends once, under the mutex (pe__job_end). Its callbacks then move to the pool's queue and run later, without the
- * mutex, one at a time for the whole pool: never inside the call that registered them, never inside one another.
+ * A job ends once, under the mutex (pe__job_end). Its callbacks then move to the pool's queue and run later,
+ * without the mutex, one at a time for the whole pool: never inside the call that registered them, never
+ * inside one another.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /*
  * loaded.h - which code was mapped when the workers' memory was copied.
  *
- * A function of a library that was loaded later does not exist in the workers. The executable segments of all loaded
- * objects are noted before the fork; a function in none of them, but in one now, came later.
+ * A function of a library that was loaded later does not exist in the workers. The executable segments of all
+ * loaded objects are noted before the fork; a function in none of them, but in one now, came later.
  */
 #ifndef PE__POOL_LOADED_H
 #define PE__POOL_LOADED_H

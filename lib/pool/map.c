@@ -1,10 +1,11 @@
 /*
  * map.c - a map from its call to its last ticket.
  *
- * The host lays out one block of the heap for the map (context, item states, inputs and outputs that are not shared already,
- * details, texts), deals the items out to lanes, and queues one ticket for each lane. From then on the workers share
- * the items among themselves (shared/lane.h). The map has ended when all its tickets have; a ticket that could not be
- * inherited, because no process was to be had, is queued again for the same lane.
+ * The host lays out one block of the heap for the map (context, item states, inputs and outputs that are not
+ * shared already, details, texts), deals the items out to lanes, and queues one ticket for each lane. From
+ * then on the workers share the items among themselves (shared/lane.h). The map has ended when all its
+ * tickets have; a ticket that could not be inherited, because no process was to be had, is queued again for
+ * the same lane.
  */
 #include "pool/map.h"
 
@@ -49,7 +50,8 @@ static int check_map(const pe_pool *pool, struct pe__map_job *wanted, const pe_m
     if (pool == NULL || wanted->fn == NULL || overflows(count, wanted->in_bytes) ||
         overflows(count, wanted->out_bytes) || overflows(count, sizeof(pe_status)))
         return PE_EINVAL;
-    bool lacks_in = wanted->in == NULL && wanted->in_bytes > 0, lacks_out = wanted->out == NULL && wanted->out_bytes > 0;
+    bool lacks_in = wanted->in == NULL && wanted->in_bytes > 0;
+    bool lacks_out = wanted->out == NULL && wanted->out_bytes > 0;
     if (count > 0 && (lacks_in || lacks_out))
         return PE_EINVAL;
     return pe__map_check_options(options, &wanted->options);
@@ -227,6 +229,11 @@ void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t wo
         pe__map_finish(pool, job, PE_CANCELLED);
 }
 
+static uint32_t kind_of(int result)
+{
+    return result == PE_ECANCELED ? PE_CANCELLED : result == PE_EBROKEN ? PE_LOST : PE_RETURNED;
+}
+
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
 {
     struct pe__map_job *map = job->map;
@@ -241,7 +248,7 @@ void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
     job->status.worker = -1;
     job->status.attempts = 1;
     job->status.run = map->summary.wall_ns;
-    job->status.kind = map->result == PE_ECANCELED ? PE_CANCELLED : map->result == PE_EBROKEN ? PE_LOST : PE_RETURNED;
+    job->status.kind = kind_of(map->result);
     job->status.code = map->result == PE_EITEMS ? PE_EITEMS : 0;
     pe__job_end(pool, job);
 }

@@ -42,7 +42,8 @@ struct pe__map_job {
     uint32_t records[]; /* of each lane's ticket, PE__SLOT_NO_RECORD once that has ended */
 };
 
-/* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
+/* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still
+ * open. */
 pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest);
 
 /* outcome.c: takes one item's outcome into the books; for maps that ran inline. */

@@ -8,7 +8,8 @@
 #include "keeper/seed.h"
 #include "pool/pool.h"
 
-#define KNOWN_FLAGS                                                                                              \
+#define NOT_FROM_SEED (PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)
+#define KNOWN_FLAGS \
     (PE_POOL_INLINE | PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS | PE_POOL_GROUPS)
 #define QUEUE_JOBS_DEFAULT 4096
 #define QUEUE_JOBS_MAX (UINT64_C(1) << 20)
@@ -40,7 +41,9 @@ static bool is_valid(const pe_pool_options *options)
         return false;
     if (options->queue_jobs > QUEUE_JOBS_MAX || options->grace_ns < PE_NOW || options->idle_ns < 0)
         return false;
-    if (from_seed && ((options->flags & (PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)) != 0 || options->keep_fd_count > PE__SEED_KEEP_FDS_MAX))
+    if (from_seed && (options->flags & NOT_FROM_SEED) != 0)
+        return false;
+    if (from_seed && options->keep_fd_count > PE__SEED_KEEP_FDS_MAX)
         return false;
     return has_valid_fds(options);
 }

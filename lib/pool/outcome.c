@@ -1,8 +1,8 @@
 /*
  * outcome.c - what became of a map's items.
  *
- * States and details are read once from shared memory; what cannot be is taken as lost. Results are copied in runs
- * of items that returned 0, so an element whose item failed keeps what the caller had there.
+ * States and details are read once from shared memory; what cannot be is taken as lost. Results are copied in
+ * runs of items that returned 0, so an element whose item failed keeps what the caller had there.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * pool.c - a pool's birth and end, and the door that every public call goes through.
  *
- * What is made is undone in reverse order by one function that accepts a half-built pool, so the failure paths of
- * pe_pool_new and pe_pool_free are the same code.
+ * What is made is undone in reverse order by one function that accepts a half-built pool, so the failure
+ * paths of pe_pool_new and pe_pool_free are the same code.
  */
 #include "pool/pool.h"
 

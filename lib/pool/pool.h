@@ -1,13 +1,14 @@
 /*
  * pool.h - the host's side of a pool: its private book.
  *
- * Everything the host relies on is here, in its own memory: which records are busy with which job, what was pushed into which
- * ring slot, which blocks are held. Shared memory is only asked, and every answer is checked against this book.
+ * Everything the host relies on is here, in its own memory: which records are busy with which job, what was
+ * pushed into which ring slot, which blocks are held. Shared memory is only asked, and every answer is
+ * checked against this book.
  *
- * Locking: one mutex guards all fields of the pool and of its jobs, but for those marked otherwise. Nobody sleeps, and no function of
- * the user runs, while it is held. Of several waiting threads one is the leader: it alone reads the descriptors, and
- * wakes the others through `changed` when it has collected. Reference counts keep the pool's memory until the last job
- * handle is gone.
+ * Locking: one mutex guards all fields of the pool and of its jobs, but for those marked otherwise. Nobody
+ * sleeps, and no function of the user runs, while it is held. Of several waiting threads one is the leader:
+ * it alone reads the descriptors, and wakes the others through `changed` when it has collected. Reference
+ * counts keep the pool's memory until the last job handle is gone.
  */
 #ifndef PE__POOL_POOL_H
 #define PE__POOL_POOL_H
@@ -162,7 +163,8 @@ struct pe_pool {
 
 /* Where jobs go: processes, or the caller itself. */
 struct pe__backend {
-    /* Accepts `job` (whose fields are set); called and returns with the mutex held. `may_wait`: else PE_EAGAIN. */
+    /* Accepts `job` (whose fields are set); called and returns with the mutex held. `may_wait`: else
+     * PE_EAGAIN. */
     int (*submit)(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries, bool may_wait,
                   int64_t deadline_ns);
     /* Starts the map of `job`. */
@@ -210,15 +212,17 @@ void pe__pool_look_at_claims(pe_pool *pool);
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind); /* no worker has it or will have it */
 void pe__pool_settle_rest(pe_pool *pool, uint32_t kind); /* no process is left: what has not ended ends as `kind` */
 
-/* doubt.c: breaks the pool when workers and records are in a state that cannot be; does something once a second at most. */
+/* doubt.c: breaks the pool when workers and records are in a state that cannot be; does something once a
+ * second at most. */
 void pe__pool_doubt(pe_pool *pool);
 
-/* job.c: a job is live from begin to end; unref never destroys the pool, whose own reference is the caller's. */
+/* job.c: a job is live from begin to end; unref never destroys the pool, whose own reference is the
+ * caller's. */
 void pe__job_begin(pe_pool *pool, pe_job *job);
 void pe__job_end(pe_pool *pool, pe_job *job);
 void pe__job_unref(pe_pool *pool, pe_job *job);
 void pe__job_run_callbacks(pe_pool *pool);
-void pe__job_drop_callbacks(pe_pool *pool); /* the pool ends: what its last callbacks have registered is not called */
+void pe__job_drop_callbacks(pe_pool *pool); /* the pool ends: those left are not called */
 void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback);
 void pe__job_forget_callbacks(pe_job *job);
@@ -241,7 +245,8 @@ void pe__pool_glance(pe_pool *pool, uint32_t record);
 /* A target: the record that was pushed last, when everything is waited for. */
 uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
 
-/* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */
+/* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex
+ * held. */
 int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
 void pe__pool_hear_keeper(pe_pool *pool);
 void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
@@ -264,7 +269,8 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret_optio
 int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
 int pe__map_item_text(const pe_job *job, uint64_t item, const char **ret_text, size_t *ret_bytes);
 
-/* progress.c: calls due progress functions without the mutex; when the next one is due, INT64_MAX for none. */
+/* progress.c: calls due progress functions without the mutex; when the next one is due, INT64_MAX for
+ * none. */
 void pe__pool_report_progress(pe_pool *pool);
 int64_t pe__pool_progress_due(const pe_pool *pool);
 

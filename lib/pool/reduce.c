@@ -1,10 +1,10 @@
 /*
  * reduce.c - a fold over a range of integers with the same result for any number of workers.
  *
- * The range is cut into blocks whose borders follow from the range alone. Each block is folded, in a worker, into its own copy
- * of the neutral element; the parts are combined in the calling thread in the order of the blocks, whenever they
- * arrive. A group of blocks is one job, submitted in order, and only so many are in flight at once, so waiting parts
- * are bounded. A retried job starts from fresh copies.
+ * The range is cut into blocks whose borders follow from the range alone. Each block is folded, in a worker,
+ * into its own copy of the neutral element; the parts are combined in the calling thread in the order of the
+ * blocks, whenever they arrive. A group of blocks is one job, submitted in order, and only so many are in
+ * flight at once, so waiting parts are bounded. A retried job starts from fresh copies.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * start.c - a pool's descriptors, its keeper, and the wait for the first worker.
  *
- * All descriptors are made close-on-exec and at or above 3, so that a host that runs with 0 to 2 closed does not find
- * ours there. The keeper's ends are closed in the host as soon as it is forked.
+ * All descriptors are made close-on-exec and at or above 3, so that a host that runs with 0 to 2 closed does
+ * not find ours there. The keeper's ends are closed in the host as soon as it is forked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -158,7 +158,8 @@ static int fork_keeper(pe_pool *pool, const struct far_ends *far)
     return pool->from_seed ? pe__seed_fork_keeper(&start) : pe__keeper_spawn(run_keeper, &start);
 }
 
-/* The number could be another process's by now, unless the keeper lives on after the descriptor was opened. */
+/* The number could be another process's by now, unless the keeper lives on after the descriptor was
+ * opened. */
 static void open_keeper_pidfd(pe_pool *pool, pid_t keeper)
 {
     struct pollfd alive = { .fd = pool->alive };

@@ -1,5 +1,6 @@
 /*
- * stop.c - how pools and jobs are made to end: close, join, cancel, kill, and what is done when the keeper is gone.
+ * stop.c - how pools and jobs are made to end: close, join, cancel, kill, and what is done when the keeper is
+ * gone.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,9 +23,9 @@ bool pe__pool_has_processes(const pe_pool *pool)
 }
 
 /*
- * Nobody is to write to shared memory any more. A keeper that ends in order says so; one that was killed takes its
- * workers with it, and the end of file on a pipe that only they hold tells when (not at once, where a process that a
- * job has left behind holds it too).
+ * Nobody is to write to shared memory any more. A keeper that ends in order says so; one that was killed
+ * takes its workers with it, and the end of file on a pipe that only they hold tells when (not at once, where
+ * a process that a job has left behind holds it too).
  */
 static void await_all_dead(const pe_pool *pool)
 {
@@ -33,8 +34,8 @@ static void await_all_dead(const pe_pool *pool)
 }
 
 /*
- * The keeper's descriptors are closed a little before it has ended. In a host that adopts orphans (the first process
- * of a container, a subreaper) it is the host's child by now.
+ * The keeper's descriptors are closed a little before it has ended. In a host that adopts orphans (the first
+ * process of a container, a subreaper) it is the host's child by now.
  */
 static void reap_keeper(const pe_pool *pool)
 {

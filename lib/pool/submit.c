@@ -1,14 +1,16 @@
 /*
  * submit.c - a job's way into the queue.
  *
- * When must a push ring? Let `awake` be the workers that serve and have not announced sleep. Each holds one record at most and
- * looks at the queue before it announces. While no more records are in flight (the new one included) than workers are
- * awake, at least one of them is free to find it, so no ring is needed; otherwise a sleeper, if there is one, is rung.
- * Claims go in ring order, hence a record is never left behind by an awake worker that took a later one. A worker that
- * dies leaves `present` first, and then the keeper rings everybody.
+ * When must a push ring? Let `awake` be the workers that serve and have not announced sleep. Each holds one
+ * record at most and looks at the queue before it announces. While no more records are in flight (the new one
+ * included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise
+ * a sleeper, if there is one, is rung. Claims go in ring order, hence a record is never left behind by an
+ * awake worker that took a later one. A worker that dies leaves `present` first, and then the keeper rings
+ * everybody.
  *
- * Of the tickets of a map that its caller waits for, only the first is judged at once; the others when the map has not ended
- * after a glance (pool/map.c). A tiny map is over by then, done by the workers that were awake.
+ * Of the tickets of a map that its caller waits for, only the first is judged at once; the others when the
+ * map has not ended after a glance (pool/map.c). A tiny map is over by then, done by the workers that were
+ * awake.
  *
  * The host's store of the tail and its load of the announcements are sequentially consistent: see bell.h.
  */
@@ -20,7 +22,8 @@
 #include "base/cpu_relax.h"
 #include "pool/pool.h"
 
-/* With more records in flight than this, finished ones are collected on the way, so that few are touched in turn. */
+/* With more records in flight than this, finished ones are collected on the way, so that few are touched
+ * in turn. */
 #define COLLECT_FROM 64
 #define COLLECT_EACH 2
 #define LOOKS_BEFORE_RING 16
@@ -101,7 +104,8 @@ static uint32_t count_awake(const struct pe__shared *shared)
     return awake;
 }
 
-/* More records are in flight than workers are awake. What has ended is collected first: it is not in flight. */
+/* More records are in flight than workers are awake. What has ended is collected first: it is not in
+ * flight. */
 static bool lacks_workers(pe_pool *pool)
 {
     uint32_t awake = count_awake(&pool->shared);
@@ -153,7 +157,8 @@ static bool has_room(pe_pool *pool, void *unused)
            pe__pool_has_slots(pool, 1 + TICKET_SLOTS(pool));
 }
 
-/* Waking up for every claim would cost more than it brings: wait for room for many, unless that takes long. */
+/* Waking up for every claim would cost more than it brings: wait for room for many, unless that takes
+ * long. */
 static bool has_room_for_many(pe_pool *pool, void *patience_ns)
 {
     if (!has_room(pool, NULL))

@@ -1,9 +1,10 @@
 /*
- * wait.c - how a thread of the host waits: collect, spin a little, announce, look again, sleep on the descriptors.
+ * wait.c - how a thread of the host waits: collect, spin a little, announce, look again, sleep on the
+ * descriptors.
  *
- * The mutex is released for the spin and for the sleep. One waiter leads; the others wait for it to collect. A
- * leader that has what it wants hands over by waking them all. Signals end a sleep, never a wait; pe_pool_interrupt does
- * by a flag that is taken back once, by the wait that returns PE_EINTR.
+ * The mutex is released for the spin and for the sleep. One waiter leads; the others wait for it to collect.
+ * A leader that has what it wants hands over by waking them all. Signals end a sleep, never a wait;
+ * pe_pool_interrupt does by a flag that is taken back once, by the wait that returns PE_EINTR.
  */
 #include <errno.h>
 #include <poll.h>
@@ -150,7 +151,8 @@ static int64_t earliest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Without the mutex: sleeps until a ring, a word of the keeper, its end, or the time. False: the time was up. */
+/* Without the mutex: sleeps until a ring, a word of the keeper, its end, or the time. False: the time was
+ * up. */
 static bool sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
 {
     struct pollfd watched[4] = { { .fd = pool->bell, .events = POLLIN },

@@ -1,27 +1,30 @@
 /*
  * bell.h - sleeping and waking across processes.
  *
- * Workers sleep on a futex in their slot; the host sleeps on a descriptor (an eventfd), so that it can also be
- * watched by somebody's event loop. A bell is rung only when the sleeping side has announced that it sleeps:
+ * Workers sleep on a futex in their slot; the host sleeps on a descriptor (an eventfd), so that it can also
+ * be watched by somebody's event loop. A bell is rung only when the sleeping side has announced that it
+ * sleeps:
  *
- *     worker: set the own bit in `sleepers`;   look again at the queue and the stop flag;   sleep unless the bell has been rung
- *     host:   push a job;                      look at `sleepers`;                          clear a bit, ring that worker
+ *     worker: set the own bit in `sleepers`;  look again at queue and stop flag;  sleep, unless the bell was rung
+ *     host:   push a job;                     look at `sleepers`;                 clear a bit, ring that worker
  *
- *     host:   set `host_waits`;                look again at the records;                   sleep on the descriptor
- *     worker: swap a record's word;            look at `host_waits`;                        set it to 0, write the descriptor
+ *     host:   set `host_waits`;               look again at the records;          sleep on the descriptor
+ *     worker: swap a record's word;           look at `host_waits`;               set it to 0, write the descriptor
  *
- * The host also says which record it waits for, so that it is not woken for each of many that end before (PE__BELL_ANY: for
- * whichever comes first), and whether it waits for its end or for its claim.
+ * The host also says which record it waits for, so that it is not woken for each of many that end before
+ * (PE__BELL_ANY: for whichever comes first), and whether it waits for its end or for its claim.
  *
- * Each side writes, then looks at what the other side wrote: with both in sequentially consistent order at least one
- * of them sees the other, so no wake-up is lost. (Anything weaker lets both look too early.) The order of a worker's own sleep
- * is kept by the futex: the bell's count is read before the announcement, and the kernel compares it again.
+ * Each side writes, then looks at what the other side wrote: with both in sequentially consistent order at
+ * least one of them sees the other, so no wake-up is lost. (Anything weaker lets both look too early.) The
+ * order of a worker's own sleep is kept by the futex: the bell's count is read before the announcement, and
+ * the kernel compares it again.
  *
- * A ringer may die between clearing an announcement and ringing. After settling any death the keeper therefore rings
- * every bell, announced or not; all sleepers accept spurious rings. Bits of a dead worker are cleared by the keeper when it
- * reaps it. `present` has a bit for each worker that serves: present and not asleep means it will look at the queue before
- * it sleeps, so the host need not ring while there are no more jobs in flight than such workers (pool/submit.c argues it).
- * `spinning` bounds the number of workers that spin before they sleep; a wrong bit there costs time only.
+ * A ringer may die between clearing an announcement and ringing. After settling any death the keeper
+ * therefore rings every bell, announced or not; all sleepers accept spurious rings. Bits of a dead worker are
+ * cleared by the keeper when it reaps it. `present` has a bit for each worker that serves: present and not
+ * asleep means it will look at the queue before it sleeps, so the host need not ring while there are no more
+ * jobs in flight than such workers (pool/submit.c argues it). `spinning` bounds the number of workers that
+ * spin before they sleep; a wrong bit there costs time only.
  */
 #ifndef PE__SHARED_BELL_H
 #define PE__SHARED_BELL_H
@@ -67,7 +70,8 @@ static inline uint64_t pe__bell_bit(uint32_t worker)
 /* Rings one worker's bell; wakes it if it sleeps on it. Never blocks. */
 void pe__bell_ring_worker(struct pe__slot *slot);
 
-/* Sleeps until the bell no longer counts `seen`, a signal handler ran, or (timeout_ns >= 0) the time is over. */
+/* Sleeps until the bell no longer counts `seen`, a signal handler ran, or (timeout_ns >= 0) the time is
+ * over. */
 void pe__bell_sleep(struct pe__slot *slot, uint32_t seen, int64_t timeout_ns);
 
 /* Clears the announcement of one sleeper, if there is any, and rings it. */

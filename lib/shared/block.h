@@ -1,18 +1,20 @@
 /*
  * block.h - memory for replies that do not fit into a record.
  *
- * A reply is made by a worker while the host may be busy elsewhere, so workers take blocks by themselves: every
- * block has one 64-bit word, 0 when it is free, else the ring entry {sequence:40, record:24} of the job that holds it
- * (sequences start at 1), moved by compare-and-swap. Taking a block and naming its job are the same instruction, so a worker killed between any two instructions leaves a word that
- * says whose the block was; the keeper gives back all blocks that name the record it settles. The host frees a
- * block when it has taken the reply over; it keeps its own private list of blocks it holds, and two results that
- * claim the same block break the pool.
+ * A reply is made by a worker while the host may be busy elsewhere, so workers take blocks by themselves:
+ * every block has one 64-bit word, 0 when it is free, else the ring entry {sequence:40, record:24} of the job
+ * that holds it (sequences start at 1), moved by compare-and-swap. Taking a block and naming its job are the
+ * same instruction, so a worker killed between any two instructions leaves a word that says whose the block
+ * was; the keeper gives back all blocks that name the record it settles. The host frees a block when it has
+ * taken the reply over; it keeps its own private list of blocks it holds, and two results that claim the same
+ * block break the pool.
  *
- * Sizes go up by factors of four from 4 KiB; a class has as many blocks as fit into the reply range (at most 2,048).
- * The ranges of the classes are only reserved: a page costs memory once it has been touched.
+ * Sizes go up by factors of four from 4 KiB; a class has as many blocks as fit into the reply range (at most
+ * 2,048). The ranges of the classes are only reserved: a page costs memory once it has been touched.
  *
  * Orders. Taking is an acquire swap that pairs with the release store by which the host or the keeper frees:
- * whatever the previous holder did to the bytes is over. The bytes reach the host by the claim word's swap to DONE.
+ * whatever the previous holder did to the bytes is over. The bytes reach the host by the claim word's swap to
+ * DONE.
  */
 #ifndef PE__SHARED_BLOCK_H
 #define PE__SHARED_BLOCK_H

@@ -22,7 +22,8 @@
 
 #ifdef SANITIZED
 
-/* What was forbidden last. A mapping ends by allowing these, since its whole range has more marks than can be written. */
+/* What was forbidden last. A mapping ends by allowing these, since its whole range has more marks than can
+ * be written. */
 #define REMEMBERED 8192
 
 static struct {

@@ -1,9 +1,11 @@
 /*
- * fence.h - what the tests' library lays around shared memory to catch a stray access; nothing at all in others.
+ * fence.h - what the tests' library lays around shared memory to catch a stray access; nothing at all in
+ * others.
  *
- * With PE__TEST_HOOKS every part of a mapping ends where a page ends, and no access is allowed to the pages before and
- * behind it. Blocks that belong to nobody are filled with a pattern, and under the address sanitizer the host that reads or
- * writes one of them is caught. Workers and the keeper have their own copies of the sanitizer's marks, from before any block was used.
+ * With PE__TEST_HOOKS every part of a mapping ends where a page ends, and no access is allowed to the pages
+ * before and behind it. Blocks that belong to nobody are filled with a pattern, and under the address
+ * sanitizer the host that reads or writes one of them is caught. Workers and the keeper have their own copies
+ * of the sanitizer's marks, from before any block was used.
  */
 #ifndef PE__SHARED_FENCE_H
 #define PE__SHARED_FENCE_H

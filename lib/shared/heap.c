@@ -676,7 +676,8 @@ static const struct pe__shared_extent *extent_at(const struct pe__shared_heap *h
 
 /* ---- the interface ---- */
 
-/* Large and mostly untouched for ever. Straight from the system, because calloc would clear memory that it recycles. */
+/* Large and mostly untouched for ever. Straight from the system, because calloc would clear memory that it
+ * recycles. */
 static void *new_pages(size_t bytes)
 {
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -1,10 +1,10 @@
 /*
  * lane.h - maps in shared memory: a lane of items for each ticket, and the taking and stealing of items.
  *
- * A map's items are grouped into units (one item each, unless there are more than 2^24). Each of its lanes starts with an
- * equal share of the units in one word {first:24, last:24, thief:16}. The lane's owner is the worker that holds the
- * lane's ticket record: ownership of a lane is ownership of that record, so a death, a retry and an inheritance are
- * those of the record.
+ * A map's items are grouped into units (one item each, unless there are more than 2^24). Each of its lanes
+ * starts with an equal share of the units in one word {first:24, last:24, thief:16}. The lane's owner is the
+ * worker that holds the lane's ticket record: ownership of a lane is ownership of that record, so a death, a
+ * retry and an inheritance are those of the record.
  *
  * Who writes:
  *     range      owner: takes from the front, publishes a stolen half into its own empty range
@@ -15,29 +15,33 @@
  *                worker it has reaped, or leaves it RETRIED, which counts as open
  *     detail[i]  whoever moves state[i] to DETAILED or RETRIED, before that; not valid in the other states
  *
- * Taking: hand = {f, f + c} is stored before the swap of the range from {f, l} to {f + c, l}. The hand is taken
- * exactly if the range's first equals the hand's last: only the owner moves first, and first and last of any range
- * only ever move towards each other, so no non-empty word comes back.
+ * Taking: hand = {f, f + c} is stored before the swap of the range from {f, l} to {f + c, l}. The hand is
+ * taken exactly if the range's first equals the hand's last: only the owner moves first, and first and last
+ * of any range only ever move towards each other, so no non-empty word comes back.
  *
- * Stealing the back half of a victim {f, l}: (1) store the intent {victim, middle, last, own empty word}; (2) swap the
- * victim to {f, middle, thief}; (3) swap the own range from the stored empty one to {middle + 1, last}; (4) hand =
- * {middle, middle + 1}; (5) take the name out of the victim's word; (6) clear the intent; run. Nobody else robs a
- * named word, its owner may go on taking. Every steal takes one unit for good, so two idle workers cannot pass one to and fro.
- * An owner may run empty and steal while its own word is named: (3) leaves the name as it finds it, for it is what tells
- * the named thief's next life that its steal happened, and does not mind that the name goes meanwhile.
+ * Stealing the back half of a victim {f, l}: (1) store the intent {victim, middle, last, own empty word}; (2)
+ * swap the victim to {f, middle, thief}; (3) swap the own range from the stored empty one to {middle + 1,
+ * last}; (4) hand = {middle, middle + 1}; (5) take the name out of the victim's word; (6) clear the intent;
+ * run. Nobody else robs a named word, its owner may go on taking. Every steal takes one unit for good, so two
+ * idle workers cannot pass one to and fro. An owner may run empty and steal while its own word is named: (3)
+ * leaves the name as it finds it, for it is what tells the named thief's next life that its steal happened,
+ * and does not mind that the name goes meanwhile.
  *
- * Recovery (pe__lane_recover, first act of every owner, so also of the next after a death): if an intent stands, the steal
- * happened exactly if the victim's word names this lane; then do (3) to (6) again, each of which changes nothing when it was
- * done before; otherwise drop the intent. Then a hand that is not taken is void, and of one that is taken the open items remain.
+ * Recovery (pe__lane_recover, first act of every owner, so also of the next after a death): if an intent
+ * stands, the steal happened exactly if the victim's word names this lane; then do (3) to (6) again, each of
+ * which changes nothing when it was done before; otherwise drop the intent. Then a hand that is not taken is
+ * void, and of one that is taken the open items remain.
  *
- * Blame: `running` = i + 1 is stored before item i's function is called. An item is charged with a death exactly if running
- * names it and it is still open: one that was closed has ended, one that was only in hand never began.
+ * Blame: `running` = i + 1 is stored before item i's function is called. An item is charged with a death
+ * exactly if running names it and it is still open: one that was closed has ended, one that was only in hand
+ * never began.
  *
- * Orders. Swaps of ranges are acquire-release, though the words carry all they publish: what an owner writes for the keeper
- * or the next owner (hand, running, intent, state, detail) is read only after the writer was reaped, which orders everything; but
- * those stores must not sink below the swap that they announce nor rise above it, hence release stores in front and
- * swaps that are both. state[i] is stored with release after the item's output, for a progress reader and for the host, which
- * reads outputs after the tickets' final words anyway.
+ * Orders. Swaps of ranges are acquire-release, though the words carry all they publish: what an owner writes
+ * for the keeper or the next owner (hand, running, intent, state, detail) is read only after the writer was
+ * reaped, which orders everything; but those stores must not sink below the swap that they announce nor rise
+ * above it, hence release stores in front and swaps that are both. state[i] is stored with release after the
+ * item's output, for a progress reader and for the host, which reads outputs after the tickets' final words
+ * anyway.
  */
 #ifndef PE__SHARED_LANE_H
 #define PE__SHARED_LANE_H

@@ -6,13 +6,13 @@
  *     config, tail, map descriptors, ring      written by the host alone; workers map these pages read-only
  *     slots, bells, lanes, records, ...        written as the heads of their files say
  *     reply blocks                             written by the workers that took them
- *     heap                                     arguments, map inputs and outputs, pe_pool_alloc; bookkeeping in the host
+ *     heap                                     arguments, maps' arrays, pe_pool_alloc; bookkeeping in the host
  *
- * The range is reserved, not committed: pages appear when they are touched. Where the system refuses the wished size
- * (a limit on address space, strict overcommit) smaller ones are tried.
+ * The range is reserved, not committed: pages appear when they are touched. Where the system refuses the
+ * wished size (a limit on address space, strict overcommit) smaller ones are tried.
  *
- * The view (struct pe__shared) is private memory of each process: pointers and sizes in it are believed, values behind
- * the pointers are not.
+ * The view (struct pe__shared) is private memory of each process: pointers and sizes in it are believed,
+ * values behind the pointers are not.
  */
 #ifndef PE__SHARED_MAPPING_H
 #define PE__SHARED_MAPPING_H
@@ -105,10 +105,12 @@ struct pe__shared {
 /* Lays the parts out for a geometry, relative to base NULL; `ret->bytes` tells the total. */
 void pe__mapping_plan(struct pe__shared *ret, const struct pe__geometry *geometry);
 
-/* Reserves and maps anonymous memory, trying smaller budgets where the wished ones are refused. 0 or an error. */
+/* Reserves and maps anonymous memory, trying smaller budgets where the wished ones are refused. 0 or an
+ * error. */
 int pe__mapping_new(struct pe__shared *ret, const struct pe__geometry *geometry);
 
-/* The same, as a memory file over the reserved range [at, at + at_bytes); the view's memfd is to be sent to the seed. */
+/* The same, as a memory file over the reserved range [at, at + at_bytes); the view's memfd is to be sent
+ * to the seed. */
 int pe__mapping_new_at(struct pe__shared *ret, const struct pe__geometry *geometry, void *at, size_t at_bytes);
 
 /* Maps another process's memory file at the same address, over a range that was reserved there. */

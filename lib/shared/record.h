@@ -1,8 +1,9 @@
 /*
  * record.h - the job record and its claim word.
  *
- * A record is in exactly one phase, told by one 64-bit word {sequence:40, owner:16, phase:8} that is only ever
- * moved by compare-and-swap of the whole word (but for the host, which alone touches a record that is FREE or final):
+ * A record is in exactly one phase, told by one 64-bit word {sequence:40, owner:16, phase:8} that is only
+ * ever moved by compare-and-swap of the whole word (but for the host, which alone touches a record that is
+ * FREE or final):
  *
  *     FREE -> QUEUED                                  host, once everything else in the record is written
  *     QUEUED -> RUNNING(owner)                        worker: the claim; ownership is the same instruction
@@ -20,15 +21,16 @@
  *     cancel            the host, any time; a flag that only ever goes from 0 to 1 between QUEUED and FREE
  *     attempts          the keeper, between the reaping of one owner and the fork of the next
  *
- * Orders. Every swap is at least acquire-release: the release half publishes the fields written before it, the
- * acquire half of the next party's swap (or the host's acquire load of a final phase) makes them visible. The
- * claim and the completion are sequentially consistent, since both are followed by a look at an announcement
- * (see bell.h) that must not move in front of them.
+ * Orders. Every swap is at least acquire-release: the release half publishes the fields written before it,
+ * the acquire half of the next party's swap (or the host's acquire load of a final phase) makes them visible.
+ * The claim and the completion are sequentially consistent, since both are followed by a look at an
+ * announcement (see bell.h) that must not move in front of them.
  *
- * A death before the claim's swap leaves QUEUED: somebody else claims. A death after it leaves RUNNING(owner), with
- * the result fields in any state: the keeper overwrites the ending and nobody reads the rest. A death after the
- * completion's swap leaves a whole result. The keeper finds what a dead worker held by its slot's hint, which is
- * stored before the claim, and by a scan of all words where the hint does not fit.
+ * A death before the claim's swap leaves QUEUED: somebody else claims. A death after it leaves
+ * RUNNING(owner), with the result fields in any state: the keeper overwrites the ending and nobody reads the
+ * rest. A death after the completion's swap leaves a whole result. The keeper finds what a dead worker held
+ * by its slot's hint, which is stored before the claim, and by a scan of all words where the hint does not
+ * fit.
  */
 #ifndef PE__SHARED_RECORD_H
 #define PE__SHARED_RECORD_H
@@ -62,7 +64,7 @@ enum pe__record_phase {
 /* A small job touches the first line only; it travels to the worker and back once. */
 struct pe__record {
     _Atomic uint64_t word;
-    pe_job_fn *fn;        /* host; NULL: a ticket, which serves lane `lane` of map `map` until the map has no items left */
+    pe_job_fn *fn;        /* host; NULL: a ticket, which serves lane `lane` of map `map` to the map's end */
     uint64_t start_ticks; /* worker */
     uint64_t end_ticks;   /* ending */
     uint16_t arg_short;   /* host: bytes of the argument, or FAR */

@@ -1,8 +1,8 @@
 /*
  * slot.h - what each worker number shares with the host and the keeper.
  *
- * The first line is written by the worker that lives in the slot (the keeper clears it between two lives), the second
- * holds its bell, rung by anybody.
+ * The first line is written by the worker that lives in the slot (the keeper clears it between two lives),
+ * the second holds its bell, rung by anybody.
  */
 #ifndef PE__SHARED_SLOT_H
 #define PE__SHARED_SLOT_H

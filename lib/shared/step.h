@@ -1,9 +1,10 @@
 /*
  * step.h - places between two steps of the protocols, where a test may have the process killed.
  *
- * PE__STEP(name) stands wherever a worker's death must do no harm, which is everywhere. It is nothing at all unless the library
- * was built with PE__TEST_HOOKS, as one of the libraries that the tests link is. There it kills the calling process
- * when the page that the test shares with it says so. The names are listed in the order of a worker's life.
+ * PE__STEP(name) stands wherever a worker's death must do no harm, which is everywhere. It is nothing at all
+ * unless the library was built with PE__TEST_HOOKS, as one of the libraries that the tests link is. There it
+ * kills the calling process when the page that the test shares with it says so. The names are listed in the
+ * order of a worker's life.
  */
 #ifndef PE__SHARED_STEP_H
 #define PE__SHARED_STEP_H

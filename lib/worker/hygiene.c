@@ -1,9 +1,9 @@
 /*
  * hygiene.c - a clean process out of a copy of somebody else's.
  *
- * Everything here runs in a single-threaded child whose parent may have had many threads; until the worker's first
- * user function only async-signal-safe calls are made, apart from stdio's own buffers, whose locks libc makes anew in a
- * forked child.
+ * Everything here runs in a single-threaded child whose parent may have had many threads; until the worker's
+ * first user function only async-signal-safe calls are made, apart from stdio's own buffers, whose locks libc
+ * makes anew in a forked child.
  */
 #include "worker/hygiene.h"
 
@@ -61,7 +61,8 @@ static void leave_at_once(int status, void *unused)
 
 void pe__worker_guard_exit(void)
 {
-    /* Handlers run last in, first out: those of the function come before this one, those of the host never. */
+    /* Handlers run last in, first out: those of the function come before this one, those of the host
+     * never. */
     on_exit(leave_at_once, NULL);
     at_quick_exit(leave_quickly);
 }

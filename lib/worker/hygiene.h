@@ -11,13 +11,15 @@
 /* Ask the kernel to kill this process with its parent `parent`. False: the parent is gone already. */
 bool pe__worker_die_with(pid_t parent);
 
-/* Every disposition to its default, but for those in `ignored`; nothing pending is kept, the mask is left alone. */
+/* Every disposition to its default, but for those in `ignored`; nothing pending is kept, the mask is left
+ * alone. */
 void pe__worker_reset_signals(const sigset_t *ignored);
 
 /* Text the host left in stdio's buffers is the host's: drop it. */
 void pe__worker_drop_stdio(void);
 
-/* Whether a stream's buffer holds text. Asked after every item, so a look into the buffer is worth more than a call. */
+/* Whether a stream's buffer holds text. Asked after every item, so a look into the buffer is worth more
+ * than a call. */
 static inline bool pe__worker_has_pending(FILE *stream)
 {
 #ifdef __GLIBC__

@@ -2,11 +2,11 @@
  * idle.c - how a worker waits: a short spin while a CPU is to spare, then a sleep that costs nothing.
  *
  * Waking a sleeper across cores takes two orders of magnitude longer than a spin that succeeds, so a worker
- * spins for a bounded time first. No more workers do so at once than there are CPUs beyond the host's own; the
- * others give the CPU away a few times and sleep. With a single CPU for all, one worker gives it away and the
- * others sleep at once. A spinner that finds itself on the CPU where the host waits moves: the scheduler may leave
- * two processes that yield to each other on one CPU for seconds. A spin that ends in sleep halves the next one, a
- * successful one restores it.
+ * spins for a bounded time first. No more workers do so at once than there are CPUs beyond the host's own;
+ * the others give the CPU away a few times and sleep. With a single CPU for all, one worker gives it away and
+ * the others sleep at once. A spinner that finds itself on the CPU where the host waits moves: the scheduler
+ * may leave two processes that yield to each other on one CPU for seconds. A spin that ends in sleep halves
+ * the next one, a successful one restores it.
  */
 #include <sched.h>
 
@@ -74,7 +74,8 @@ static void make_way(struct pe__worker *worker)
         sched_yield();
 }
 
-/* After a few rounds in vain the CPU is offered each time: whoever is to bring the news may be waiting for this very one. */
+/* After a few rounds in vain the CPU is offered each time: whoever is to bring the news may be waiting for
+ * this very one. */
 static bool spin(struct pe__worker *worker)
 {
     int64_t end_ns = pe__base_now_ns() + worker->spin_ns;

@@ -1,5 +1,6 @@
 /*
- * items.c - a worker's part of a map: takes units from its lane, steals when the lane is empty, runs items one by one.
+ * items.c - a worker's part of a map: takes units from its lane, steals when the lane is empty, runs items
+ * one by one.
  *
  * `running` is stored before an item's function is called and the item's state is closed after its output is
  * written, so a death at any instant is charged to one item at most, and to none when it hits between items
@@ -13,7 +14,8 @@
 #include "worker/hygiene.h"
 #include "worker/serve.h"
 
-/* A chunk is in hand and cannot be stolen: keep it short in time, but long enough to hide the cost of taking it. */
+/* A chunk is in hand and cannot be stolen: keep it short in time, but long enough to hide the cost of
+ * taking it. */
 #define CHUNK_NS 20000
 #define CHUNK_GROWTH 8
 

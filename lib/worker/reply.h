@@ -1,8 +1,8 @@
 /*
  * reply.h - the bytes a job gives back: they start in a small place and move to larger ones as they grow.
  *
- * Where larger places come from is the owner's business (shared blocks in a worker, malloc in an inline pool).
- * The first failure sticks: later writes fail too, and the job's code becomes that error.
+ * Where larger places come from is the owner's business (shared blocks in a worker, malloc in an inline
+ * pool). The first failure sticks: later writes fail too, and the job's code becomes that error.
  */
 #ifndef PE__WORKER_REPLY_H
 #define PE__WORKER_REPLY_H

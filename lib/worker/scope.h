@@ -1,8 +1,9 @@
 /*
- * scope.h - what pe_worker_* tell the function that is running: who runs it, which item, and where its message goes.
+ * scope.h - what pe_worker_* tell the function that is running: who runs it, which item, and where its
+ * message goes.
  *
- * In a worker process there is one scope for all its threads. A pool made with PE_POOL_INLINE enters a scope for the
- * calling thread only.
+ * In a worker process there is one scope for all its threads. A pool made with PE_POOL_INLINE enters a scope
+ * for the calling thread only.
  */
 #ifndef PE__WORKER_SCOPE_H
 #define PE__WORKER_SCOPE_H

@@ -1,9 +1,10 @@
 /*
  * serve.c - claim, run, complete.
  *
- * The claim and the completion are the two swaps of record.h. Between them the worker owns the record; a completion
- * that fails means that the keeper has begun to stop this worker: it touches nothing more and waits to be killed.
- * The slot's hint is stored before the claim, so whatever instant this process dies at, the keeper finds what it held.
+ * The claim and the completion are the two swaps of record.h. Between them the worker owns the record; a
+ * completion that fails means that the keeper has begun to stop this worker: it touches nothing more and
+ * waits to be killed. The slot's hint is stored before the claim, so whatever instant this process dies at,
+ * the keeper finds what it held.
  */
 #include "worker/serve.h"
 
@@ -37,7 +38,8 @@ static noreturn void await_death(void)
         pause();
 }
 
-/* Stopped by the keeper; if not, its word is not what a word can be, and nobody would ever end this process. */
+/* Stopped by the keeper; if not, its word is not what a word can be, and nobody would ever end this
+ * process. */
 static noreturn void await_stop(const struct pe__worker *worker, struct pe__record *record)
 {
     uint64_t stopping =
@@ -337,7 +339,8 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     static struct pe__worker self;
     struct pe__worker *worker = &self;
     uint64_t limit = shared->config->max_reply_bytes;
-    /* All of it anew: in a pool that a job made, this is a copy of the job's worker in the middle of its life. */
+    /* All of it anew: in a pool that a job made, this is a copy of the job's worker in the middle of its
+     * life. */
     *worker = (struct pe__worker){ .shared = shared,
                                    .index = index,
                                    .slot = &shared->slots[index],

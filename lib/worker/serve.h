@@ -37,15 +37,16 @@ struct pe__worker {
 };
 
 /*
- * Runs in a fresh child of the keeper and never returns. `inherited` is the record that the slot's last life left RUNNING (or
- * PE__SLOT_NO_RECORD): it is run first.
+ * Runs in a fresh child of the keeper and never returns. `inherited` is the record that the slot's last life
+ * left RUNNING (or PE__SLOT_NO_RECORD): it is run first.
  */
 noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited);
 
 /* Waits in idle.c until there may be something to claim, the pool's end included. */
 void pe__worker_idle(struct pe__worker *worker);
 
-/* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket stays held. */
+/* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket
+ * stays held. */
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
 
 /* Jobs and items this life may still run. */
