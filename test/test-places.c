@@ -1,5 +1,5 @@
-/* Maps that wait for one of the 16 places: they start when one is free, and have an ending when they are given
- * up. */
+/* Maps that wait for one of the 16 places: they start when one is free, and have an ending when they are
+ * given up. */
 #include "harness/harness.h"
 
 #include <stdatomic.h>
