@@ -222,7 +222,9 @@ void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t wo
     map->records[lane] = PE__SLOT_NO_RECORD;
     bool orphaned = phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED;
     if (orphaned && !map->cancelled) {
-        queue_ticket(pool, job, lane, true);
+        queue_ticket(pool, job, lane, false);
+        /* A ring that is weighed first collects, and this may be called in the middle of a collection. */
+        pe__bell_wake_one(pool->shared.groups, pool->shared.slots, pool->shared.geometry.workers);
         return;
     }
     if (--map->tickets == 0)
