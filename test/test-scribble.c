@@ -716,11 +716,13 @@ static uint32_t torture_pool(enum target target, uint64_t seed, uint32_t *ret_hu
 
     for (uint64_t i = 0; i < ITEMS; i++)
         arrays.in[i] = i;
+    alarm((unsigned int)(20 * harness_slowness())); /* a host that hangs is killed by it */
     order.writes = 1u << seed % 10;
     while (rounds++ < 20 && one_round(pool, &arrays, &order, rounds % 2))
         order.seed += rounds;
     *ret_hung += pool->state == PE__POOL_ENDED;
     end_scene(pool);
+    alarm(0);
     unfence(arrays.in, ITEMS * 8);
     unfence(arrays.out, ITEMS * 8);
     unfence(arrays.statuses, ITEMS * sizeof(pe_status));
