@@ -10,6 +10,9 @@
  *    is libc's own fork() over the memory of the whole host: libc and its at-fork handlers take malloc's locks first, and
  *    page tables are copied once instead of twice.
  *
+ * How the fork went is told twice: by the helper's exit status, which somebody else in the host might take, and in
+ * the shared memory, which is none under tools that turn every clone into a fork (valgrind).
+ *
  * The helper's stack lies inside the caller's frame. The wanted process goes on from there, deep in a copy of
  * the caller's own stack, with its usual limit and guard page. clone marks the end of the stack for
  * unwinders, so no exception thrown in the new process can reach a handler of the host.
@@ -41,7 +44,7 @@
 struct spawn {
     pe__spawn_fn *fn;
     void *context;
-    volatile int result; /* written by the helper, whose exit status somebody else might take */
+    volatile int result; /* written by the helper: 0 or an error */
 };
 
 static void register_rseq_again(void)
@@ -64,26 +67,29 @@ static int helper(void *argument)
         spawn->fn(spawn->context);
         _exit(1);
     }
-    spawn->result = pid > 0 ? 0 : -errno;
-    _exit(0);
+    int error = pid > 0 ? 0 : errno;
+    spawn->result = -error;
+    _exit(error);
 }
 
 /* It has left already. A host that waits with __WALL may have been quicker. */
-static void reap_helper(pid_t pid)
+static int reap_helper(pid_t helper_pid, const struct spawn *spawn)
 {
-    while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-        ;
+    int status;
+    pid_t reaped;
+    do
+        reaped = waitpid(helper_pid, &status, __WALL);
+    while (reaped < 0 && errno == EINTR);
+    return reaped == helper_pid && WIFEXITED(status) ? -WEXITSTATUS(status) : spawn->result;
 }
 
 __attribute__((noinline)) static int run_helper(struct spawn *spawn)
 {
     _Alignas(64) unsigned char stack[HELPER_STACK_BYTES];
     pid_t pid = clone(helper, stack + sizeof stack, CLONE_VM | CLONE_VFORK, spawn);
-    int result = pid < 0 ? -errno : 0;
-    if (pid > 0)
-        reap_helper(pid);
+    int result = pid < 0 ? -errno : reap_helper(pid, spawn);
     __asm__ volatile("" : : "r"(stack) : "memory"); /* the frame must outlive the helper */
-    return result < 0 ? result : spawn->result;
+    return result;
 }
 
 int pe__keeper_spawn(pe__spawn_fn *fn, void *context)
