@@ -25,7 +25,7 @@
 
 typedef _Atomic uint64_t word;
 
-static word *_Atomic current_word;
+word *_Atomic pe__base_forked_word;
 static word plain_word;
 static word generations;
 
@@ -60,7 +60,7 @@ static void unmake_word(word *made)
 
 static word *get_word(void)
 {
-    word *there = atomic_load_explicit(&current_word, memory_order_acquire);
+    word *there = atomic_load_explicit(&pe__base_forked_word, memory_order_acquire);
     word *made;
 
     if (there)
@@ -68,7 +68,7 @@ static word *get_word(void)
     made = make_word();
     if (!made)
         return NULL;
-    if (atomic_compare_exchange_strong_explicit(&current_word, &there, made, memory_order_acq_rel,
+    if (atomic_compare_exchange_strong_explicit(&pe__base_forked_word, &there, made, memory_order_acq_rel,
                                                 memory_order_acquire))
         return made;
     unmake_word(made);
@@ -91,11 +91,4 @@ int pe__base_forked_token(uint64_t *ret_token)
     }
     *ret_token = token;
     return 0;
-}
-
-bool pe__base_forked(uint64_t token)
-{
-    const word *generation = atomic_load_explicit(&current_word, memory_order_acquire);
-
-    return !generation || atomic_load_explicit(generation, memory_order_relaxed) != token;
 }

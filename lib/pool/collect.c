@@ -30,61 +30,73 @@ static void give_block(pe_pool *pool, uint32_t block)
 
 void pe__job_release_result(pe_pool *pool, pe_job *job)
 {
+    struct pe__job_more *more = job->more;
     job->has_result = false;
-    if (!job->holds_memory)
+    if (more == NULL)
         return;
     /* In a forked child the block is still the parent's. */
-    if (job->block != PE__RECORD_NO_BLOCK && pool->shared.base != NULL && !pe__base_forked(pool->token))
-        give_block(pool, job->block);
-    free(job->owned);
-    free(job->text);
-    job->block = PE__RECORD_NO_BLOCK;
-    job->owned = NULL;
-    job->text = NULL;
-    job->holds_memory = false;
+    if (more->has_block && pool->shared.base != NULL && !pe__base_forked(pool->token))
+        give_block(pool, more->block);
+    free(more->owned);
+    free(more->text);
+    more->has_block = false;
+    more->owned = NULL;
+    more->text = NULL;
 }
 
 /* A private copy, or the block itself where it is large or there is no memory. */
-static void keep_block_reply(pe_pool *pool, pe_job *job, const unsigned char *place, uint64_t bytes, uint32_t block)
+static void keep_block_reply(pe_pool *pool, struct pe__job_more *more, const unsigned char *place, uint64_t bytes,
+                             uint32_t block)
 {
     PE__FENCE_UNPOISON((unsigned char *)place, bytes);
     pool->block_held[block] = true;
-    job->holds_memory = true;
-    job->block = block;
-    job->data = place;
+    more->has_block = true;
+    more->block = block;
+    more->data = place;
+    more->data_bytes = bytes;
     if (bytes > COPY_MOST)
         return;
-    job->owned = malloc(bytes > 0 ? bytes : 1);
-    if (job->owned == NULL)
+    more->owned = malloc(bytes > 0 ? bytes : 1);
+    if (more->owned == NULL)
         return;
-    memcpy(job->owned, place, bytes);
-    job->data = job->owned;
-    job->block = PE__RECORD_NO_BLOCK;
+    memcpy(more->owned, place, bytes);
+    more->data = more->owned;
+    more->has_block = false;
     give_block(pool, block);
 }
 
-/* A reply in the record. One for whose copy there is no memory is a failure of the job, not of the pool. */
+/* Into the handle itself. */
+static void keep_small_reply(pe_job *job, const struct pe__record *record, uint16_t bytes)
+{
+    if (bytes == PE__JOB_SMALL_BYTES)
+        memcpy(job->small, record->reply_near, PE__JOB_SMALL_BYTES);
+    else
+        memcpy(job->small, record->reply_near, bytes);
+    job->small_bytes = (uint8_t)bytes;
+    job->has_result = true;
+}
+
+/* Where there is no memory for a reply, that is a failure of the job, not of the pool. */
+static void fail_for_memory(pe_job *job)
+{
+    job->code = PE_ENOMEM;
+}
+
+/* A reply in the record. */
 static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint16_t bytes)
 {
     if (bytes > PE__RECORD_INLINE_BYTES)
         return false;
-    const unsigned char *place = bytes <= PE__RECORD_NEAR_BYTES ? record->reply_near : record->reply;
-    void *copy = job->small;
-    if (bytes > sizeof job->small) {
-        copy = job->owned = malloc(bytes);
-        job->holds_memory = copy != NULL;
-    }
-    job->data = copy;
-    job->has_result = copy != NULL;
+    struct pe__job_more *more = pe__job_more(job);
+    void *copy = more != NULL ? malloc(bytes) : NULL;
     if (copy == NULL) {
-        job->status.code = PE_ENOMEM;
+        fail_for_memory(job);
         return true;
     }
-    if (bytes == PE__RECORD_NEAR_BYTES)
-        memcpy(copy, place, PE__RECORD_NEAR_BYTES);
-    else
-        memcpy(copy, place, bytes);
-    job->data_bytes = bytes;
+    memcpy(copy, record->reply, bytes);
+    more->data = more->owned = copy;
+    more->data_bytes = bytes;
+    job->has_result = true;
     return true;
 }
 
@@ -92,14 +104,19 @@ static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint
 static bool keep_far_reply(pe_pool *pool, pe_job *job, const volatile struct pe__record *record)
 {
     const struct pe__shared *shared = &pool->shared;
-    uint64_t bytes = record->reply_bytes;
+    uint64_t bytes = record->reply_bytes, limit = pool->options.max_reply_bytes;
     uint32_t block = record->reply_block;
     const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
-    if (block_class == NULL || bytes > block_class->bytes || pool->block_held[block])
+    if (block_class == NULL || bytes > block_class->bytes || pool->block_held[block] || (limit != 0 && bytes > limit))
         return false;
-    keep_block_reply(pool, job, shared->base + pe__block_offset(block_class, block), bytes, block);
+    struct pe__job_more *more = pe__job_more(job);
+    if (more == NULL) {
+        fail_for_memory(job);
+        give_block(pool, block);
+        return true;
+    }
+    keep_block_reply(pool, more, shared->base + pe__block_offset(block_class, block), bytes, block);
     job->has_result = true;
-    job->data_bytes = bytes;
     return true;
 }
 
@@ -109,24 +126,30 @@ static bool keep_reply(pe_pool *pool, pe_job *job, const struct pe__record *reco
     uint64_t limit = pool->options.max_reply_bytes;
     if (bytes == PE__RECORD_NO_REPLY)
         return true;
-    if (bytes == PE__RECORD_FAR ? !keep_far_reply(pool, job, record) : !keep_inline_reply(job, record, bytes))
+    if (bytes == PE__RECORD_FAR)
+        return keep_far_reply(pool, job, record);
+    if (limit != 0 && bytes > limit)
         return false;
-    return limit == 0 || job->data_bytes <= limit;
+    if (bytes > PE__JOB_SMALL_BYTES)
+        return keep_inline_reply(job, record, bytes);
+    keep_small_reply(job, record, bytes);
+    return true;
 }
 
-static bool keep_text(pe_pool *pool, pe_job *job, uint16_t bytes)
+static bool keep_text(pe_pool *pool, pe_job *job, uint32_t record, uint16_t bytes)
 {
     if (bytes == 0)
         return true;
     if (bytes >= PE_TEXT_BYTES_MAX)
         return false;
-    job->text = malloc((size_t)bytes + 1);
-    if (job->text == NULL)
+    struct pe__job_more *more = pe__job_more(job);
+    char *text = more != NULL ? malloc((size_t)bytes + 1) : NULL;
+    if (text == NULL)
         return true;
-    job->holds_memory = true;
-    memcpy(job->text, pe__mapping_text(&pool->shared, job->record), bytes);
-    job->text[bytes] = '\0';
-    job->text_bytes = bytes;
+    memcpy(text, pe__mapping_text(&pool->shared, record), bytes);
+    text[bytes] = '\0';
+    more->text = text;
+    more->text_bytes = bytes;
     return true;
 }
 
@@ -144,33 +167,36 @@ static uint32_t kind_of(uint32_t phase)
 /* Times are what the worker says they were, as far as that is possible. */
 static void set_times(pe_job *job, uint64_t start, uint64_t end)
 {
-    if (start < job->submit_ticks)
-        start = job->submit_ticks;
+    uint64_t submitted = job->queued;
+    if (start < submitted)
+        start = submitted;
     if (end < start)
         end = start;
     /* Ticks, until somebody asks: see pe_job_status. */
-    job->status.queued = (int64_t)(start - job->submit_ticks);
-    job->status.run = (int64_t)(end - start);
+    job->queued = start - submitted;
+    job->run = (int64_t)(end - start);
 }
 
-static bool take_over(pe_pool *pool, pe_job *job, uint64_t word)
+static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
 {
-    const volatile struct pe__record *shown = &pool->shared.records[job->record];
+    const volatile struct pe__record *shown = &pool->shared.records[index];
+    struct pe__entry *entry = &pool->entries[index];
     uint32_t phase = pe__record_phase(word);
-    job->status.kind = kind_of(phase);
-    job->status.worker = (int32_t)pe__record_owner(word);
-    job->status.code = shown->code;
-    job->status.pid = shown->pid;
-    job->status.attempts = atomic_load_explicit(&shown->attempts, memory_order_relaxed);
+    job->kind = (uint8_t)kind_of(phase);
+    job->worker = (int16_t)pe__record_owner(word);
+    job->code = shown->code;
+    job->pid = shown->pid;
     set_times(job, shown->start_ticks, shown->end_ticks);
+    entry->far_used |= phase != PE__RECORD_DONE;
+    job->attempts = entry->far_used ? atomic_load_explicit(&shown->attempts, memory_order_relaxed) : 0;
     if (phase != PE__RECORD_CRASHED && phase != PE__RECORD_EXITED)
-        job->status.attempts++; /* the record counts deaths */
+        job->attempts++; /* the record counts deaths */
     if (phase != PE__RECORD_DONE) {
-        job->status.stop_signal = shown->stop_signal;
+        job->stop_signal = (uint8_t)shown->stop_signal;
         return true;
     }
-    return keep_text(pool, job, shown->text_bytes) &&
-           keep_reply(pool, job, &pool->shared.records[job->record], shown->reply_short);
+    return keep_text(pool, job, index, shown->text_bytes) &&
+           keep_reply(pool, job, &pool->shared.records[index], shown->reply_short);
 }
 
 static void free_record(pe_pool *pool, uint32_t record)
@@ -184,23 +210,32 @@ static void free_record(pe_pool *pool, uint32_t record)
     pool->in_flight--;
 }
 
-static void leave_record(pe_pool *pool, pe_job *job)
+static void leave_record(pe_pool *pool, pe_job *job, uint32_t index)
 {
-    if (job->arg_block != NULL)
-        pe__shared_heap_free(&pool->heap, job->arg_block);
+    if (job->more != NULL && job->more->arg_block != NULL) {
+        pe__shared_heap_free(&pool->heap, job->more->arg_block);
+        job->more->arg_block = NULL;
+    }
     job->in_ring = false;
-    free_record(pool, job->record);
+    free_record(pool, index);
 }
 
-static void end_plain(pe_pool *pool, pe_job *job, uint64_t word)
+static size_t result_bytes(const pe_job *job)
 {
-    bool ok = take_over(pool, job, word);
-    leave_record(pool, job);
+    if (!job->has_result)
+        return 0;
+    return job->small_bytes != PE__JOB_NOT_SMALL ? job->small_bytes : job->more->data_bytes;
+}
+
+static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
+{
+    bool ok = take_over(pool, job, index, word);
+    leave_record(pool, job, index);
     if (!ok) {
         pe__job_release_result(pool, job);
-        job->status.kind = PE_LOST;
+        job->kind = PE_LOST;
     }
-    pe__job_end(pool, job);
+    pe__job_end(pool, job, result_bytes(job));
     if (!ok)
         pe__pool_break(pool);
 }
@@ -243,7 +278,7 @@ static bool collect(pe_pool *pool, uint32_t record)
         free_record(pool, record);
         pe__map_ticket_ended(pool, job, lane, word);
     } else {
-        end_plain(pool, job, word);
+        end_plain(pool, job, record, word);
     }
     return true;
 }
@@ -338,10 +373,12 @@ void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
         pe__map_ticket_ended(pool, job, lane, pe__record_word(0, 0, PE__RECORD_CANCELLED));
         return;
     }
-    job->status.kind = kind;
-    job->status.worker = -1;
-    leave_record(pool, job);
-    pe__job_end(pool, job);
+    leave_record(pool, job, record);
+    job->kind = (uint8_t)kind;
+    job->worker = -1;
+    job->pid = 0;
+    job->queued = 0;
+    pe__job_end(pool, job, 0);
 }
 
 /* No process is left to end this one. */
@@ -353,7 +390,7 @@ static void settle_record(pe_pool *pool, uint32_t record, uint32_t kind)
     if (entry->is_ticket) {
         free_record(pool, record);
     } else if (is_possible_end(pool, entry, word)) {
-        end_plain(pool, job, word);
+        end_plain(pool, job, record, word);
     } else {
         pe__pool_end_unclaimed(pool, record, kind);
     }
@@ -370,5 +407,5 @@ void pe__pool_settle_rest(pe_pool *pool, uint32_t kind)
     pool->queued = 0;
     /* Only maps are left, and their tickets are gone. */
     while (!pe__base_list_empty(&pool->maps))
-        pe__map_finish(pool, PE__BASE_LIST_ENTRY(pool->maps.next, pe_job, link), kind);
+        pe__map_finish(pool, pe__job_of_map(pool->maps.next), kind);
 }

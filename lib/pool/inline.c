@@ -16,13 +16,13 @@
 static int grow_by_malloc(pe_reply *reply, size_t bytes)
 {
     pe_job *job = (pe_job *)reply->owner;
-    void *grown = realloc(job->owned, bytes);
+    struct pe__job_more *more = pe__job_more(job);
+    void *grown = more != NULL ? realloc(more->owned, bytes) : NULL;
     if (grown == NULL)
         return PE_ENOMEM;
-    if (job->owned == NULL)
+    if (more->owned == NULL)
         memcpy(grown, reply->data, reply->bytes);
-    job->owned = grown;
-    job->holds_memory = true;
+    more->owned = grown;
     reply->data = grown;
     reply->capacity = bytes;
     return 0;
@@ -30,12 +30,14 @@ static int grow_by_malloc(pe_reply *reply, size_t bytes)
 
 static void keep_message(pe_job *job, const struct pe__worker_scope *scope)
 {
-    if (scope->text_bytes == 0 || (job->text = malloc(scope->text_bytes + 1)) == NULL)
+    struct pe__job_more *more = scope->text_bytes > 0 ? pe__job_more(job) : NULL;
+    char *text = more != NULL ? malloc(scope->text_bytes + 1) : NULL;
+    if (text == NULL)
         return;
-    memcpy(job->text, scope->text, scope->text_bytes);
-    job->text[scope->text_bytes] = '\0';
-    job->text_bytes = scope->text_bytes;
-    job->holds_memory = true;
+    memcpy(text, scope->text, scope->text_bytes);
+    text[scope->text_bytes] = '\0';
+    more->text = text;
+    more->text_bytes = scope->text_bytes;
 }
 
 static struct pe__worker_scope new_scope(void)
@@ -49,17 +51,20 @@ static struct pe__worker_scope new_scope(void)
 
 static void set_result(pe_job *job, const pe_reply *reply, int code)
 {
-    job->status.kind = PE_RETURNED;
-    job->status.code = reply->error != 0 ? reply->error : code;
-    job->status.pid = (int32_t)getpid();
-    job->status.attempts = 1;
+    job->kind = PE_RETURNED;
+    job->code = reply->error != 0 ? reply->error : code;
+    job->pid = (int32_t)getpid();
+    job->attempts = 1;
     job->has_result = reply->error == 0 && reply->written;
-    job->data = reply->data;
-    job->data_bytes = job->has_result ? reply->bytes : 0;
+    if (reply->data == job->small) {
+        job->small_bytes = (uint8_t)reply->bytes;
+    } else {
+        job->more->data = reply->data;
+        job->more->data_bytes = reply->bytes;
+    }
 }
 
-static int submit_inline(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries, bool may_wait,
-                         int64_t deadline_ns)
+static int submit_inline(pe_pool *pool, pe_job *job, const struct pe__request *request)
 {
     uint64_t limit = pool->options.max_reply_bytes;
     struct pe__worker_scope scope = new_scope();
@@ -68,18 +73,17 @@ static int submit_inline(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *
                        .limit = limit != 0 ? limit : SIZE_MAX,
                        .grow = grow_by_malloc,
                        .owner = job };
-    (void)retries, (void)may_wait, (void)deadline_ns;
-    pe__job_begin(pool, job);
+    pe__job_begin(pool, job, request->arg_bytes);
     pthread_mutex_unlock(&pool->mutex);
     struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
     uint64_t start = pe__base_ticks();
-    int code = fn(arg, job->arg_bytes, &reply);
-    job->status.run = (int64_t)(pe__base_ticks() - start);
+    int code = request->fn(request->arg, request->arg_bytes, &reply);
+    job->run = (int64_t)(pe__base_ticks() - start);
     pe__worker_scope_swap(outer);
     pthread_mutex_lock(&pool->mutex);
     set_result(job, &reply, code);
     keep_message(job, &scope);
-    pe__job_end(pool, job);
+    pe__job_end(pool, job, job->has_result ? reply.bytes : 0);
     return 0;
 }
 
@@ -122,7 +126,7 @@ static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope, u
 
 static int start_map_inline(pe_pool *pool, pe_job *job, bool may_wait)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     struct pe__worker_scope scope = new_scope();
     unsigned char *place = NULL;
     (void)may_wait;
@@ -130,7 +134,7 @@ static int start_map_inline(pe_pool *pool, pe_job *job, bool may_wait)
         (place = malloc(map->out_bytes)) == NULL)
         return PE_ENOMEM;
     map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
-    pe__job_begin(pool, job);
+    pe__job_begin(pool, job, map->in_bytes * map->count);
     pthread_mutex_unlock(&pool->mutex);
     struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
     run_items(map, &scope, place);

@@ -11,59 +11,126 @@
 #include "base/forked.h"
 #include "pool/pool.h"
 
-/* Handles kept for the next jobs: touching fresh memory costs more than all the rest of a small job. */
-#define CACHE_MOST (1u << 20)
-
-void pe__job_begin(pe_pool *pool, pe_job *job)
+pe_job *pe__job_new(pe_pool *pool)
 {
-    if (job->map != NULL)
-        pe__base_list_push_back(&pool->maps, &job->link);
+    pe_job *job = pe__slabs_take(&pool->slabs);
+    if (job == NULL)
+        return NULL;
+    job->pool = pool;
+    job->more = NULL;
+    atomic_store_explicit(&job->ended, false, memory_order_relaxed);
+    job->detached = job->in_ring = job->is_map = job->has_result = false;
+    job->small_bytes = PE__JOB_NOT_SMALL;
+    job->refs = 2;
+    job->kind = PE_PENDING;
+    job->stop_signal = 0;
+    job->worker = 0;
+    job->code = job->pid = 0;
+    job->attempts = 0;
+    job->queued = 0;
+    job->run = 0;
+    return job;
+}
+
+struct pe__job_more *pe__job_more(pe_job *job)
+{
+    if (job->more != NULL)
+        return job->more;
+    struct pe__job_more *more = calloc(1, sizeof *more);
+    if (more == NULL)
+        return NULL;
+    more->job = job;
+    pe__base_list_init(&more->callbacks);
+    job->more = more;
+    return more;
+}
+
+static void forget_callbacks(struct pe__job_more *more)
+{
+    struct pe__base_list *link;
+    while ((link = pe__base_list_pop_front(&more->callbacks)) != NULL)
+        free(PE__BASE_LIST_ENTRY(link, struct pe__callback, link));
+}
+
+/* No reference to it is left, and nothing in it is in use. */
+static void give_back(pe_job *job)
+{
+    free(job->more);
+    pe__slabs_give(&job->pool->slabs, job);
+}
+
+void pe__job_drop(pe_job *job)
+{
+    if (job->more != NULL)
+        forget_callbacks(job->more);
+    if (job->is_map)
+        pe__map_free(job);
+    give_back(job);
+}
+
+void pe__job_begin(pe_pool *pool, pe_job *job, uint64_t arg_bytes)
+{
+    if (job->is_map)
+        pe__base_list_push_back(&pool->maps, &job->more->maps);
     pool->live_count++;
     pool->refs++;
     pool->stats.submitted++;
-    pool->stats.bytes_in += job->arg_bytes;
+    pool->stats.bytes_in += arg_bytes;
 }
 
-static void count_end(pe_pool *pool, const pe_job *job)
+static void count_end(pe_pool *pool, const pe_job *job, uint64_t result_bytes)
 {
-    uint32_t kind = job->status.kind;
-    pool->stats.returned += kind == PE_RETURNED;
-    pool->stats.crashed += kind == PE_CRASHED || kind == PE_EXITED;
-    pool->stats.cancelled += kind == PE_CANCELLED;
-    pool->stats.bytes_out += job->data_bytes;
+    uint32_t kind = job->kind;
+    pool->live_count--;
+    pool->handled++;
+    pool->stats.bytes_out += result_bytes;
+    if (kind == PE_RETURNED)
+        pool->stats.returned++;
+    else if (kind == PE_CRASHED || kind == PE_EXITED)
+        pool->stats.crashed++;
+    else if (kind == PE_CANCELLED)
+        pool->stats.cancelled++;
 }
 
 /* Its callbacks are due. */
-static void release_callbacks(pe_pool *pool, pe_job *job)
+static void release_callbacks(pe_pool *pool, struct pe__job_more *more)
 {
     struct pe__base_list *link;
-    while ((link = pe__base_list_pop_front(&job->callbacks)) != NULL)
+    uint32_t due = atomic_load_explicit(&pool->callbacks_due, memory_order_relaxed);
+    for (; (link = pe__base_list_pop_front(&more->callbacks)) != NULL; due++)
         pe__base_list_push_back(&pool->ready_callbacks, link);
-    job->has_callbacks = false;
+    atomic_store_explicit(&pool->callbacks_due, due, memory_order_relaxed);
 }
 
-void pe__job_end(pe_pool *pool, pe_job *job)
+static struct pe__callback *next_due(pe_pool *pool)
 {
-    job->ended = true;
-    if (job->map != NULL)
-        pe__base_list_remove(&job->link);
-    pool->live_count--;
-    pool->handled++;
-    count_end(pool, job);
-    if (job->has_callbacks)
-        release_callbacks(pool, job);
+    struct pe__base_list *link = pe__base_list_pop_front(&pool->ready_callbacks);
+    if (link == NULL)
+        return NULL;
+    atomic_store_explicit(&pool->callbacks_due,
+                          atomic_load_explicit(&pool->callbacks_due, memory_order_relaxed) - 1, memory_order_relaxed);
+    return PE__BASE_LIST_ENTRY(link, struct pe__callback, link);
+}
+
+/* `ended` comes last: from then on the handle's owner may read it without the mutex. */
+void pe__job_end(pe_pool *pool, pe_job *job, uint64_t result_bytes)
+{
+    if (job->is_map)
+        pe__base_list_remove(&job->more->maps);
+    count_end(pool, job, result_bytes);
+    if (job->more != NULL)
+        release_callbacks(pool, job->more);
     if (job->detached)
         pe__job_release_result(pool, job);
+    atomic_store_explicit(&job->ended, true, memory_order_release);
     pe__job_unref(pool, job);
 }
 
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback)
 {
-    if (!job->has_callbacks)
-        pe__base_list_init(&job->callbacks);
-    job->has_callbacks = true;
-    job->refs++;
-    pe__base_list_push_back(&job->callbacks, &callback->link);
+    if (job->more->callback_count++ == 0)
+        job->refs++;
+    pe__base_list_push_back(&job->more->callbacks, &callback->link);
 }
 
 void pe__job_unref(pe_pool *pool, pe_job *job)
@@ -71,23 +138,19 @@ void pe__job_unref(pe_pool *pool, pe_job *job)
     if (--job->refs > 0)
         return;
     pe__job_release_result(pool, job);
-    if (job->map != NULL)
+    if (job->is_map)
         pe__map_free(job);
     pool->refs--;
-    if (pool->job_cache_count < CACHE_MOST) {
-        pe__base_list_push_front(&pool->job_cache, &job->link);
-        pool->job_cache_count++;
-    } else {
-        free(job);
-    }
+    give_back(job);
 }
 
-/* Of a job that was never accepted. */
-void pe__job_forget_callbacks(pe_job *job)
+/* It was called, or never will be. */
+static void end_callback(pe_pool *pool, struct pe__callback *callback)
 {
-    struct pe__base_list *link;
-    while (job->has_callbacks && (link = pe__base_list_pop_front(&job->callbacks)) != NULL)
-        free(PE__BASE_LIST_ENTRY(link, struct pe__callback, link));
+    pe_job *job = callback->job;
+    free(callback);
+    if (--job->more->callback_count == 0)
+        pe__job_unref(pool, job);
 }
 
 /* Runs one; the mutex is released meanwhile. */
@@ -99,42 +162,39 @@ static void run_callback(pe_pool *pool, struct pe__callback *callback)
     callback->fn(callback->job, callback->context);
     pthread_mutex_lock(&pool->mutex);
     pool->in_callback = false;
-    pe__job_unref(pool, callback->job);
-    free(callback);
+    end_callback(pool, callback);
 }
 
 /* Those that are due now; what they register or bring about is for the next round. */
 void pe__job_run_callbacks(pe_pool *pool)
 {
-    struct pe__base_list *link, *last = pool->ready_callbacks.previous;
+    struct pe__base_list *last = pool->ready_callbacks.previous;
+    struct pe__callback *callback;
     bool more = !pe__base_list_empty(&pool->ready_callbacks);
-    while (more && !pool->in_callback && (link = pe__base_list_pop_front(&pool->ready_callbacks)) != NULL) {
-        more = link != last;
-        run_callback(pool, PE__BASE_LIST_ENTRY(link, struct pe__callback, link));
+    while (more && !pool->in_callback && (callback = next_due(pool)) != NULL) {
+        more = &callback->link != last;
+        run_callback(pool, callback);
     }
 }
 
 void pe__job_drop_callbacks(pe_pool *pool)
 {
-    struct pe__base_list *link;
-    while ((link = pe__base_list_pop_front(&pool->ready_callbacks)) != NULL) {
-        struct pe__callback *callback = PE__BASE_LIST_ENTRY(link, struct pe__callback, link);
-        pe__job_unref(pool, callback->job);
-        free(callback);
-    }
+    struct pe__callback *callback;
+    while ((callback = next_due(pool)) != NULL)
+        end_callback(pool, callback);
 }
 
 static bool has_ended(pe_pool *pool, void *job)
 {
     (void)pool;
-    return ((pe_job *)job)->ended;
+    return pe__job_has_ended(job);
 }
 
 /* What a wait for this job is worth waking up for. */
 static uint32_t record_of(pe_pool *pool, void *context)
 {
     const pe_job *job = context;
-    if (job->map != NULL)
+    if (job->is_map)
         return pe__map_target(pool, context);
     return job->in_ring ? job->record : PE__BELL_ANY;
 }
@@ -145,11 +205,15 @@ static int enter(const pe_job *job)
     return job == NULL ? PE_EINVAL : pe__pool_enter(job->pool);
 }
 
-int pe_job_wait(pe_job *job, int64_t deadline_ns)
+/* What can be told without the mutex: it has ended, and this is not a forked child, for which enter() has words. */
+static bool is_over(const pe_job *job)
 {
-    int result = pe__base_deadline_check(deadline_ns);
-    if (result == 0)
-        result = enter(job);
+    return job != NULL && pe__job_has_ended(job) && !pe__base_forked(job->pool->token);
+}
+
+static int wait_for_end(pe_job *job, int64_t deadline_ns)
+{
+    int result = enter(job);
     if (result < 0)
         return result;
     pe_pool *pool = job->pool;
@@ -157,7 +221,7 @@ int pe_job_wait(pe_job *job, int64_t deadline_ns)
                              .context = job,
                              .deadline_ns = deadline_ns,
                              .target = record_of };
-    if (pe__pool_in_callback(pool) && !job->ended)
+    if (pe__pool_in_callback(pool) && !pe__job_has_ended(job))
         result = PE_EDEADLK;
     else
         result = pe__pool_wait_for(pool, &wait);
@@ -165,6 +229,16 @@ int pe_job_wait(pe_job *job, int64_t deadline_ns)
         pe__job_run_callbacks(pool);
     pe__pool_leave(pool);
     return result;
+}
+
+int pe_job_wait(pe_job *job, int64_t deadline_ns)
+{
+    int result = pe__base_deadline_check(deadline_ns);
+    if (result < 0)
+        return result;
+    if (is_over(job) && atomic_load_explicit(&job->pool->callbacks_due, memory_order_relaxed) == 0)
+        return 0;
+    return wait_for_end(job, deadline_ns);
 }
 
 void pe__job_wait_surely(pe_job *job)
@@ -191,7 +265,7 @@ static bool any_has_ended(pe_pool *pool, void *context)
     struct any *any = context;
     (void)pool;
     for (any->ended = 0; any->ended < any->count; any->ended++)
-        if (any->jobs[any->ended]->ended)
+        if (pe__job_has_ended(any->jobs[any->ended]))
             return true;
     return false;
 }
@@ -227,58 +301,75 @@ int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size
 /* Times of plain jobs are kept in ticks until somebody asks; a map's are in nanoseconds already. */
 static int64_t readable_time(const pe_job *job, int64_t time)
 {
-    return job->map != NULL ? time : pe__base_ticks_to_ns((uint64_t)time);
+    return job->is_map ? time : pe__base_ticks_to_ns((uint64_t)time);
 }
 
 static pe_status readable(const pe_job *job)
 {
-    const struct pe__ending *ending = &job->status;
-    return (pe_status){ .kind = ending->kind,
-                        .code = ending->code,
-                        .pid = ending->pid,
-                        .worker = ending->worker,
-                        .attempts = ending->attempts,
-                        .stop_signal = ending->stop_signal,
-                        .queued_ns = readable_time(job, ending->queued),
-                        .run_ns = readable_time(job, ending->run) };
+    if (!pe__job_has_ended(job))
+        return (pe_status){ .kind = PE_PENDING };
+    return (pe_status){ .kind = job->kind,
+                        .code = job->code,
+                        .pid = job->pid,
+                        .worker = job->worker,
+                        .attempts = job->attempts,
+                        .stop_signal = job->stop_signal,
+                        .queued_ns = readable_time(job, (int64_t)job->queued),
+                        .run_ns = readable_time(job, job->run) };
+}
+
+/* Takes the job over if it has ended; with the mutex held. */
+static int look(const pe_job *job)
+{
+    int result = enter(job);
+    if (result == 0 && job->in_ring)
+        pe__pool_collect_record(job->pool, job->record);
+    return result;
 }
 
 int pe_job_status(const pe_job *job, pe_status *ret_status)
 {
     if (ret_status == NULL)
         return PE_EINVAL;
-    int result = enter(job);
+    bool over = is_over(job);
+    int result = over ? 0 : look(job);
     if (result < 0)
         return result;
-    if (job->in_ring)
-        pe__pool_collect_record(job->pool, job->record);
     *ret_status = readable(job);
-    pe__pool_leave(job->pool);
+    if (!over)
+        pe__pool_leave(job->pool);
+    return 0;
+}
+
+static int result_of(const pe_job *job, const void **ret_data, size_t *ret_bytes)
+{
+    if (!pe__job_has_ended(job))
+        return PE_EAGAIN;
+    if (!job->has_result)
+        return PE_ENODATA;
+    bool is_small = job->small_bytes != PE__JOB_NOT_SMALL;
+    if (ret_data != NULL)
+        *ret_data = is_small ? job->small : job->more->data;
+    if (ret_bytes != NULL)
+        *ret_bytes = is_small ? job->small_bytes : job->more->data_bytes;
     return 0;
 }
 
 int pe_job_result(const pe_job *job, const void **ret_data, size_t *ret_bytes)
 {
-    int result = enter(job);
+    if (is_over(job))
+        return result_of(job, ret_data, ret_bytes);
+    int result = look(job);
     if (result < 0)
         return result;
-    if (job->in_ring)
-        pe__pool_collect_record(job->pool, job->record);
-    if (!job->ended)
-        result = PE_EAGAIN;
-    else if (!job->has_result)
-        result = PE_ENODATA;
-    if (result == 0 && ret_data != NULL)
-        *ret_data = job->data;
-    if (result == 0 && ret_bytes != NULL)
-        *ret_bytes = job->data_bytes;
+    result = result_of(job, ret_data, ret_bytes);
     pe__pool_leave(job->pool);
     return result;
 }
 
 int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
 {
-    if (job != NULL && job->map == NULL)
+    if (job != NULL && !job->is_map)
         return item == 0 ? pe_job_status(job, ret_status) : PE_EINVAL;
     if (ret_status == NULL)
         return PE_EINVAL;
@@ -292,13 +383,13 @@ int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
 
 static int own_text(const pe_job *job, const char **ret_text, size_t *ret_bytes)
 {
-    if (!job->ended)
+    if (!pe__job_has_ended(job))
         return PE_EAGAIN;
-    if (job->text == NULL)
+    if (job->more == NULL || job->more->text == NULL)
         return PE_ENODATA;
-    *ret_text = job->text;
+    *ret_text = job->more->text;
     if (ret_bytes != NULL)
-        *ret_bytes = job->text_bytes;
+        *ret_bytes = job->more->text_bytes;
     return 0;
 }
 
@@ -306,16 +397,14 @@ int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const cha
 {
     if (ret_text == NULL || which < PE_TEXT_MESSAGE || which > PE_TEXT_BACKTRACE)
         return PE_EINVAL;
-    if (job != NULL && job->map == NULL && item != 0)
+    if (job != NULL && !job->is_map && item != 0)
         return PE_EINVAL;
-    int result = enter(job);
+    int result = look(job);
     if (result < 0)
         return result;
-    if (job->in_ring)
-        pe__pool_collect_record(job->pool, job->record);
     if (which != PE_TEXT_MESSAGE)
         result = PE_ENODATA;
-    else if (job->map != NULL)
+    else if (job->is_map)
         result = pe__map_item_text(job, item, ret_text, ret_bytes);
     else
         result = own_text(job, ret_text, ret_bytes);
@@ -325,15 +414,13 @@ int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const cha
 
 int pe_job_cancel(pe_job *job)
 {
-    int result = enter(job);
+    int result = look(job);
     if (result < 0)
         return result;
     pe_pool *pool = job->pool;
-    if (job->in_ring)
-        pe__pool_collect_record(pool, job->record);
-    if (job->ended)
+    if (pe__job_has_ended(job))
         result = PE_EALREADY;
-    else if (job->map != NULL)
+    else if (job->is_map)
         pe__map_cancel(pool, job);
     else
         pe__pool_stop_record(pool, job->record, pool->options.grace_ns);
@@ -351,15 +438,17 @@ int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
     pe_pool *pool = job->pool;
     bool is_freed = pool->bell < 0;
     struct pe__callback *callback = is_freed ? NULL : malloc(sizeof *callback);
-    if (callback == NULL) {
+    if (callback == NULL || pe__job_more(job) == NULL) {
+        free(callback);
         pe__pool_leave(pool);
         return is_freed ? PE_ECLOSED : PE_ENOMEM; /* after pe_pool_free nobody would call it */
     }
     *callback = (struct pe__callback){ .job = job, .fn = fn, .context = context };
     pe__job_add_callback(job, callback);
-    if (job->ended)
-        release_callbacks(pool, job);
-    if (job->ended && pool->notice >= 0) {
+    bool is_late = pe__job_has_ended(job);
+    if (is_late)
+        release_callbacks(pool, job->more);
+    if (is_late && pool->notice >= 0) {
         pe__bell_ring_host(pool->bell);
         pe__bell_ring_host(pool->notice);
     }
@@ -375,7 +464,7 @@ void pe_job_free(pe_job *job)
     if (!pe__base_forked(pool->token))
         pthread_mutex_lock(&pool->mutex);
     job->detached = true;
-    if (job->ended)
+    if (pe__job_has_ended(job))
         pe__job_release_result(pool, job);
     pool->refs++;
     pe__job_unref(pool, job);

@@ -137,14 +137,15 @@ static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_rin
 {
     uint32_t index = pe__pool_take_record(pool, job);
     pool->entries[index].lane = lane;
-    job->map->records[lane] = index;
+    pe__job_map(job)->records[lane] = index;
     struct pe__record *record = &pool->shared.records[index];
     record->fn = NULL;
-    record->map = (uint16_t)job->map->index;
+    record->map = (uint16_t)pe__job_map(job)->index;
     record->lane = (uint16_t)lane;
     record->retries = 0;
     atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
     atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
+    pool->entries[index].far_used = true; /* deaths of its owners will be counted there */
     pe__pool_push(pool, index, may_ring);
 }
 
@@ -179,7 +180,7 @@ static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
 
 static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     int result = await_map(pool, may_wait, map->options.deadline_ns);
     if (result < 0)
         return result;
@@ -192,8 +193,7 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     map->running = true;
     map->tickets = map->lanes;
     describe(pool, map);
-    job->arg_bytes = map->in_bytes * map->count;
-    pe__job_begin(pool, job);
+    pe__job_begin(pool, job, map->in_bytes * map->count);
     for (uint32_t lane = 0; lane < map->lanes; lane++)
         queue_ticket(pool, job, lane, lane == 0 || map->keeps_handle);
     return 0;
@@ -202,7 +202,7 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
 /* Its last ticket that has not ended. */
 uint32_t pe__map_target(pe_pool *pool, void *context)
 {
-    const struct pe__map_job *map = ((const pe_job *)context)->map;
+    const struct pe__map_job *map = pe__job_map(context);
     (void)pool;
     for (uint32_t lane = map->running ? map->lanes : 0; lane > 0; lane--)
         if (map->records[lane - 1] != PE__SLOT_NO_RECORD)
@@ -217,7 +217,7 @@ static void stop_items(pe_pool *pool, const struct pe__map_job *map)
 
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     uint32_t phase = pe__record_phase(word);
     map->records[lane] = PE__SLOT_NO_RECORD;
     bool orphaned = phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED;
@@ -238,7 +238,7 @@ static uint32_t kind_of(int result)
 
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     map->running = false;
     pe__map_read_outcome(map, rest);
     if (map->block != NULL) {
@@ -246,18 +246,17 @@ void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
         map->block = NULL;
         pool->map_busy &= ~(UINT32_C(1) << map->index);
     }
-    job->data_bytes = map->out_bytes * map->summary.returned;
-    job->status.worker = -1;
-    job->status.attempts = 1;
-    job->status.run = map->summary.wall_ns;
-    job->status.kind = kind_of(map->result);
-    job->status.code = map->result == PE_EITEMS ? PE_EITEMS : 0;
-    pe__job_end(pool, job);
+    job->worker = -1;
+    job->attempts = 1;
+    job->run = map->summary.wall_ns;
+    job->kind = (uint8_t)kind_of(map->result);
+    job->code = map->result == PE_EITEMS ? PE_EITEMS : 0;
+    pe__job_end(pool, job, map->out_bytes * map->summary.returned);
 }
 
 void pe__map_cancel(pe_pool *pool, pe_job *job)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     if (map->cancelled || !map->running)
         return;
     map->cancelled = true;
@@ -272,7 +271,7 @@ void pe__map_cancel(pe_pool *pool, pe_job *job)
 /* A map of which no ticket was claimed has not started. */
 void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job)
 {
-    const struct pe__map_job *map = job->map;
+    const struct pe__map_job *map = pe__job_map(job);
     for (uint32_t lane = 0; lane < map->lanes; lane++) {
         if (map->records[lane] == PE__SLOT_NO_RECORD)
             return;
@@ -285,12 +284,11 @@ void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job)
 
 void pe__map_free(pe_job *job)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     for (size_t i = 0; i < map->failure_count; i++)
         free(map->failures[i].text);
     free(map->failures);
     free(map);
-    job->map = NULL;
 }
 
 /* A map that was given up while it waited for a place: all of its items have an ending too. */
@@ -308,31 +306,29 @@ static void end_unstarted(struct pe__map_job *map, int result)
 /* `wanted` is what the caller asks for, the rest of it zero. */
 static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **ret_job)
 {
-    pe_job *job = pe__pool_new_job(pool);
     struct pe__map_job *map = malloc(sizeof *map + pool->options.workers * sizeof *map->records);
-    if (job == NULL || map == NULL) {
-        free(job);
+    pe_job *job = map != NULL ? pe__job_new(pool) : NULL;
+    if (job == NULL || pe__job_more(job) == NULL) {
+        if (job != NULL)
+            pe__job_drop(job);
         free(map);
         return PE_ENOMEM;
     }
     *map = *wanted;
     map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
     map->start_ns = pe__base_now_ns();
-    job->map = map;
-    job->refs = 2;
-    job->submit_ticks = pe__base_ticks();
+    job->more->map = map;
+    job->is_map = true;
     int result = pe__map_plan_last_progress(job);
     if (result == 0 && map->count == 0) {
-        pe__job_begin(pool, job);
+        pe__job_begin(pool, job, 0);
         pe__map_finish(pool, job, PE_CANCELLED);
     } else if (result == 0) {
         result = pool->backend->start_map(pool, job, !pe__pool_in_callback(pool));
     }
     if (result < 0) {
         end_unstarted(map, result);
-        pe__job_forget_callbacks(job);
-        pe__map_free(job);
-        free(job);
+        pe__job_drop(job);
         return result;
     }
     *ret_job = job;
@@ -348,7 +344,7 @@ static int open_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_opti
     if (result < 0)
         return result;
     result = pe__pool_check_open(pool);
-    if (result == 0 && !pe__loaded_has(&pool->loaded, (uintptr_t)wanted->fn))
+    if (result == 0 && !pe__pool_has_loaded(pool, (uintptr_t)wanted->fn))
         result = PE_ENOTLOADED;
     if (result == 0 && !wanted->keeps_handle && pe__pool_in_callback(pool))
         result = PE_EDEADLK;
@@ -381,15 +377,15 @@ int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_by
 static bool has_ended(pe_pool *pool, void *job)
 {
     (void)pool;
-    return ((pe_job *)job)->ended;
+    return pe__job_has_ended(job);
 }
 
 /* A map that is not over after a glance at each ticket is worth waking the sleepers for the rest of them. */
 static void rouse(pe_pool *pool, pe_job *job)
 {
-    for (uint32_t lane = 0; lane < 2 && !job->ended; lane++)
+    for (uint32_t lane = 0; lane < 2 && !pe__job_has_ended(job); lane++)
         pe__pool_glance(pool, pe__map_target(pool, job));
-    for (uint32_t lane = 1; lane < job->map->lanes && !job->ended; lane++)
+    for (uint32_t lane = 1; lane < pe__job_map(job)->lanes && !pe__job_has_ended(job); lane++)
         if (!pe__pool_ring_if_needed(pool))
             break;
 }
@@ -404,12 +400,12 @@ static int finish_or_stop(pe_pool *pool, pe_job *job, int64_t deadline_ns)
     rouse(pool, job);
     int cut = pe__pool_wait_for(pool, &wait);
     if (cut == 0)
-        return job->map->late ? PE_ETIMEDOUT : job->map->result;
+        return pe__job_map(job)->late ? PE_ETIMEDOUT : pe__job_map(job)->result;
     wait.deadline_ns = PE_FOREVER;
     wait.uninterruptible = true;
     pe__map_cancel(pool, job);
     pe__pool_wait_for(pool, &wait);
-    return job->map->result == PE_EBROKEN ? PE_EBROKEN : cut;
+    return pe__job_map(job)->result == PE_EBROKEN ? PE_EBROKEN : cut;
 }
 
 int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,

@@ -195,7 +195,7 @@ static const struct pe__map_failure *find_failure(const struct pe__map_job *map,
 
 int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
 {
-    const struct pe__map_job *map = job->map;
+    const struct pe__map_job *map = pe__job_map(job);
     if (item >= map->count)
         return PE_EINVAL;
     if (map->running) {
@@ -214,7 +214,7 @@ int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
 
 int pe__map_item_text(const pe_job *job, uint64_t item, const char **ret_text, size_t *ret_bytes)
 {
-    const struct pe__map_job *map = job->map;
+    const struct pe__map_job *map = pe__job_map(job);
     if (item >= map->count)
         return PE_EINVAL;
     if (map->running)

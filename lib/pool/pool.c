@@ -119,18 +119,11 @@ static int make_locks(pe_pool *pool)
     return 0;
 }
 
-static void free_job_cache(pe_pool *pool)
-{
-    struct pe__base_list *link;
-    while ((link = pe__base_list_pop_front(&pool->job_cache)) != NULL)
-        free(PE__BASE_LIST_ENTRY(link, pe_job, link));
-}
-
 /* Gives back all memory and descriptors; no process is left, or they are the parent's. */
 static void destroy(pe_pool *pool)
 {
     pe__pool_close_descriptors(pool);
-    free_job_cache(pool);
+    pe__slabs_fini(&pool->slabs);
     free(pool->block_held);
     free(pool->pushed_ticket);
     free(pool->pushed);
@@ -196,7 +189,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pe__base_list_init(&pool->maps);
     pe__base_list_init(&pool->busy);
     pe__base_list_init(&pool->ready_callbacks);
-    pe__base_list_init(&pool->job_cache);
+    pe__slabs_init(&pool->slabs);
     make_locks(pool);
     warn_of_threads(pool);
     result = build(pool);
@@ -208,29 +201,16 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     return 0;
 }
 
-int pe__pool_enter(pe_pool *pool)
-{
-    if (pool == NULL)
-        return PE_EINVAL;
-    if (pe__base_forked(pool->token))
-        return PE_EFORKED;
-    pthread_mutex_lock(&pool->mutex);
-    return 0;
-}
-
 void pe__pool_leave(pe_pool *pool)
 {
-    bool tell = pool->tell_broken;
+    if (!pool->tell_broken) {
+        pthread_mutex_unlock(&pool->mutex);
+        return;
+    }
     int failure = pool->failure;
     pool->tell_broken = false;
     pthread_mutex_unlock(&pool->mutex);
-    if (tell)
-        pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s", pe_strerror(failure));
-}
-
-bool pe__pool_in_callback(const pe_pool *pool)
-{
-    return pool->in_callback && pthread_equal(pool->callback_thread, pthread_self());
+    pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s", pe_strerror(failure));
 }
 
 /* With the mutex held, or in a forked child without; unlocks. */

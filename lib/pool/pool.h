@@ -22,66 +22,22 @@
 #include <parexec/pool.h>
 
 #include "base/list.h"
+#include "base/forked.h"
 #include "keeper/keeper.h"
+#include "pool/job.h"
 #include "pool/loaded.h"
+#include "pool/slab.h"
 #include "shared/heap.h"
 #include "shared/mapping.h"
 
 /* Longest spin of a waiting thread before it sleeps. */
 #define PE__POOL_SPIN_NS 30000
-/* Replies up to this size are kept in the handle. */
-#define PE__POOL_SMALL_BYTES 16
 
 enum pe__pool_state {
     PE__POOL_OPEN = 1,
     PE__POOL_CLOSED = 2, /* takes no new jobs */
     PE__POOL_ENDED = 3,  /* joined or killed: no process is left */
     PE__POOL_BROKEN = 4, /* the keeper is gone: no process is left */
-};
-
-/* A registered pe_done_fn. */
-struct pe__callback {
-    struct pe__base_list link; /* of the job while it is live, then of the pool's queue */
-    pe_job *job;
-    pe_done_fn *fn;
-    void *context;
-};
-
-/* How a job ended, without what is the same for every job; a million handles may be held at once. */
-struct pe__ending {
-    uint32_t kind;
-    int32_t code, pid, worker;
-    uint32_t attempts;
-    int32_t stop_signal;
-    int64_t queued, run; /* ticks, until somebody asks; of a map nanoseconds */
-};
-
-struct pe__map_job;
-
-struct pe_job {
-    pe_pool *pool;
-    struct pe__base_list link; /* of the pool's maps, while it has not ended; of the cache, once it is free */
-    uint32_t refs;             /* the user's handle, the pool until it has ended, each callback not yet run */
-    uint32_t record;           /* while in_ring */
-    bool ended;
-    bool detached; /* nobody will ask for the result */
-    bool in_ring;  /* occupies record `record` */
-    bool has_result;
-    bool has_callbacks; /* `callbacks` is in use */
-    bool holds_memory;  /* one of block, owned, text is in use */
-    uint32_t block;     /* PE__RECORD_NO_BLOCK, or the shared block that `data` lies in */
-    uint64_t submit_ticks;
-    uint64_t arg_bytes;
-    void *arg_block; /* in the heap, NULL: inline */
-    struct pe__map_job *map; /* NULL: a plain job */
-    const void *data;
-    size_t data_bytes;
-    void *owned; /* malloc'ed copy that `data` lies in, or NULL */
-    char *text;  /* malloc'ed message, or NULL */
-    size_t text_bytes;
-    struct pe__ending status; /* final once ended */
-    struct pe__base_list callbacks;
-    _Alignas(16) unsigned char small[PE__POOL_SMALL_BYTES];
 };
 
 /* What the host believes of a record. */
@@ -92,6 +48,7 @@ struct pe__entry {
     uint32_t lane;     /* of a ticket */
     bool is_ticket;
     bool stop_asked; /* the keeper was told to stop this use */
+    bool far_used;   /* retries, cancel and attempts in the record may be other than 0 */
 };
 
 /* What the last look of pool/doubt.c saw. */
@@ -155,18 +112,27 @@ struct pe_pool {
     uint32_t claim_waiters; /* of all who wait, those for whom a claim will do */
     bool armed; /* somebody sleeps on `epoll`, outside the library */
     uint32_t handled; /* jobs that ended since the last pe_pool_poll counted */
-    struct pe__base_list job_cache; /* freed pe_job, by `link` */
-    uint32_t job_cache_count;
+    struct pe__slabs slabs; /* job handles */
+    uintptr_t last_fn; /* found among `loaded` last time */
+    _Atomic uint32_t callbacks_due; /* in ready_callbacks; changed under the mutex only */
     _Atomic int interrupted; /* not guarded: set in signal handlers */
     pe_stats stats; /* the counting part */
 };
 
+/* What a submission asks for. */
+struct pe__request {
+    pe_job_fn *fn;
+    const void *arg;
+    size_t arg_bytes;
+    uint32_t retries;
+    bool may_wait; /* else PE_EAGAIN */
+    int64_t deadline_ns;
+};
+
 /* Where jobs go: processes, or the caller itself. */
 struct pe__backend {
-    /* Accepts `job` (whose fields are set); called and returns with the mutex held. `may_wait`: else
-     * PE_EAGAIN. */
-    int (*submit)(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries, bool may_wait,
-                  int64_t deadline_ns);
+    /* Accepts `job` (whose first line is set); called and returns with the mutex held. */
+    int (*submit)(pe_pool *pool, pe_job *job, const struct pe__request *request);
     /* Starts the map of `job`. */
     int (*start_map)(pe_pool *pool, pe_job *job, bool may_wait);
 };
@@ -183,23 +149,36 @@ int pe__pool_open_descriptors(pe_pool *pool);
 void pe__pool_close_descriptors(pe_pool *pool);
 void pe__pool_unwatch_keeper(pe_pool *pool);
 
-/* pool.c: every public call begins with one of these. 0 with the mutex held, or an error without it. */
-int pe__pool_enter(pe_pool *pool);
-bool pe__pool_in_callback(const pe_pool *pool);
+/* Every public call begins with this: 0 with the mutex held, or an error without it. */
+static inline int pe__pool_enter(pe_pool *pool)
+{
+    if (pool == NULL)
+        return PE_EINVAL;
+    if (pe__base_forked(pool->token))
+        return PE_EFORKED;
+    pthread_mutex_lock(&pool->mutex);
+    return 0;
+}
+
+/* And ends with this. */
 void pe__pool_leave(pe_pool *pool);
+
+static inline bool pe__pool_in_callback(const pe_pool *pool)
+{
+    return pool->in_callback && pthread_equal(pool->callback_thread, pthread_self());
+}
 
 /* pool.c */
 void pe__pool_unref(pe_pool *pool);
 
 /* submit.c */
-pe_job *pe__pool_new_job(pe_pool *pool);
 void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring);
 bool pe__pool_ring_if_needed(pe_pool *pool);
 uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* there is one */
 bool pe__pool_has_slots(pe_pool *pool, uint32_t count); /* in the ring */
 int pe__pool_check_open(const pe_pool *pool);
-int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries,
-                                 bool may_wait, int64_t deadline_ns);
+bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn); /* when the workers were forked */
+int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__request *request);
 int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options,
                     bool may_wait, pe_job **ret_job);
 
@@ -215,18 +194,6 @@ void pe__pool_settle_rest(pe_pool *pool, uint32_t kind); /* no process is left: 
 /* doubt.c: breaks the pool when workers and records are in a state that cannot be; does something once a
  * second at most. */
 void pe__pool_doubt(pe_pool *pool);
-
-/* job.c: a job is live from begin to end; unref never destroys the pool, whose own reference is the
- * caller's. */
-void pe__job_begin(pe_pool *pool, pe_job *job);
-void pe__job_end(pe_pool *pool, pe_job *job);
-void pe__job_unref(pe_pool *pool, pe_job *job);
-void pe__job_run_callbacks(pe_pool *pool);
-void pe__job_drop_callbacks(pe_pool *pool); /* the pool ends: those left are not called */
-void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
-void pe__job_add_callback(pe_job *job, struct pe__callback *callback);
-void pe__job_forget_callbacks(pe_job *job);
-void pe__job_release_result(pe_pool *pool, pe_job *job);
 
 /* wait.c */
 struct pe__wait {

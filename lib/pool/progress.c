@@ -23,13 +23,13 @@ static void count(const pe_pool *pool, const struct pe__map_job *map, uint64_t *
 
 static bool reports(const pe_job *job)
 {
-    return job->map->running && job->map->options.progress != NULL;
+    return pe__job_map(job)->running && pe__job_map(job)->options.progress != NULL;
 }
 
 int64_t pe__pool_progress_due(const pe_pool *pool)
 {
     PE__BASE_LIST_EACH(link, &pool->maps)
-        if (reports(PE__BASE_LIST_ENTRY(link, pe_job, link)))
+        if (reports(pe__job_of_map(link)))
             return pe_after(INTERVAL_NS);
     return PE_FOREVER;
 }
@@ -37,8 +37,8 @@ int64_t pe__pool_progress_due(const pe_pool *pool)
 static pe_job *find_due(pe_pool *pool, int64_t now_ns)
 {
     PE__BASE_LIST_EACH(link, &pool->maps) {
-        pe_job *job = PE__BASE_LIST_ENTRY(link, pe_job, link);
-        if (reports(job) && job->map->progress_due_ns <= now_ns)
+        pe_job *job = pe__job_of_map(link);
+        if (reports(job) && pe__job_map(job)->progress_due_ns <= now_ns)
             return job;
     }
     return NULL;
@@ -46,7 +46,7 @@ static pe_job *find_due(pe_pool *pool, int64_t now_ns)
 
 static void report(pe_pool *pool, pe_job *job, int64_t now_ns)
 {
-    struct pe__map_job *map = job->map;
+    struct pe__map_job *map = pe__job_map(job);
     uint64_t done, failed;
     count(pool, map, &done, &failed);
     map->progress_due_ns = now_ns + INTERVAL_NS;
@@ -72,7 +72,7 @@ void pe__pool_report_progress(pe_pool *pool)
 
 static void report_last(pe_job *job, void *unused)
 {
-    const struct pe__map_job *map = job->map;
+    const struct pe__map_job *map = pe__job_map(job);
     const pe_map_summary *summary = &map->summary;
     (void)unused;
     map->options.progress(summary->returned + summary->failed, summary->failed, map->count,
@@ -81,13 +81,13 @@ static void report_last(pe_job *job, void *unused)
 
 int pe__map_plan_last_progress(pe_job *job)
 {
-    if (job->map->options.progress == NULL)
+    if (pe__job_map(job)->options.progress == NULL)
         return 0;
     struct pe__callback *last = malloc(sizeof *last);
     if (last == NULL)
         return PE_ENOMEM;
     *last = (struct pe__callback){ .job = job, .fn = report_last };
-    job->map->progress_due_ns = pe_after(INTERVAL_NS);
+    pe__job_map(job)->progress_due_ns = pe_after(INTERVAL_NS);
     pe__job_add_callback(job, last);
     return 0;
 }

@@ -238,7 +238,7 @@ static int check(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint64_
     if (result < 0)
         return result;
     result = pe__pool_check_open(pool);
-    if (result == 0 && !pe__loaded_has(&pool->loaded, (uintptr_t)fn))
+    if (result == 0 && !pe__pool_has_loaded(pool, (uintptr_t)fn))
         result = PE_ENOTLOADED;
     if (pe__pool_in_callback(pool))
         result = PE_EDEADLK;

@@ -216,7 +216,7 @@ void pe__pool_stop_record(pe_pool *pool, uint32_t index, int64_t grace_ns)
                                    .sequence = pool->entries[index].sequence,
                                    .grace_ns = grace_ns,
                                    .phase = PE__RECORD_CANCELLED };
-    pool->entries[index].stop_asked = true;
+    pool->entries[index].stop_asked = pool->entries[index].far_used = true;
     atomic_store_explicit(&pool->shared.records[index].cancel, 1, memory_order_seq_cst);
     pe__pool_tell_keeper(pool, &message);
 }
@@ -229,11 +229,11 @@ int pe_pool_cancel_queued(pe_pool *pool)
     PE__BASE_LIST_EACH_SAFE(link, after, &pool->busy) {
         uint32_t record = (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
         pe_job *job = pool->entries[record].job;
-        if (job->map == NULL)
+        if (!job->is_map)
             pe__pool_cancel_if_queued(pool, record);
     }
     PE__BASE_LIST_EACH_SAFE(link, after, &pool->maps)
-        pe__map_cancel_if_queued(pool, PE__BASE_LIST_ENTRY(link, pe_job, link));
+        pe__map_cancel_if_queued(pool, pe__job_of_map(link));
     if (!pe__pool_in_callback(pool))
         pe__job_run_callbacks(pool);
     pe__pool_leave(pool);

@@ -32,27 +32,15 @@
 /* Slots that jobs leave to maps, whose tickets may have to be queued again at any time. */
 #define TICKET_SLOTS(pool) ((pool)->options.workers)
 
-/* Handles are recycled, and only what is not set before it is read is set here. */
-pe_job *pe__pool_new_job(pe_pool *pool)
+/* Most programs submit one function again and again. */
+bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn)
 {
-    struct pe__base_list *link = pe__base_list_pop_front(&pool->job_cache);
-    pe_job *job = link != NULL ? PE__BASE_LIST_ENTRY(link, pe_job, link) : malloc(sizeof *job);
-    if (job == NULL)
-        return NULL;
-    if (link != NULL)
-        pool->job_cache_count--;
-    job->pool = pool;
-    job->ended = job->detached = job->in_ring = job->has_result = job->has_callbacks = job->holds_memory = false;
-    job->block = PE__RECORD_NO_BLOCK;
-    job->arg_bytes = 0;
-    job->arg_block = NULL;
-    job->map = NULL;
-    job->data = NULL;
-    job->data_bytes = 0;
-    job->owned = NULL;
-    job->text = NULL;
-    job->status = (struct pe__ending){ .kind = PE_PENDING };
-    return job;
+    if (fn == pool->last_fn)
+        return true;
+    if (!pe__loaded_has(&pool->loaded, fn))
+        return false;
+    pool->last_fn = fn;
+    return true;
 }
 
 int pe__pool_check_open(const pe_pool *pool)
@@ -77,7 +65,7 @@ uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job)
     struct pe__entry *entry = &pool->entries[record];
     entry->sequence = entry->sequence < PE__RECORD_SEQUENCE_MASK ? entry->sequence + 1 : 1; /* 0 is no sequence */
     entry->job = job;
-    entry->is_ticket = job->map != NULL;
+    entry->is_ticket = job->is_map;
     entry->stop_asked = false;
     pe__base_list_push_back(&pool->busy, &entry->link);
     pool->in_flight++;
@@ -181,7 +169,21 @@ static uint32_t middle_of_queue(pe_pool *pool, void *unused)
     return waits ? pe__ring_record(entry) : PE__BELL_ANY;
 }
 
-static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
+static int wait_for_room(pe_pool *pool, const struct pe__request *request)
+{
+    int64_t patience_ns = pe_after(PATIENCE_NS);
+    struct pe__wait wait = { .ready = has_room_for_many,
+                             .target = middle_of_queue,
+                             .context = &patience_ns,
+                             .deadline_ns = request->deadline_ns,
+                             .for_claim = true };
+    if (!request->may_wait)
+        return PE_EAGAIN;
+    int result = pe__pool_wait_for(pool, &wait);
+    return result < 0 ? result : pe__pool_check_open(pool);
+}
+
+static int make_room(pe_pool *pool, const struct pe__request *request)
 {
     if (pool->in_flight > COLLECT_FROM)
         pe__pool_collect_front(pool, COLLECT_EACH);
@@ -193,65 +195,69 @@ static int make_room(pe_pool *pool, bool may_wait, int64_t deadline_ns)
         if (has_room(pool, NULL))
             return 0;
     }
-    if (!may_wait)
-        return PE_EAGAIN;
-    int64_t patience_ns = pe_after(PATIENCE_NS);
-    struct pe__wait wait = { .ready = has_room_for_many,
-                             .target = middle_of_queue,
-                             .context = &patience_ns,
-                             .deadline_ns = deadline_ns,
-                             .for_claim = true };
-    int result = pe__pool_wait_for(pool, &wait);
-    return result < 0 ? result : pe__pool_check_open(pool);
+    return wait_for_room(pool, request);
 }
 
-static int place_argument(pe_pool *pool, pe_job *job, const void *arg)
+static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *request)
 {
-    if (job->arg_bytes <= PE__RECORD_INLINE_BYTES)
+    if (request->arg_bytes <= PE__RECORD_INLINE_BYTES)
         return 0;
-    int result = pe__shared_heap_alloc(&pool->heap, job->arg_bytes, false, &job->arg_block);
+    struct pe__job_more *more = pe__job_more(job);
+    if (more == NULL)
+        return PE_ENOMEM;
+    int result = pe__shared_heap_alloc(&pool->heap, request->arg_bytes, false, &more->arg_block);
     if (result == 0)
-        memcpy(job->arg_block, arg, job->arg_bytes);
+        memcpy(more->arg_block, request->arg, request->arg_bytes);
     return result;
 }
 
-static void fill_record(struct pe__record *record, const pe_job *job, pe_job_fn *fn, const void *arg,
-                        uint32_t retries)
+/* The far line is left alone while all in it is 0 and is to stay so. */
+static void fill_far_counts(struct pe__record *record, struct pe__entry *entry, uint32_t retries)
 {
-    record->fn = fn;
+    if (!entry->far_used && retries == 0)
+        return;
     record->retries = retries;
     atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
     atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
-    unsigned char *place = pe__record_arg_place(record, job->arg_bytes);
-    if (place == NULL) {
-        record->arg_short = PE__RECORD_FAR;
-        record->arg_bytes = job->arg_bytes;
-        record->arg_block = job->arg_block;
-        return;
-    }
-    record->arg_short = (uint16_t)job->arg_bytes;
-    if (job->arg_bytes == PE__RECORD_NEAR_BYTES)
-        memcpy(place, arg, PE__RECORD_NEAR_BYTES);
-    else if (job->arg_bytes > 0)
-        memcpy(place, arg, job->arg_bytes);
+    entry->far_used = retries != 0;
 }
 
-int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, pe_job_fn *fn, const void *arg, uint32_t retries,
-                                 bool may_wait, int64_t deadline_ns)
+static void fill_argument(struct pe__record *record, const pe_job *job, const struct pe__request *request)
 {
-    int result = make_room(pool, may_wait, deadline_ns);
+    size_t bytes = request->arg_bytes;
+    unsigned char *place = pe__record_arg_place(record, bytes);
+    if (place == NULL) {
+        record->arg_short = PE__RECORD_FAR;
+        record->arg_bytes = bytes;
+        record->arg_block = job->more->arg_block;
+        return;
+    }
+    record->arg_short = (uint16_t)bytes;
+    if (bytes == PE__RECORD_NEAR_BYTES)
+        memcpy(place, request->arg, PE__RECORD_NEAR_BYTES);
+    else if (bytes > 0)
+        memcpy(place, request->arg, bytes);
+}
+
+int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__request *request)
+{
+    int result = make_room(pool, request);
     if (result < 0)
         return result;
-    result = place_argument(pool, job, arg);
+    result = place_argument(pool, job, request);
     if (result < 0)
         return result;
-    job->record = pe__pool_take_record(pool, job);
-    fill_record(&pool->shared.records[job->record], job, fn, arg, retries);
+    uint32_t index = pe__pool_take_record(pool, job);
+    struct pe__record *record = &pool->shared.records[index];
+    job->record = index;
     job->in_ring = true;
-    job->submit_ticks = pe__base_ticks();
+    record->fn = request->fn;
+    fill_far_counts(record, &pool->entries[index], request->retries);
+    fill_argument(record, job, request);
+    job->queued = pe__base_ticks();
     pool->queued++;
-    pe__job_begin(pool, job);
-    pe__pool_push(pool, job->record, true);
+    pe__job_begin(pool, job, request->arg_bytes);
+    pe__pool_push(pool, index, true);
     return 0;
 }
 
@@ -270,22 +276,21 @@ static int check_job_options(const pe_job_options *given, pe_job_options *ret)
 }
 
 /* With the mutex held. */
-static int accept_job(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
-                      const pe_job_options *options, bool may_wait, pe_job **ret_job)
+static int accept_job(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
 {
     int result = pe__pool_check_open(pool);
     if (result < 0)
         return result;
-    pe_job *job = pe__pool_new_job(pool);
+    if (!pe__pool_has_loaded(pool, (uintptr_t)request->fn))
+        return PE_ENOTLOADED;
+    pe_job *job = pe__job_new(pool);
     if (job == NULL)
         return PE_ENOMEM;
-    job->arg_bytes = arg_bytes;
     job->detached = ret_job == NULL;
     job->refs = ret_job != NULL ? 2 : 1;
-    result = pool->backend->submit(pool, job, fn, arg, options->retries, may_wait && !pe__pool_in_callback(pool),
-                                   options->submit_deadline_ns);
+    result = pool->backend->submit(pool, job, request);
     if (result < 0) {
-        free(job);
+        pe__job_drop(job);
         return result;
     }
     if (ret_job != NULL)
@@ -300,14 +305,17 @@ int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_by
     if (pool == NULL || fn == NULL || (arg == NULL && arg_bytes > 0))
         return PE_EINVAL;
     int result = options != NULL ? check_job_options(options, &checked) : 0;
+    if (result == 0)
+        result = pe__pool_enter(pool);
     if (result < 0)
         return result;
-    result = pe__pool_enter(pool);
-    if (result < 0)
-        return result;
-    result = pe__loaded_has(&pool->loaded, (uintptr_t)fn)
-                 ? accept_job(pool, fn, arg, arg_bytes, &checked, may_wait, ret_job)
-                 : PE_ENOTLOADED;
+    struct pe__request request = { .fn = fn,
+                                   .arg = arg,
+                                   .arg_bytes = arg_bytes,
+                                   .retries = checked.retries,
+                                   .may_wait = may_wait && !pe__pool_in_callback(pool),
+                                   .deadline_ns = checked.submit_deadline_ns };
+    result = accept_job(pool, &request, ret_job);
     pe__pool_leave(pool);
     return result;
 }
