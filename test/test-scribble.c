@@ -162,9 +162,11 @@ enum forgery {
 
 static void forge_far(struct pe__record *record, uint32_t block, uint64_t bytes)
 {
+    struct pe__record_more *more = &common->view.records_more[own_index()];
+
     record->reply_short = PE__RECORD_FAR;
-    record->reply_block = block;
-    record->reply_bytes = bytes;
+    more->reply_block = block;
+    more->reply_bytes = bytes;
 }
 
 static void forge_reply(struct pe__record *record, enum forgery what)
@@ -471,7 +473,7 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
 enum target {
     RECORD_WORDS,
     RECORD_FIELDS,
-    RING,
+    RECORD_REST,
     HINTS,
     LANES,
     ITEMS_OF_MAPS,
@@ -517,15 +519,25 @@ static void hit(uint64_t *random, void *start, size_t bytes)
     memcpy((char *)word + (next_random(random) % 8 & ~(count - 1)) % 8, &new, count);
 }
 
+/* One of those that were pushed last. */
+static uint32_t recent_record(uint64_t *random, const struct pe__shared *view)
+{
+    uint64_t tail = atomic_load(view->tail);
+
+    return pe__queue_record(tail - next_random(random) % 16, view->geometry.records);
+}
+
 static void hit_record(uint64_t *random, const struct pe__shared *view, enum target target)
 {
-    /* Those in use have the lowest numbers. */
-    struct pe__record *record = &view->records[next_random(random) % 16];
+    uint32_t index = recent_record(random, view);
+    struct pe__record *record = &view->records[index];
 
     if (target == RECORD_WORDS)
         atomic_store(&record->word, edge(random, atomic_load(&record->word)));
-    else
+    else if (target == RECORD_FIELDS)
         hit(random, (char *)record + 8, sizeof *record - 8);
+    else
+        hit(random, &view->records_more[index], sizeof *view->records_more);
 }
 
 static void hit_map(uint64_t *random, const struct pe__shared *view)
@@ -544,8 +556,8 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
 {
     switch (target) {
     case RECORD_WORDS:
-    case RECORD_FIELDS: hit_record(random, view, target); break;
-    case RING: hit(random, view->ring, view->geometry.ring_entries * sizeof *view->ring); break;
+    case RECORD_FIELDS:
+    case RECORD_REST: hit_record(random, view, target); break;
     case HINTS:
         switch (next_random(random) % 5) {
         case 0: hit(random, view->head, 8); break;

@@ -233,11 +233,13 @@ static void assert_nothing_left(pe_pool *pool)
     int64_t guard = pe_after(GUARD_NS);
 
     ck_assert_uint_eq(pool->in_flight, 0);
-    ck_assert_uint_eq(pool->free_count, in->geometry.records);
     ck_assert_uint_eq(pool->map_busy, 0);
     ck_assert_uint_eq(pe__shared_heap_used(&pool->heap), 0);
-    for (uint32_t i = 0; i < in->geometry.records; i++)
-        ck_assert_uint_eq(pe__record_phase(atomic_load(&in->records[i].word)), PE__RECORD_FREE);
+    for (uint32_t i = 0; i < in->geometry.records; i++) {
+        uint64_t word = atomic_load(&in->records[i].word);
+        ck_assert(word == 0 || pe__record_is_final(word));
+        ck_assert_ptr_null(pool->entries[i].job);
+    }
     for (uint32_t i = 0; i < in->blocks.block_count; i++) {
         while (atomic_load(&in->block_words[i]) != 0 && pe_now() < guard)
             sched_yield();

@@ -57,13 +57,14 @@ static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t recor
 {
     struct pe__kept *kept = &keeper->kept[index];
     struct pe__record *record = &keeper->shared->records[record_index];
+    struct pe__record_more *more = &keeper->shared->records_more[record_index];
     uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
     uint32_t kind;
     ending_of(kept->last_status, &kind, &record->code);
     record->pid = (int32_t)kept->last_pid;
     record->reply_short = PE__RECORD_NO_REPLY;
     record->text_bytes = 0;
-    record->stop_signal = phase == PE__RECORD_CANCELLED || phase == PE__RECORD_TIMED_OUT ? kept->stop_signal : 0;
+    more->stop_signal = phase == PE__RECORD_CANCELLED || phase == PE__RECORD_TIMED_OUT ? kept->stop_signal : 0;
     record->end_ticks = pe__base_ticks();
     pe__record_swap(record, word, pe__record_word(pe__record_sequence(word), index, phase));
     kept->inherited = PE__SLOT_NO_RECORD;
@@ -76,7 +77,7 @@ static void free_blocks(const struct pe__keeper *keeper, uint32_t index, uint32_
     if (atomic_exchange_explicit(&shared->slots[index].has_block, 0, memory_order_relaxed) == 0)
         return;
     uint64_t word = atomic_load_explicit(&shared->records[record].word, memory_order_relaxed);
-    pe__block_give_all(&shared->blocks, shared->block_words, pe__ring_entry(pe__record_sequence(word), record));
+    pe__block_give_all(&shared->blocks, shared->block_words, pe__record_use(pe__record_sequence(word), record));
 }
 
 static enum pe__record_phase crash_phase(int status)
@@ -87,10 +88,10 @@ static enum pe__record_phase crash_phase(int status)
 static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t record_index)
 {
     struct pe__kept *kept = &keeper->kept[index];
-    struct pe__record *record = &keeper->shared->records[record_index];
-    uint32_t deaths = atomic_load_explicit(&record->attempts, memory_order_relaxed) + 1;
-    atomic_store_explicit(&record->attempts, deaths, memory_order_relaxed);
-    if (deaths <= record->retries)
+    struct pe__record_more *more = &keeper->shared->records_more[record_index];
+    uint32_t deaths = atomic_load_explicit(&more->attempts, memory_order_relaxed) + 1;
+    atomic_store_explicit(&more->attempts, deaths, memory_order_relaxed);
+    if (deaths <= more->retries)
         kept->inherited = record_index;
     else
         end_record(keeper, index, record_index, crash_phase(kept->last_status));

@@ -16,6 +16,7 @@
 #define COPY_MOST ((uint64_t)256 * 1024)
 /* Pages of a given-back block beyond this size are returned to the system. */
 #define KEEP_WARM_MOST ((uint64_t)64 << 20)
+#define RECORDS_AHEAD 6
 
 static void give_block(pe_pool *pool, uint32_t block)
 {
@@ -69,9 +70,9 @@ static void keep_block_reply(pe_pool *pool, struct pe__job_more *more, const uns
 static void keep_small_reply(pe_job *job, const struct pe__record *record, uint16_t bytes)
 {
     if (bytes == PE__JOB_SMALL_BYTES)
-        memcpy(job->small, record->reply_near, PE__JOB_SMALL_BYTES);
+        memcpy(job->small, record->reply, PE__JOB_SMALL_BYTES);
     else
-        memcpy(job->small, record->reply_near, bytes);
+        memcpy(job->small, record->reply, bytes);
     job->small_bytes = (uint8_t)bytes;
     job->has_result = true;
 }
@@ -82,8 +83,8 @@ static void fail_for_memory(pe_job *job)
     job->code = PE_ENOMEM;
 }
 
-/* A reply in the record. */
-static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint16_t bytes)
+/* A reply in the rest of the record. */
+static bool keep_inline_reply(pe_job *job, const unsigned char *place, uint16_t bytes)
 {
     if (bytes > PE__RECORD_INLINE_BYTES)
         return false;
@@ -93,7 +94,7 @@ static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint
         fail_for_memory(job);
         return true;
     }
-    memcpy(copy, record->reply, bytes);
+    memcpy(copy, place, bytes);
     more->data = more->owned = copy;
     more->data_bytes = bytes;
     job->has_result = true;
@@ -101,11 +102,11 @@ static bool keep_inline_reply(pe_job *job, const struct pe__record *record, uint
 }
 
 /* A reply in a shared block. */
-static bool keep_far_reply(pe_pool *pool, pe_job *job, const volatile struct pe__record *record)
+static bool keep_far_reply(pe_pool *pool, pe_job *job, const volatile struct pe__record_more *shown)
 {
     const struct pe__shared *shared = &pool->shared;
-    uint64_t bytes = record->reply_bytes, limit = pool->options.max_reply_bytes;
-    uint32_t block = record->reply_block;
+    uint64_t bytes = shown->reply_bytes, limit = pool->options.max_reply_bytes;
+    uint32_t block = shown->reply_block;
     const struct pe__block_class *block_class = pe__block_class_of(&shared->blocks, block);
     if (block_class == NULL || bytes > block_class->bytes || pool->block_held[block] || (limit != 0 && bytes > limit))
         return false;
@@ -121,18 +122,18 @@ static bool keep_far_reply(pe_pool *pool, pe_job *job, const volatile struct pe_
 }
 
 /* False: what the record says of its reply cannot be true. */
-static bool keep_reply(pe_pool *pool, pe_job *job, const struct pe__record *record, uint16_t bytes)
+static bool keep_reply(pe_pool *pool, pe_job *job, uint32_t index, uint16_t bytes)
 {
     uint64_t limit = pool->options.max_reply_bytes;
     if (bytes == PE__RECORD_NO_REPLY)
         return true;
     if (bytes == PE__RECORD_FAR)
-        return keep_far_reply(pool, job, record);
+        return keep_far_reply(pool, job, &pool->shared.records_more[index]);
     if (limit != 0 && bytes > limit)
         return false;
     if (bytes > PE__JOB_SMALL_BYTES)
-        return keep_inline_reply(job, record, bytes);
-    keep_small_reply(job, record, bytes);
+        return keep_inline_reply(job, pool->shared.records_more[index].reply, bytes);
+    keep_small_reply(job, &pool->shared.records[index], bytes);
     return true;
 }
 
@@ -180,6 +181,7 @@ static void set_times(pe_job *job, uint64_t start, uint64_t end)
 static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
 {
     const volatile struct pe__record *shown = &pool->shared.records[index];
+    const struct pe__record_more *more = &pool->shared.records_more[index];
     struct pe__entry *entry = &pool->entries[index];
     uint32_t phase = pe__record_phase(word);
     job->kind = (uint8_t)kind_of(phase);
@@ -187,26 +189,22 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
     job->code = shown->code;
     job->pid = shown->pid;
     set_times(job, shown->start_ticks, shown->end_ticks);
-    entry->far_used |= phase != PE__RECORD_DONE;
-    job->attempts = entry->far_used ? atomic_load_explicit(&shown->attempts, memory_order_relaxed) : 0;
+    entry->more_used |= phase != PE__RECORD_DONE;
+    job->attempts = entry->more_used ? atomic_load_explicit(&more->attempts, memory_order_relaxed) : 0;
     if (phase != PE__RECORD_CRASHED && phase != PE__RECORD_EXITED)
         job->attempts++; /* the record counts deaths */
     if (phase != PE__RECORD_DONE) {
-        job->stop_signal = (uint8_t)shown->stop_signal;
+        job->stop_signal = (uint8_t)*(const volatile int32_t *)&more->stop_signal;
         return true;
     }
-    return keep_text(pool, job, index, shown->text_bytes) &&
-           keep_reply(pool, job, &pool->shared.records[index], shown->reply_short);
+    return keep_text(pool, job, index, shown->text_bytes) && keep_reply(pool, job, index, shown->reply_short);
 }
 
 static void free_record(pe_pool *pool, uint32_t record)
 {
     struct pe__entry *entry = &pool->entries[record];
-    atomic_store_explicit(&pool->shared.records[record].word,
-                          pe__record_word(entry->sequence, 0, PE__RECORD_FREE), memory_order_relaxed);
     entry->job = NULL;
     pe__base_list_remove(&entry->link);
-    pool->free_records[pool->free_count++] = record;
     pool->in_flight--;
 }
 
@@ -293,20 +291,20 @@ void pe__pool_collect_record(pe_pool *pool, uint32_t record)
     collect(pool, record);
 }
 
-/* The line of the next record to be collected comes over from the worker's cache while this one is taken
- * over. */
-static void expect(const pe_pool *pool, const struct pe__base_list *link)
+/* Lines of the next records to be collected come over from the worker's cache while this one is taken over. */
+static void expect(const pe_pool *pool, uint32_t record)
 {
-    if (link->next != &pool->busy)
-        __builtin_prefetch(&pool->shared.records[record_of(pool, link->next)]);
+    __builtin_prefetch(&pool->shared.records[(record + RECORDS_AHEAD) & (pool->shared.geometry.records - 1)]);
 }
 
 uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
 {
     uint32_t count = 0;
     for (; count < most && !pe__base_list_empty(&pool->busy); count++) {
-        expect(pool, pool->busy.next);
-        if (!collect(pool, record_of(pool, pool->busy.next)))
+        uint32_t record = record_of(pool, pool->busy.next);
+        if (count + RECORDS_AHEAD < pool->in_flight)
+            expect(pool, record);
+        if (!collect(pool, record))
             break;
     }
     return count;
@@ -320,7 +318,7 @@ uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
         uint32_t record = record_of(pool, link);
         if (count >= most || pool->settling || is_waiting(pool, record))
             break;
-        expect(pool, link);
+        expect(pool, record);
         count += collect(pool, record);
     }
     return count;
@@ -343,24 +341,24 @@ void pe__pool_check_order(pe_pool *pool)
     }
 }
 
-/* True: the ring entry's record waits for a worker with that very use. */
-static bool is_queued(const pe_pool *pool, uint64_t entry)
+bool pe__pool_is_waiting_at(const pe_pool *pool, uint64_t position)
 {
-    const struct pe__entry *book = &pool->entries[pe__ring_record(entry)];
-    if (book->job == NULL || book->sequence != pe__ring_sequence(entry))
+    uint32_t records = pool->shared.geometry.records, record = pe__queue_record(position, records);
+    const struct pe__entry *entry = &pool->entries[record];
+    if (entry->job == NULL || entry->sequence != pe__queue_sequence(position, records))
         return false;
-    const struct pe__record *record = &pool->shared.records[pe__ring_record(entry)];
-    uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
+    uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire);
     return pe__record_phase(word) == PE__RECORD_QUEUED;
 }
 
-/* Claims go in ring order, so the first entry that is still queued ends the look. */
+/* Claims go in the queue's order, so the first position that still waits ends the look. */
 void pe__pool_look_at_claims(pe_pool *pool)
 {
-    uint64_t mask = pool->shared.geometry.ring_entries - 1;
-    for (; pool->claimed < pool->tail && !is_queued(pool, pool->pushed[pool->claimed & mask]); pool->claimed++)
-        if (!pool->pushed_ticket[pool->claimed & mask])
-            pool->queued--;
+    for (; pool->claimed < pool->tail && !pe__pool_is_waiting_at(pool, pool->claimed); pool->claimed++) {
+        struct pe__entry *entry = &pool->entries[pe__queue_record(pool->claimed, pool->shared.geometry.records)];
+        pool->queued -= entry->is_counted;
+        entry->is_counted = false;
+    }
 }
 
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)

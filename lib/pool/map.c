@@ -142,10 +142,6 @@ static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_rin
     record->fn = NULL;
     record->map = (uint16_t)pe__job_map(job)->index;
     record->lane = (uint16_t)lane;
-    record->retries = 0;
-    atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
-    atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
-    pool->entries[index].far_used = true; /* deaths of its owners will be counted there */
     pe__pool_push(pool, index, may_ring);
 }
 
@@ -154,21 +150,19 @@ static uint32_t free_map(const pe_pool *pool)
     return (uint32_t)__builtin_ctz(~pool->map_busy);
 }
 
-/* Every map has records of its own for its tickets. */
+/* What has ended is collected before tickets are queued, so no more positions are left out than workers run jobs. */
 static bool has_map(pe_pool *pool, void *unused)
 {
     (void)unused;
     return pe__pool_check_open(pool) < 0 ||
-           (free_map(pool) < PE__MAPS_MAX && pe__pool_has_slots(pool, pool->options.workers));
+           (free_map(pool) < PE__MAPS_MAX && pe__pool_has_positions(pool, 2 * pool->options.workers));
 }
 
 static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
 {
-    if (has_map(pool, NULL))
-        return 0;
     pe__pool_collect_all(pool, UINT32_MAX);
     if (has_map(pool, NULL))
-        return 0;
+        return pe__pool_check_open(pool);
     if (!may_wait)
         return PE_EAGAIN;
     struct pe__wait wait = { .ready = has_map,
@@ -205,7 +199,7 @@ uint32_t pe__map_target(pe_pool *pool, void *context)
     const struct pe__map_job *map = pe__job_map(context);
     (void)pool;
     for (uint32_t lane = map->running ? map->lanes : 0; lane > 0; lane--)
-        if (map->records[lane - 1] != PE__SLOT_NO_RECORD)
+        if (pe__map_has_record(map, lane - 1))
             return map->records[lane - 1];
     return PE__BELL_ANY;
 }
@@ -215,20 +209,49 @@ static void stop_items(pe_pool *pool, const struct pe__map_job *map)
     atomic_store_explicit(&pool->shared.lives[map->index].stop, 1, memory_order_seq_cst);
 }
 
+static void end_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
+{
+    struct pe__map_job *map = pe__job_map(job);
+    map->records[lane] = PE__MAP_TICKET_ENDED;
+    if (--map->tickets == 0)
+        pe__map_finish(pool, job, PE_CANCELLED);
+}
+
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
 {
     struct pe__map_job *map = pe__job_map(job);
     uint32_t phase = pe__record_phase(word);
-    map->records[lane] = PE__SLOT_NO_RECORD;
     bool orphaned = phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED;
-    if (orphaned && !map->cancelled) {
-        queue_ticket(pool, job, lane, false);
-        /* A ring that is weighed first collects, and this may be called in the middle of a collection. */
-        pe__bell_wake_one(pool->shared.groups, pool->shared.slots, pool->shared.geometry.workers);
+    if (!orphaned || map->cancelled) {
+        end_ticket(pool, job, lane);
         return;
     }
-    if (--map->tickets == 0)
-        pe__map_finish(pool, job, PE_CANCELLED);
+    /* This may be the middle of a collection, which finds a place for nothing. */
+    map->records[lane] = PE__MAP_TICKET_ORPHANED;
+    pool->has_orphans = true;
+}
+
+static pe_job *find_orphan(pe_pool *pool, uint32_t *ret_lane)
+{
+    PE__BASE_LIST_EACH(link, &pool->maps) {
+        const struct pe__map_job *map = pe__job_map(pe__job_of_map(link));
+        for (*ret_lane = 0; *ret_lane < map->lanes; ++*ret_lane)
+            if (map->records[*ret_lane] == PE__MAP_TICKET_ORPHANED)
+                return pe__job_of_map(link);
+    }
+    return NULL;
+}
+
+void pe__map_adopt_orphans(pe_pool *pool)
+{
+    uint32_t lane;
+    while (pool->has_orphans && pe__pool_has_processes(pool) && pe__pool_find_place(pool)) {
+        pe_job *job = find_orphan(pool, &lane);
+        if (job == NULL)
+            pool->has_orphans = false;
+        else
+            queue_ticket(pool, job, lane, true);
+    }
 }
 
 static uint32_t kind_of(int result)
@@ -262,9 +285,12 @@ void pe__map_cancel(pe_pool *pool, pe_job *job)
     map->cancelled = true;
     stop_items(pool, map);
     job->refs++; /* it may end with its last queued ticket */
-    for (uint32_t lane = 0; lane < map->lanes && map->running; lane++)
-        if (map->records[lane] != PE__SLOT_NO_RECORD)
+    for (uint32_t lane = 0; lane < map->lanes && map->running; lane++) {
+        if (pe__map_has_record(map, lane))
             pe__pool_stop_record(pool, map->records[lane], pool->options.grace_ns);
+        else if (map->records[lane] == PE__MAP_TICKET_ORPHANED)
+            end_ticket(pool, job, lane);
+    }
     pe__job_unref(pool, job);
 }
 
@@ -273,7 +299,7 @@ void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job)
 {
     const struct pe__map_job *map = pe__job_map(job);
     for (uint32_t lane = 0; lane < map->lanes; lane++) {
-        if (map->records[lane] == PE__SLOT_NO_RECORD)
+        if (!pe__map_has_record(map, lane))
             return;
         const struct pe__record *record = &pool->shared.records[map->records[lane]];
         if (pe__record_phase(atomic_load(&record->word)) != PE__RECORD_QUEUED)

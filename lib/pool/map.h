@@ -10,6 +10,9 @@ struct pe__map_failure {
     char *text; /* NULL: none */
 };
 
+#define PE__MAP_TICKET_ENDED UINT32_MAX
+#define PE__MAP_TICKET_ORPHANED (UINT32_MAX - 1) /* its worker died and has no successor: to be queued again */
+
 struct pe__map_job {
     /* as the caller gave it */
     pe_map_fn *fn;
@@ -39,8 +42,13 @@ struct pe__map_job {
     struct pe__map_failure *failures;
     size_t failure_count;
     bool failures_lost; /* no memory to keep them */
-    uint32_t records[]; /* of each lane's ticket, PE__SLOT_NO_RECORD once that has ended */
+    uint32_t records[]; /* of each lane's ticket, or PE__MAP_TICKET_* */
 };
+
+static inline bool pe__map_has_record(const struct pe__map_job *map, uint32_t lane)
+{
+    return map->records[lane] < PE__MAP_TICKET_ORPHANED;
+}
 
 /* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still
  * open. */

@@ -29,7 +29,7 @@ static uint64_t physical_bytes(void)
     return bytes < TIB ? bytes : TIB;
 }
 
-static uint32_t power_of_two_from(uint32_t least)
+static uint32_t power_of_two_from(uint64_t least)
 {
     uint32_t power = 64;
     while (power < least)
@@ -43,14 +43,13 @@ static struct pe__geometry wished_geometry(const pe_pool *pool)
     const pe_pool_options *options = &pool->options;
     bool is_inline = (options->flags & PE_POOL_INLINE) != 0;
     uint64_t memory = physical_bytes();
-    uint64_t tickets = is_inline ? 0 : (uint64_t)PE__MAPS_MAX * options->workers;
-    uint64_t records = options->queue_jobs + options->workers + tickets;
+    /* Jobs that wait and that run, and the tickets of all maps, which leave out as many positions. */
+    uint64_t records = options->queue_jobs + (2 + PE__MAPS_MAX) * (uint64_t)options->workers;
     struct pe__geometry geometry = { .workers = options->workers,
-                                     .records = is_inline ? 1 : (uint32_t)records,
+                                     .records = is_inline ? 1 : power_of_two_from(records),
                                      .keep_fd_count = (uint32_t)options->keep_fd_count,
                                      .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
-    geometry.ring_entries = power_of_two_from(2 * geometry.records);
     if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)
         geometry.heap_bytes = 4 * INLINE_REPLY_BYTES;
     return geometry;
@@ -94,18 +93,8 @@ static int make_book(pe_pool *pool)
     if (result < 0)
         return result;
     pool->entries = calloc(geometry->records, sizeof *pool->entries);
-    pool->free_records = calloc(geometry->records, sizeof *pool->free_records);
-    pool->pushed = calloc(geometry->ring_entries, sizeof *pool->pushed);
-    pool->pushed_ticket = calloc(geometry->ring_entries, sizeof *pool->pushed_ticket);
     pool->block_held = calloc(pool->shared.blocks.block_count, sizeof *pool->block_held);
-    if (pool->entries == NULL || pool->free_records == NULL || pool->pushed == NULL ||
-        pool->pushed_ticket == NULL || pool->block_held == NULL)
-        return PE_ENOMEM;
-    /* The lowest numbers are used first. */
-    for (uint32_t i = 0; i < geometry->records; i++)
-        pool->free_records[i] = geometry->records - 1 - i;
-    pool->free_count = geometry->records;
-    return 0;
+    return pool->entries != NULL && pool->block_held != NULL ? 0 : PE_ENOMEM;
 }
 
 static int make_locks(pe_pool *pool)
@@ -125,9 +114,6 @@ static void destroy(pe_pool *pool)
     pe__pool_close_descriptors(pool);
     pe__slabs_fini(&pool->slabs);
     free(pool->block_held);
-    free(pool->pushed_ticket);
-    free(pool->pushed);
-    free(pool->free_records);
     free(pool->entries);
     pe__shared_heap_fini(&pool->heap);
     unmap_memory(pool);

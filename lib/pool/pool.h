@@ -1,8 +1,8 @@
 /*
  * pool.h - the host's side of a pool: its private book.
  *
- * Everything the host relies on is here, in its own memory: which records are busy with which job, what was
- * pushed into which ring slot, which blocks are held. Shared memory is only asked, and every answer is
+ * Everything the host relies on is here, in its own memory: which records are busy with which use and job, which
+ * positions of the queue may still wait, which blocks are held. Shared memory is only asked, and every answer is
  * checked against this book.
  *
  * Locking: one mutex guards all fields of the pool and of its jobs, but for those marked otherwise. Nobody
@@ -43,12 +43,13 @@ enum pe__pool_state {
 /* What the host believes of a record. */
 struct pe__entry {
     struct pe__base_list link; /* of the pool's busy records, oldest first, while `job` is not NULL */
+    pe_job *job;               /* NULL: free */
     uint64_t sequence;         /* of its present or last use */
-    pe_job *job;       /* NULL: free */
-    uint32_t lane;     /* of a ticket */
+    uint32_t lane;             /* of a ticket */
     bool is_ticket;
+    bool is_counted; /* in `queued`: a plain job that has not been seen claimed */
     bool stop_asked; /* the keeper was told to stop this use */
-    bool far_used;   /* retries, cancel and attempts in the record may be other than 0 */
+    bool more_used;  /* retries, cancel and attempts in the record may be other than 0 */
 };
 
 /* What the last look of pool/doubt.c saw. */
@@ -85,15 +86,12 @@ struct pe_pool {
     int failure;      /* what the keeper said before it gave up, 0: nothing */
 
     struct pe__entry *entries; /* one for each record */
-    uint32_t *free_records;
-    uint32_t free_count;
     struct pe__base_list busy; /* records in flight, in the order of their pushes */
-    uint64_t *pushed;    /* private copy of the ring */
-    bool *pushed_ticket; /* the entry is a map's ticket, which does not count as queued */
-    uint64_t tail;       /* entries pushed */
-    uint64_t claimed;    /* every entry below it was claimed, as far as has been looked */
-    uint32_t queued;     /* plain jobs in entries [claimed, tail) */
+    uint64_t tail;       /* positions pushed or left out */
+    uint64_t claimed;    /* no position below it waits, as far as has been looked */
+    uint32_t queued;     /* plain jobs in positions [claimed, tail) */
     uint32_t in_flight;  /* length of `busy` */
+    uint32_t collect_from; /* in flight, when a submission collects */
     bool all_gone;       /* the keeper said that it has reaped every worker */
     bool leaving;        /* the keeper was told to end: its end breaks nothing */
     bool settling;       /* the end has come: see pe__pool_settle_rest */
@@ -102,6 +100,7 @@ struct pe_pool {
     uint32_t map_busy;   /* bit for each map descriptor */
 
     struct pe__base_list maps; /* maps that have not ended */
+    bool has_orphans;          /* maybe: tickets that are to be queued again */
     uint64_t live_count;       /* jobs of any kind that have not ended */
     struct pe__base_list ready_callbacks;
     bool in_callback;
@@ -172,10 +171,11 @@ static inline bool pe__pool_in_callback(const pe_pool *pool)
 void pe__pool_unref(pe_pool *pool);
 
 /* submit.c */
+bool pe__pool_has_positions(pe_pool *pool, uint32_t count); /* in the queue, busy records included */
+bool pe__pool_find_place(pe_pool *pool); /* for one record; collects, so not for the middle of a collection */
+uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* at the next free position: there is one */
 void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring);
 bool pe__pool_ring_if_needed(pe_pool *pool);
-uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* there is one */
-bool pe__pool_has_slots(pe_pool *pool, uint32_t count); /* in the ring */
 int pe__pool_check_open(const pe_pool *pool);
 bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn); /* when the workers were forked */
 int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__request *request);
@@ -187,6 +187,7 @@ void pe__pool_collect_record(pe_pool *pool, uint32_t record);
 uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most);
 uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most);
 void pe__pool_check_order(pe_pool *pool); /* breaks a pool whose queue a scribbler has spoilt */
+bool pe__pool_is_waiting_at(const pe_pool *pool, uint64_t position); /* of the queue */
 void pe__pool_look_at_claims(pe_pool *pool);
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind); /* no worker has it or will have it */
 void pe__pool_settle_rest(pe_pool *pool, uint32_t kind); /* no process is left: what has not ended ends as `kind` */
@@ -226,6 +227,7 @@ bool pe__pool_cancel_if_queued(pe_pool *pool, uint32_t record);
 void pe__pool_stop_record(pe_pool *pool, uint32_t record, int64_t grace_ns);
 
 /* map.c: a map's way from its call to its last item. */
+void pe__map_adopt_orphans(pe_pool *pool); /* between collections, as often as one likes */
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest); /* items still open end as `rest` */
 void pe__map_cancel(pe_pool *pool, pe_job *job);

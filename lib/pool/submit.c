@@ -4,7 +4,7 @@
  * When must a push ring? Let `awake` be the workers that serve and have not announced sleep. Each holds one
  * record at most and looks at the queue before it announces. While no more records are in flight (the new one
  * included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise
- * a sleeper, if there is one, is rung. Claims go in ring order, hence a record is never left behind by an
+ * a sleeper, if there is one, is rung. Claims go in the queue's order, hence a record is never left behind by an
  * awake worker that took a later one. A worker that dies leaves `present` first, and then the keeper rings
  * everybody.
  *
@@ -22,15 +22,13 @@
 #include "base/cpu_relax.h"
 #include "pool/pool.h"
 
-/* With more records in flight than this, finished ones are collected on the way, so that few are touched
- * in turn. */
-#define COLLECT_FROM 64
-#define COLLECT_EACH 2
+/* Once in so many submissions finished jobs are collected on the way; not those that were pushed last, whose lines the
+ * workers are using. */
+#define COLLECT_EACH 64
 #define LOOKS_BEFORE_RING 16
 /* How long a host waits for a full queue to become half empty, before it takes less. */
 #define PATIENCE_NS PE_MS(5)
-/* Slots that jobs leave to maps, whose tickets may have to be queued again at any time. */
-#define TICKET_SLOTS(pool) ((pool)->options.workers)
+#define RECORDS_AHEAD 4
 
 /* Most programs submit one function again and again. */
 bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn)
@@ -50,24 +48,47 @@ int pe__pool_check_open(const pe_pool *pool)
     return pool->state == PE__POOL_OPEN ? 0 : PE_ECLOSED;
 }
 
-/* A free record is not a free ring slot: the slot's last entry must have been claimed. */
-bool pe__pool_has_slots(pe_pool *pool, uint32_t count)
+/* Positions from the oldest that waits to the tail, and `count` more, fit into the ring of records. */
+bool pe__pool_has_positions(pe_pool *pool, uint32_t count)
 {
-    uint32_t entries = pool->shared.geometry.ring_entries;
-    if (pool->tail - pool->claimed + count > entries)
+    uint32_t records = pool->shared.geometry.records;
+    if (pool->tail - pool->claimed + count > records)
         pe__pool_look_at_claims(pool);
-    return pool->tail - pool->claimed + count <= entries;
+    return pool->tail - pool->claimed + count <= records;
+}
+
+static uint32_t record_at_tail(const pe_pool *pool)
+{
+    return pe__queue_record(pool->tail, pool->shared.geometry.records);
+}
+
+/* Leaves out positions whose records are still at work. */
+bool pe__pool_find_place(pe_pool *pool)
+{
+    while (pe__pool_has_positions(pool, 1)) {
+        uint32_t record = record_at_tail(pool);
+        if (pool->entries[record].job == NULL)
+            return true;
+        pe__pool_collect_record(pool, record);
+        if (pool->entries[record].job != NULL)
+            pool->tail++;
+    }
+    return false;
 }
 
 uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job)
 {
-    uint32_t record = pool->free_records[--pool->free_count];
+    while (pool->entries[record_at_tail(pool)].job != NULL)
+        pool->tail++;
+    uint32_t record = record_at_tail(pool);
     struct pe__entry *entry = &pool->entries[record];
-    entry->sequence = entry->sequence < PE__RECORD_SEQUENCE_MASK ? entry->sequence + 1 : 1; /* 0 is no sequence */
+    entry->sequence = pe__queue_sequence(pool->tail, pool->shared.geometry.records);
     entry->job = job;
     entry->is_ticket = job->is_map;
+    entry->is_counted = !job->is_map;
     entry->stop_asked = false;
     pe__base_list_push_back(&pool->busy, &entry->link);
+    pool->queued += entry->is_counted;
     pool->in_flight++;
     return record;
 }
@@ -117,19 +138,16 @@ bool pe__pool_ring_if_needed(pe_pool *pool)
     return lacks_workers(pool) && pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
 }
 
+/* The record that was taken last. */
 void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring)
 {
     const struct pe__shared *shared = &pool->shared;
-    uint64_t sequence = pool->entries[record].sequence;
-    uint64_t at = pool->tail & (shared->geometry.ring_entries - 1);
-    uint64_t entry = pe__ring_entry(sequence, record);
-    atomic_store_explicit(&shared->records[record].word, pe__record_word(sequence, 0, PE__RECORD_QUEUED),
-                          memory_order_release);
-    pool->pushed[at] = entry;
-    pool->pushed_ticket[at] = pool->entries[record].is_ticket;
-    atomic_store_explicit(&shared->ring[at], entry, memory_order_release);
+    uint64_t word = pe__record_word(pool->entries[record].sequence, 0, PE__RECORD_QUEUED);
+    atomic_store_explicit(&shared->records[record].word, word, memory_order_release);
     pool->tail++;
     atomic_store_explicit(shared->tail, pool->tail, memory_order_seq_cst);
+    /* A later one's line comes over from a worker's cache meanwhile; the next one's is being looked at by workers. */
+    __builtin_prefetch(&shared->records[pe__queue_record(pool->tail + RECORDS_AHEAD, shared->geometry.records)], 1);
     if (may_ring)
         pe__pool_ring_if_needed(pool);
 }
@@ -141,8 +159,7 @@ static bool has_room(pe_pool *pool, void *unused)
         return true;
     if (pool->queued >= pool->options.queue_jobs)
         pe__pool_look_at_claims(pool);
-    return pool->queued < pool->options.queue_jobs && pool->free_count > 0 &&
-           pe__pool_has_slots(pool, 1 + TICKET_SLOTS(pool));
+    return pool->queued < pool->options.queue_jobs && (pe__pool_find_place(pool) || pe__pool_check_open(pool) < 0);
 }
 
 /* Waking up for every claim would cost more than it brings: wait for room for many, unless that takes
@@ -163,10 +180,9 @@ static uint32_t middle_of_queue(pe_pool *pool, void *unused)
     uint64_t waiting = pool->tail - pool->claimed;
     if (waiting == 0)
         return PE__BELL_ANY;
-    uint64_t entry = pool->pushed[(pool->claimed + waiting / 2) & (pool->shared.geometry.ring_entries - 1)];
-    const struct pe__entry *book = &pool->entries[pe__ring_record(entry)];
-    bool waits = book->job != NULL && book->sequence == pe__ring_sequence(entry);
-    return waits ? pe__ring_record(entry) : PE__BELL_ANY;
+    uint64_t middle = pool->claimed + waiting / 2;
+    return pe__pool_is_waiting_at(pool, middle) ? pe__queue_record(middle, pool->shared.geometry.records)
+                                                : PE__BELL_ANY;
 }
 
 static int wait_for_room(pe_pool *pool, const struct pe__request *request)
@@ -185,17 +201,12 @@ static int wait_for_room(pe_pool *pool, const struct pe__request *request)
 
 static int make_room(pe_pool *pool, const struct pe__request *request)
 {
-    if (pool->in_flight > COLLECT_FROM)
+    if (pool->in_flight >= pool->collect_from) {
         pe__pool_collect_front(pool, COLLECT_EACH);
-    if (has_room(pool, NULL))
-        return 0;
-    /* A full queue waits for claims; only records that have run out are found by looking for ends. */
-    if (pool->free_count == 0) {
-        pe__pool_collect_all(pool, UINT32_MAX);
-        if (has_room(pool, NULL))
-            return 0;
+        pool->collect_from = pool->in_flight + COLLECT_EACH;
     }
-    return wait_for_room(pool, request);
+    pe__map_adopt_orphans(pool);
+    return has_room(pool, NULL) ? pe__pool_check_open(pool) : wait_for_room(pool, request);
 }
 
 static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *request)
@@ -211,32 +222,30 @@ static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *
     return result;
 }
 
-/* The far line is left alone while all in it is 0 and is to stay so. */
-static void fill_far_counts(struct pe__record *record, struct pe__entry *entry, uint32_t retries)
+/* The rest of the record is left alone while all in it is 0 and is to stay so. */
+static void fill_counts(struct pe__record_more *more, struct pe__entry *entry, uint32_t retries)
 {
-    if (!entry->far_used && retries == 0)
+    if (!entry->more_used && retries == 0)
         return;
-    record->retries = retries;
-    atomic_store_explicit(&record->cancel, 0, memory_order_relaxed);
-    atomic_store_explicit(&record->attempts, 0, memory_order_relaxed);
-    entry->far_used = retries != 0;
+    more->retries = retries;
+    atomic_store_explicit(&more->cancel, 0, memory_order_relaxed);
+    atomic_store_explicit(&more->attempts, 0, memory_order_relaxed);
+    entry->more_used = retries != 0;
 }
 
-static void fill_argument(struct pe__record *record, const pe_job *job, const struct pe__request *request)
+static void fill_argument(struct pe__record *record, struct pe__record_more *more, const pe_job *job,
+                          const struct pe__request *request)
 {
     size_t bytes = request->arg_bytes;
-    unsigned char *place = pe__record_arg_place(record, bytes);
-    if (place == NULL) {
-        record->arg_short = PE__RECORD_FAR;
-        record->arg_bytes = bytes;
-        record->arg_block = job->more->arg_block;
-        return;
+    record->arg_short = bytes <= PE__RECORD_INLINE_BYTES ? (uint16_t)bytes : PE__RECORD_FAR;
+    if (bytes == PE__RECORD_NEAR_BYTES) {
+        memcpy(record->arg, request->arg, PE__RECORD_NEAR_BYTES);
+    } else if (bytes > PE__RECORD_INLINE_BYTES) {
+        more->arg_bytes = bytes;
+        more->arg_block = job->more->arg_block;
+    } else if (bytes > 0) {
+        memcpy(bytes < PE__RECORD_NEAR_BYTES ? record->arg : more->arg, request->arg, bytes);
     }
-    record->arg_short = (uint16_t)bytes;
-    if (bytes == PE__RECORD_NEAR_BYTES)
-        memcpy(place, request->arg, PE__RECORD_NEAR_BYTES);
-    else if (bytes > 0)
-        memcpy(place, request->arg, bytes);
 }
 
 int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__request *request)
@@ -249,14 +258,15 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
         return result;
     uint32_t index = pe__pool_take_record(pool, job);
     struct pe__record *record = &pool->shared.records[index];
+    struct pe__record_more *more = &pool->shared.records_more[index];
     job->record = index;
     job->in_ring = true;
-    record->fn = request->fn;
-    fill_far_counts(record, &pool->entries[index], request->retries);
-    fill_argument(record, job, request);
     job->queued = pe__base_ticks();
-    pool->queued++;
     pe__job_begin(pool, job, request->arg_bytes);
+    fill_counts(more, &pool->entries[index], request->retries);
+    /* A worker may be looking at the record's line all the time: what is written there is written in one go. */
+    record->fn = request->fn;
+    fill_argument(record, more, job, request);
     pe__pool_push(pool, index, true);
     return 0;
 }

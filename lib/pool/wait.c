@@ -248,6 +248,7 @@ static int look_at_time(pe_pool *pool, const struct pe__wait *wait)
 static int wait_until_ready(pe_pool *pool, const struct pe__wait *wait)
 {
     for (bool spun = false; !wait->ready(pool, wait->context); spun = !spun) {
+        pe__map_adopt_orphans(pool);
         pe__job_run_callbacks(pool);
         pe__pool_report_progress(pool);
         if (wait->ready(pool, wait->context))
@@ -327,6 +328,7 @@ static int collect_some(pe_pool *pool)
 {
     pe__pool_hear_keeper(pool);
     pe__pool_collect_all(pool, POLL_MOST);
+    pe__map_adopt_orphans(pool);
     pe__job_run_callbacks(pool);
     pe__pool_report_progress(pool);
     return take_handled(pool);

@@ -56,11 +56,12 @@ static inline bool pe__bell_is_meant(uint64_t announcement, uint32_t record, uin
 struct pe__bell_group {
     _Atomic uint64_t present;
     _Atomic uint64_t sleepers;
+    uint64_t pad0[6];
     _Atomic uint64_t spinning;
-    uint64_t pad[5];
+    uint64_t pad1[7];
 };
 
-_Static_assert(sizeof(struct pe__bell_group) == 64, "one line");
+_Static_assert(sizeof(struct pe__bell_group) == 128, "what the host reads at every push has a line of its own");
 
 static inline uint64_t pe__bell_bit(uint32_t worker)
 {

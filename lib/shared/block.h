@@ -2,7 +2,7 @@
  * block.h - memory for replies that do not fit into a record.
  *
  * A reply is made by a worker while the host may be busy elsewhere, so workers take blocks by themselves:
- * every block has one 64-bit word, 0 when it is free, else the ring entry {sequence:40, record:24} of the job
+ * every block has one 64-bit word, 0 when it is free, else the use {sequence:40, record:24} of the job
  * that holds it (sequences start at 1), moved by compare-and-swap. Taking a block and naming its job are the
  * same instruction, so a worker killed between any two instructions leaves a word that says whose the block
  * was; the keeper gives back all blocks that name the record it settles. The host frees a block when it has

@@ -93,7 +93,6 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->tail = part(shared, &c, LINE_BYTES);
     shared->keep_fds = part(shared, &c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
     shared->maps = part(shared, &c, PE__MAPS_MAX * sizeof *shared->maps);
-    shared->ring = part(shared, &c, (uint64_t)g->ring_entries * sizeof *shared->ring);
     align(&c, PAGE_BYTES);
     shared->readonly_bytes = c.at;
 
@@ -107,6 +106,8 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers * sizeof *shared->lanes);
     align(&c, PAGE_BYTES);
     shared->records = part(shared, &c, (uint64_t)g->records * sizeof *shared->records);
+    align(&c, PAGE_BYTES);
+    shared->records_more = part(shared, &c, (uint64_t)g->records * sizeof *shared->records_more);
     align(&c, PAGE_BYTES);
     shared->texts = part(shared, &c, (uint64_t)g->records * PE_TEXT_BYTES_MAX);
     align(&c, PAGE_BYTES);

@@ -3,7 +3,7 @@
  *
  * One range of addresses, mapped shared before the keeper is forked, so it has the same address everywhere:
  *
- *     config, tail, map descriptors, ring      written by the host alone; workers map these pages read-only
+ *     config, tail, map descriptors            written by the host alone; workers map these pages read-only
  *     slots, bells, lanes, records, ...        written as the heads of their files say
  *     reply blocks                             written by the workers that took them
  *     heap                                     arguments, maps' arrays, pe_pool_alloc; bookkeeping in the host
@@ -30,8 +30,8 @@
 #include "shared/block.h"
 #include "shared/fence.h"
 #include "shared/lane.h"
+#include "shared/queue.h"
 #include "shared/record.h"
-#include "shared/ring.h"
 #include "shared/slot.h"
 
 /* What keeper and workers need to know; constant once the keeper is forked, but for the last two. */
@@ -62,8 +62,7 @@ struct pe__keeper_counts {
 /* Sizes that decide the layout. */
 struct pe__geometry {
     uint32_t workers;
-    uint32_t records;
-    uint32_t ring_entries; /* a power of two, at least twice `records` */
+    uint32_t records; /* a power of two */
     uint32_t keep_fd_count;
     uint64_t reply_bytes; /* wished budget of the reply blocks */
     uint64_t heap_bytes;  /* wished */
@@ -80,7 +79,6 @@ struct pe__shared {
     _Atomic uint64_t *tail; /* entries pushed so far */
     struct pe__map *maps;
     int32_t *keep_fds;
-    _Atomic uint64_t *ring;
     /* shared */
     struct pe__keeper_counts *counts;
     _Atomic uint64_t *head;
@@ -90,6 +88,7 @@ struct pe__shared {
     struct pe__map_live *lives;
     struct pe__lane *lanes; /* PE__MAPS_MAX * workers */
     struct pe__record *records;
+    struct pe__record_more *records_more;
     unsigned char *texts; /* PE_TEXT_BYTES_MAX for each record */
     _Atomic uint64_t *block_words;
     struct pe__block_table blocks;

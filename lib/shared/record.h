@@ -3,7 +3,7 @@
  *
  * A record is in exactly one phase, told by one 64-bit word {sequence:40, owner:16, phase:8} that is only
  * ever moved by compare-and-swap of the whole word (but for the host, which alone touches a record that is
- * FREE or final):
+ * FREE, never used so far, or final):
  *
  *     FREE -> QUEUED                                  host, once everything else in the record is written
  *     QUEUED -> RUNNING(owner)                        worker: the claim; ownership is the same instruction
@@ -12,13 +12,13 @@
  *     RUNNING(owner) -> STOPPING(owner)               keeper, before it signals the owner
  *     RUNNING(owner) -> CRASHED | EXITED              keeper, once the owner is reaped
  *     STOPPING(owner) -> TIMED_OUT | CANCELLED        keeper, once the owner is reaped
- *     any final phase -> FREE                         host, after taking the result over
+ *     any final phase -> QUEUED                       host, after taking the result over, for the next use
  *
  * Who writes the other fields:
- *     "host" fields     the host while FREE; constant from QUEUED to a final phase
+ *     "host" fields     the host while FREE or final; constant from QUEUED to a final phase
  *     "worker" fields   the owner while RUNNING
  *     "ending" fields   the owner before its swap to DONE, or the keeper, after the owner was reaped, before its swap
- *     cancel            the host, any time; a flag that only ever goes from 0 to 1 between QUEUED and FREE
+ *     cancel            the host, any time; a flag that only ever goes from 0 to 1 between QUEUED and a final phase
  *     attempts          the keeper, between the reaping of one owner and the fork of the next
  *
  * Orders. Every swap is at least acquire-release: the release half publishes the fields written before it,
@@ -55,13 +55,14 @@ enum pe__record_phase {
 };
 
 #define PE__RECORD_SEQUENCE_MASK ((UINT64_C(1) << 40) - 1)
+#define PE__RECORD_INDEX_BITS 24
 #define PE__RECORD_NEAR_BYTES 8    /* an argument or reply up to this size lies beside the word */
-#define PE__RECORD_INLINE_BYTES 64 /* up to this size it lies in the record */
+#define PE__RECORD_INLINE_BYTES 64 /* up to this size it lies in the rest of the record */
 #define PE__RECORD_FAR UINT16_MAX  /* as a length: see the far line */
 #define PE__RECORD_NO_REPLY (UINT16_MAX - 1)
 #define PE__RECORD_NO_BLOCK UINT32_MAX
 
-/* A small job touches the first line only; it travels to the worker and back once. */
+/* All that a small job needs; it travels to the worker and back once. */
 struct pe__record {
     _Atomic uint64_t word;
     pe_job_fn *fn;        /* host; NULL: a ticket, which serves lane `lane` of map `map` to the map's end */
@@ -70,39 +71,39 @@ struct pe__record {
     uint16_t arg_short;   /* host: bytes of the argument, or FAR */
     uint16_t reply_short; /* ending: bytes of the reply, or FAR, or NO_REPLY */
     uint16_t text_bytes;  /* ending */
-    uint16_t pad0;
+    uint16_t pad;
     int32_t code; /* ending */
     int32_t pid;  /* ending */
-    unsigned char arg_near[PE__RECORD_NEAR_BYTES];     /* host */
-    unsigned char reply_near[PE__RECORD_NEAR_BYTES];   /* worker */
-    unsigned char arg[PE__RECORD_INLINE_BYTES];        /* host */
-    unsigned char reply[PE__RECORD_INLINE_BYTES];      /* worker */
-    /* the far line */
-    uint64_t arg_bytes; /* host, like the next three */
-    const void *arg_block;
-    uint32_t retries;
-    uint16_t map, lane;
-    _Atomic uint32_t cancel;
-    _Atomic uint32_t attempts;
-    uint64_t reply_bytes; /* ending, like the rest */
-    uint32_t reply_block;
-    int32_t stop_signal;
-    uint64_t pad1[2];
+    union {
+        unsigned char arg[PE__RECORD_NEAR_BYTES]; /* host */
+        struct {
+            uint16_t map, lane; /* host, of a ticket */
+        };
+    };
+    unsigned char reply[PE__RECORD_NEAR_BYTES]; /* worker */
 };
 
-_Static_assert(sizeof(struct pe__record) == 256, "a record is four cache lines");
-_Static_assert(offsetof(struct pe__record, arg) == 64, "what a small job needs fits into the first");
-_Static_assert(offsetof(struct pe__record, arg_bytes) == 192, "what is seldom needed has a line of its own");
+/* What larger jobs need besides. Zeros, as far as the host leaves it alone. */
+struct pe__record_more {
+    unsigned char arg[PE__RECORD_INLINE_BYTES];   /* host */
+    unsigned char reply[PE__RECORD_INLINE_BYTES]; /* worker */
+    uint64_t arg_bytes;                           /* host, like the next two */
+    const void *arg_block;
+    uint32_t retries;
+    _Atomic uint32_t cancel;
+    _Atomic uint32_t attempts;
+    uint32_t reply_block; /* ending, like the rest */
+    uint64_t reply_bytes;
+    int32_t stop_signal;
+    uint32_t pad[5];
+};
+
+_Static_assert(sizeof(struct pe__record) == 64, "a record is a cache line");
+_Static_assert(sizeof(struct pe__record_more) == 192, "three more");
 
 static inline bool pe__record_is_ticket(const struct pe__record *record)
 {
     return record->fn == NULL;
-}
-
-/* Where an argument of `bytes` lies in the record; NULL: in a block. */
-static inline unsigned char *pe__record_arg_place(struct pe__record *record, uint64_t bytes)
-{
-    return bytes <= PE__RECORD_NEAR_BYTES ? record->arg_near : bytes <= PE__RECORD_INLINE_BYTES ? record->arg : NULL;
 }
 
 static inline uint64_t pe__record_word(uint64_t sequence, uint32_t owner, enum pe__record_phase phase)
@@ -123,6 +124,12 @@ static inline uint32_t pe__record_owner(uint64_t word)
 static inline uint32_t pe__record_phase(uint64_t word)
 {
     return (uint32_t)(word & 0xff);
+}
+
+/* Names one use of one record, never 0; what a reply block is marked with. */
+static inline uint64_t pe__record_use(uint64_t sequence, uint32_t index)
+{
+    return sequence << PE__RECORD_INDEX_BITS | index;
 }
 
 static inline bool pe__record_is_final(uint64_t word)

@@ -7,6 +7,11 @@
  * the others sleep at once. A spinner that finds itself on the CPU where the host waits moves: the scheduler
  * may leave two processes that yield to each other on one CPU for seconds. A spin that ends in sleep halves
  * the next one, a successful one restores it.
+ *
+ * A spinner looks at the line that the host is about to write, so each look costs the host a cache miss. That is the
+ * quickest way to a single job, and the slowest to many: a worker that is quicker than the host would take every
+ * line away as soon as it is written. So now and then a worker stays away for PACE_TICKS and counts what it finds
+ * then; as long as that is a batch, it goes on like this, and host and worker each work on lines of their own.
  */
 #include <sched.h>
 
@@ -17,8 +22,19 @@
 
 #define SPIN_NS_LEAST 2000
 #define LOOKS_PER_CLOCK 32
+#define LOOKS_PER_TAIL 8
 #define ROUNDS_ALONE 2
 #define YIELDS 4
+#define PACE_TICKS 1000 /* 0.3 to 0.5 us */
+#define BATCH_LEAST 3
+#define LONE_EACH 256   /* single jobs before the worker stays away once to see whether there is a batch */
+
+/* The very line that a job comes in. */
+static bool has_job(const struct pe__worker *worker)
+{
+    uint64_t word = atomic_load_explicit(&pe__worker_record_at(worker, worker->cursor)->word, memory_order_relaxed);
+    return word == pe__worker_queued_word(worker, worker->cursor);
+}
 
 static bool has_news(const struct pe__worker *worker)
 {
@@ -46,7 +62,7 @@ static bool stay_awake(struct pe__worker *worker)
 static bool look_often(const struct pe__worker *worker)
 {
     for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
-        if (has_news(worker))
+        if (has_job(worker) || (look % LOOKS_PER_TAIL == 0 && has_news(worker)))
             return true;
         pe__base_cpu_relax();
     }
@@ -137,9 +153,32 @@ static void sleep_until_rung(struct pe__worker *worker)
     PE__STEP(AWAKE);
 }
 
+/* Whether the jobs come in a stream that is best taken in batches. */
+static bool is_time_to_pace(struct pe__worker *worker)
+{
+    uint64_t batch = worker->served - worker->idle_served;
+    worker->idle_served = worker->served;
+    if (batch >= BATCH_LEAST) {
+        worker->lone = 0;
+        worker->paces = true;
+    } else if (batch > 0) {
+        worker->paces = ++worker->lone % LONE_EACH == 0;
+    }
+    return worker->paces && batch > 0;
+}
+
+static void stay_away(void)
+{
+    uint64_t start = pe__base_ticks();
+    while (pe__base_ticks() - start < PACE_TICKS)
+        pe__base_cpu_relax();
+}
+
 void pe__worker_idle(struct pe__worker *worker)
 {
     worker->ticks = 0;
+    if (worker->shared->config->cpus > 1 && is_time_to_pace(worker))
+        stay_away();
     if (has_news(worker) || wait_awake(worker))
         return;
     sleep_until_rung(worker);

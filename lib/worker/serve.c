@@ -59,7 +59,7 @@ uint64_t pe__worker_life_left(const struct pe__worker *worker)
 
 static uint64_t holder_of(const struct pe__worker *worker)
 {
-    return pe__ring_entry(pe__record_sequence(worker->word), worker->record_index);
+    return pe__record_use(pe__record_sequence(worker->word), worker->record_index);
 }
 
 /* Takes a larger shared block; a smaller one is given back. */
@@ -85,15 +85,15 @@ static int move_to_block(struct pe__worker *worker, size_t bytes)
     return 0;
 }
 
-/* From beside the word to the record's own place, then to shared blocks. */
+/* From beside the word to the rest of the record, then to shared blocks. */
 static int grow(struct pe_reply *reply, size_t bytes)
 {
     struct pe__worker *worker = reply->owner;
-    struct pe__record *record = &worker->shared->records[worker->record_index];
+    struct pe__record_more *more = &worker->shared->records_more[worker->record_index];
     if (bytes > PE__RECORD_INLINE_BYTES)
         return move_to_block(worker, bytes);
-    memcpy(record->reply, reply->data, reply->bytes);
-    reply->data = record->reply;
+    memcpy(more->reply, reply->data, reply->bytes);
+    reply->data = more->reply;
     reply->capacity = PE__RECORD_INLINE_BYTES;
     return 0;
 }
@@ -101,7 +101,7 @@ static int grow(struct pe_reply *reply, size_t bytes)
 static void open_reply(struct pe__worker *worker, struct pe__record *record)
 {
     worker->reply_block = PE__RECORD_NO_BLOCK;
-    worker->reply.data = record->reply_near;
+    worker->reply.data = record->reply;
     worker->reply.bytes = 0;
     worker->reply.capacity = PE__RECORD_NEAR_BYTES;
     worker->reply.error = 0;
@@ -109,20 +109,21 @@ static void open_reply(struct pe__worker *worker, struct pe__record *record)
 }
 
 /* Where the host is to look for the reply. */
-static uint16_t describe_reply(struct pe__worker *worker, struct pe__record *record)
+static uint16_t describe_reply(struct pe__worker *worker, const struct pe__record *record)
 {
     const pe_reply *reply = &worker->reply;
+    struct pe__record_more *more = &worker->shared->records_more[worker->record_index];
     if (!reply->written || reply->error != 0) {
         if (worker->reply_block != PE__RECORD_NO_BLOCK)
             pe__block_give(worker->shared->block_words, worker->reply_block);
         return PE__RECORD_NO_REPLY;
     }
-    if (worker->reply_block == PE__RECORD_NO_BLOCK && reply->data == record->reply_near)
+    if (worker->reply_block == PE__RECORD_NO_BLOCK && reply->data == record->reply)
         return (uint16_t)reply->bytes;
     if (worker->reply_block == PE__RECORD_NO_BLOCK && reply->bytes > PE__RECORD_NEAR_BYTES)
         return (uint16_t)reply->bytes;
-    record->reply_bytes = reply->bytes;
-    record->reply_block = worker->reply_block;
+    more->reply_bytes = reply->bytes;
+    more->reply_block = worker->reply_block;
     return PE__RECORD_FAR;
 }
 
@@ -139,21 +140,20 @@ static void write_result(struct pe__worker *worker, struct pe__record *record, i
     PE__STEP(TEXT);
 }
 
-static const void *argument_of(struct pe__record *record, size_t *ret_bytes)
+static const void *argument_of(const struct pe__worker *worker, const struct pe__record *record, size_t *ret_bytes)
 {
-    if (record->arg_short == PE__RECORD_FAR) {
-        *ret_bytes = record->arg_bytes;
-        return record->arg_block;
-    }
-    *ret_bytes = record->arg_short;
-    return pe__record_arg_place(record, record->arg_short);
+    const struct pe__record_more *more = &worker->shared->records_more[worker->record_index];
+    *ret_bytes = record->arg_short != PE__RECORD_FAR ? record->arg_short : more->arg_bytes;
+    if (record->arg_short <= PE__RECORD_NEAR_BYTES)
+        return record->arg;
+    return record->arg_short != PE__RECORD_FAR ? more->arg : more->arg_block;
 }
 
 static void run_job(struct pe__worker *worker, struct pe__record *record)
 {
     size_t bytes;
-    const void *arg = argument_of(record, &bytes);
-    worker->scope.cancel = &record->cancel;
+    const void *arg = argument_of(worker, record, &bytes);
+    worker->scope.cancel = &worker->shared->records_more[worker->record_index].cancel;
     worker->scope.running = NULL;
     worker->scope.text_bytes = 0;
     open_reply(worker, record);
@@ -203,11 +203,10 @@ static void complete(struct pe__worker *worker, struct pe__record *record)
     PE__STEP(COMPLETE);
 }
 
-static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
+/* The record in hand. */
+static void run(struct pe__worker *worker)
 {
-    struct pe__record *record = &worker->shared->records[index];
-    worker->record_index = index;
-    worker->word = word;
+    struct pe__record *record = &worker->shared->records[worker->record_index];
     record->start_ticks = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
     PE__STEP(STARTED);
     if (pe__record_is_ticket(record))
@@ -222,25 +221,24 @@ static void run(struct pe__worker *worker, uint32_t index, uint64_t word)
         leave(worker);
 }
 
-/* The tail's line is the host's to write: it is looked at again only when all that was seen there is done. */
-static uint64_t last_look(struct pe__worker *worker)
+/* Where to look first: behind what this worker has seen, and behind what all have pushed the hint over. */
+static uint64_t first_look(const struct pe__worker *worker)
 {
-    if (worker->cursor >= worker->tail)
-        worker->tail = atomic_load_explicit(worker->shared->tail, memory_order_acquire);
-    return worker->tail;
+    uint64_t head = atomic_load_explicit(worker->shared->head, memory_order_relaxed);
+    return head > worker->cursor && head <= worker->tail ? head : worker->cursor;
 }
 
-/* Where to look first: behind what this worker has seen, and behind what all have pushed the hint over. */
-static uint64_t first_look(const struct pe__worker *worker, uint64_t tail)
+/* The tail's line is the host's to write: it is looked at again only when all that was seen there is done. False:
+ * nothing was pushed at *at or behind it. */
+static bool look_at_tail(struct pe__worker *worker, uint64_t *at)
 {
-    const struct pe__shared *shared = worker->shared;
-    uint64_t at = worker->cursor;
-    uint64_t head = atomic_load_explicit(shared->head, memory_order_relaxed);
-    if (head > at && head <= tail)
-        at = head;
-    if (tail - at > shared->geometry.ring_entries)
-        at = tail - shared->geometry.ring_entries;
-    return at;
+    uint32_t records = worker->shared->geometry.records;
+    worker->tail = atomic_load_explicit(worker->shared->tail, memory_order_acquire);
+    if (worker->tail <= *at)
+        return false;
+    if (worker->tail - *at > records)
+        *at = worker->tail - records;
+    return true;
 }
 
 static void look_done(struct pe__worker *worker, uint64_t at)
@@ -252,47 +250,53 @@ static void look_done(struct pe__worker *worker, uint64_t at)
         atomic_compare_exchange_weak_explicit(head, &pushed, at, memory_order_relaxed, memory_order_relaxed);
 }
 
-/* True: a record has become this worker's. */
-static bool claim(struct pe__worker *worker, uint32_t *ret_index, uint64_t *ret_word)
+/* Claims the position if it waits; false: somebody else was quicker. */
+static bool claim_at(struct pe__worker *worker, uint64_t at, uint64_t queued)
 {
-    const struct pe__shared *shared = worker->shared;
-    uint64_t tail = last_look(worker);
-    for (uint64_t at = first_look(worker, tail); at < tail; at++) {
-        uint64_t entry = atomic_load_explicit(&shared->ring[at & (shared->geometry.ring_entries - 1)],
-                                              memory_order_acquire);
-        uint32_t index = pe__ring_record(entry);
-        if (index >= shared->geometry.records)
-            continue;
-        struct pe__record *record = &shared->records[index];
-        uint64_t queued = pe__record_word(pe__ring_sequence(entry), 0, PE__RECORD_QUEUED);
-        uint64_t running = pe__record_word(pe__ring_sequence(entry), worker->index, PE__RECORD_RUNNING);
-        if (atomic_load_explicit(&record->word, memory_order_relaxed) != queued)
-            continue;
-        PE__STEP(LOOKED);
-        atomic_store_explicit(&worker->slot->hint, index, memory_order_release);
-        PE__STEP(HINTED);
-        if (pe__record_swap(record, queued, running)) {
-            PE__STEP(CLAIMED);
+    struct pe__record *record = pe__worker_record_at(worker, at);
+    uint32_t index = pe__queue_record(at, worker->shared->geometry.records);
+    uint64_t running = pe__record_word(pe__record_sequence(queued), worker->index, PE__RECORD_RUNNING);
+    PE__STEP(LOOKED);
+    atomic_store_explicit(&worker->slot->hint, index, memory_order_release);
+    PE__STEP(HINTED);
+    if (!pe__record_swap(record, queued, running))
+        return false;
+    PE__STEP(CLAIMED);
+    worker->record_index = index;
+    worker->word = running;
+    if (at + 1 < worker->tail)
+        __builtin_prefetch(pe__worker_record_at(worker, at + 1), 1);
+    return true;
+}
+
+/* True: a record has become this worker's. */
+static bool claim(struct pe__worker *worker)
+{
+    uint64_t at = first_look(worker);
+    for (;;) {
+        uint64_t queued = pe__worker_queued_word(worker, at);
+        uint64_t word = atomic_load_explicit(&pe__worker_record_at(worker, at)->word, memory_order_relaxed);
+        if (word == queued && claim_at(worker, at, queued)) {
             look_done(worker, at + 1);
             PE__STEP(HEAD_PUSHED);
-            *ret_index = index;
-            *ret_word = running;
             return true;
         }
+        if (word == queued || at < worker->tail)
+            at++;
+        else if (!look_at_tail(worker, &at))
+            break;
     }
-    look_done(worker, tail);
+    look_done(worker, at);
     return false;
 }
 
 static noreturn void serve(struct pe__worker *worker)
 {
     for (;;) {
-        uint32_t index;
-        uint64_t word;
-        if (claim(worker, &index, &word)) {
-            tell_host(worker, index, PE__BELL_FOR_CLAIM);
+        if (claim(worker)) {
+            tell_host(worker, worker->record_index, PE__BELL_FOR_CLAIM);
             PE__STEP(CLAIM_TOLD);
-            run(worker, index, word);
+            run(worker);
         } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
             leave(worker);
         } else {
@@ -331,7 +335,9 @@ static void take_over(struct pe__worker *worker, uint32_t inherited)
     if (pe__record_phase(word) == PE__RECORD_STOPPING)
         await_death();
     PE__STEP(INHERITED);
-    run(worker, inherited, word);
+    worker->record_index = inherited;
+    worker->word = word;
+    run(worker);
 }
 
 noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited)

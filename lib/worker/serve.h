@@ -2,6 +2,7 @@
 #ifndef PE__WORKER_SERVE_H
 #define PE__WORKER_SERVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
 
@@ -23,11 +24,14 @@ struct pe__worker {
     uint64_t bit;
     int host_bell;
     int32_t pid;
-    uint64_t cursor;      /* every ring entry below it has been looked at */
-    uint64_t tail;        /* of the ring, when it was last looked at */
+    uint64_t cursor;      /* every position of the queue below it has been looked at */
+    uint64_t tail;        /* of the queue, when it was last looked at */
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
     int64_t spin_ns;      /* how long the next wait may spin */
+    uint64_t idle_served; /* `served` when this worker last found nothing to do */
+    uint32_t lone;        /* times in turn that it found no more than a job or two before the queue was empty */
+    bool paces;           /* leaves the queue alone for a while before it looks again */
     /* of the record in hand */
     uint32_t record_index;
     uint64_t word;
@@ -48,6 +52,17 @@ void pe__worker_idle(struct pe__worker *worker);
 /* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket
  * stays held. */
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
+
+/* The word of the record at a position while the position waits. */
+static inline uint64_t pe__worker_queued_word(const struct pe__worker *worker, uint64_t position)
+{
+    return pe__record_word(pe__queue_sequence(position, worker->shared->geometry.records), 0, PE__RECORD_QUEUED);
+}
+
+static inline struct pe__record *pe__worker_record_at(const struct pe__worker *worker, uint64_t position)
+{
+    return &worker->shared->records[pe__queue_record(position, worker->shared->geometry.records)];
+}
 
 /* Jobs and items this life may still run. */
 uint64_t pe__worker_life_left(const struct pe__worker *worker);
