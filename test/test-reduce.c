@@ -6,6 +6,7 @@
 #include <parexec.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "harness/items.h"
@@ -225,6 +226,43 @@ PE_TEST(reduce_retries_from_fresh_copies)
     ck_assert_uint_eq(stats.restarts, 1);
     pool_end(pool);
 }
+
+/* Counts to 100,000 where the compiler does not see it. */
+static int compute(uint64_t first, uint64_t last, void *acc, const void *context)
+{
+    volatile uint64_t *sum = acc;
+
+    (void)first, (void)last, (void)context;
+    for (int i = 0; i < 100000; i++)
+        *sum = *sum + 1;
+    return 0;
+}
+
+static int add_up(void *acc, const void *part, const void *context)
+{
+    uint64_t *sum = acc, add;
+
+    (void)context;
+    memcpy(&add, part, sizeof add);
+    *sum += add;
+    return 0;
+}
+
+/* Waking the host costs the worker that rings, and another one its CPU: not once for each of the 1,024 parts. */
+PE_TEST(reduce_seldom_wakes_the_host)
+{
+    pe_pool *pool = pool_of(1);
+    struct rusage before, after;
+    uint64_t sum = 0;
+
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &before), 0);
+    ck_assert_int_eq(pe_pool_reduce(pool, compute, add_up, 0, PE_REDUCE_BLOCKS_MAX, &sum, sizeof sum, NULL), 0);
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &after), 0);
+    ck_assert_uint_eq(sum, PE_REDUCE_BLOCKS_MAX * UINT64_C(100000));
+    ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, PE_REDUCE_BLOCKS_MAX / 3);
+    pool_end(pool);
+}
+END_TEST
 
 #define WIDE 1001
 

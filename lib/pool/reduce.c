@@ -5,6 +5,10 @@
  * into its own copy of the neutral element; the parts are combined in the calling thread in the order of the
  * blocks, whenever they arrive. A group of blocks is one job, submitted in order, and only so many are in
  * flight at once, so waiting parts are bounded. A retried job starts from fresh copies.
+ *
+ * Each time the calling thread is woken it takes a CPU from a worker that computes, so it sleeps until half of
+ * what is in flight should be done and combines that at once; the other half keeps the workers busy meanwhile,
+ * also when the scheduler lets a whole time slice pass before it runs this thread.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +18,10 @@
 #include "pool/pool.h"
 
 #define PART_ALIGN 16
-#define GROUPS_PER_WORKER 4
+/* In flight. Few of the large ones, which would hold much memory and take long enough as they are. */
+#define GROUPS_PER_WORKER 16
+#define LARGE_GROUPS_PER_WORKER 4
+#define LARGE_GROUP_BYTES 16384
 #define PROGRESS_NS PE_MS(100)
 
 /* A job's argument. Pointers lead into the pool's shared memory. */
@@ -114,6 +121,22 @@ static int combine_parts(struct reduction *reduction, const unsigned char *parts
     return 0;
 }
 
+/* Until half a window more is done, or for as long as the progress may stand still. Whatever ends a wait in
+ * earnest is left to that for the oldest group. */
+static int rest(const struct reduction *reduction)
+{
+    uint32_t half = reduction->window / 2, last = reduction->merged + half - 1;
+    if (reduction->merged % half != 0)
+        return 0;
+    if (last >= reduction->submitted)
+        last = reduction->submitted - 1;
+    int64_t until_ns = pe_after(PROGRESS_NS);
+    if (until_ns > reduction->options.deadline_ns)
+        until_ns = reduction->options.deadline_ns;
+    int result = pe_job_wait(reduction->jobs[last % reduction->window], until_ns);
+    return result == PE_ETIMEDOUT ? 0 : result;
+}
+
 /* Waits for the oldest group and folds its parts in. */
 static int merge_group(struct reduction *reduction)
 {
@@ -184,6 +207,8 @@ static int run(struct reduction *reduction)
                reduction->submitted - reduction->merged < reduction->window)
             result = submit_group(reduction);
         if (result == 0)
+            result = rest(reduction);
+        if (result == 0)
             result = merge_group(reduction);
         report(reduction, false);
     }
@@ -209,13 +234,20 @@ static int share(struct reduction *reduction, const void *acc)
     return 0;
 }
 
+static uint32_t groups_in_flight(const struct reduction *reduction)
+{
+    uint64_t bytes = stride_of(reduction->whole.acc_bytes) * reduction->per_group;
+    uint32_t each = bytes < LARGE_GROUP_BYTES ? GROUPS_PER_WORKER : LARGE_GROUPS_PER_WORKER;
+    return reduction->pool->options.workers * each;
+}
+
 static int prepare(struct reduction *reduction, const void *acc)
 {
     uint64_t width = reduction->whole.last - reduction->whole.first;
     uint64_t chunk = reduction->options.chunk;
     reduction->whole.blocks = width < PE_REDUCE_BLOCKS_MAX ? (uint32_t)width : PE_REDUCE_BLOCKS_MAX;
     reduction->per_group = chunk == 0 ? 1 : chunk < PE_REDUCE_BLOCKS_MAX ? (uint32_t)chunk : PE_REDUCE_BLOCKS_MAX;
-    reduction->window = reduction->pool->options.workers * GROUPS_PER_WORKER;
+    reduction->window = groups_in_flight(reduction);
     reduction->jobs = calloc(reduction->window, sizeof *reduction->jobs);
     reduction->acc = malloc(reduction->whole.acc_bytes);
     if (reduction->jobs == NULL || reduction->acc == NULL)
