@@ -14,61 +14,10 @@
 
 #ifdef PI_HAVE_X86
 
-#include <immintrin.h>
-
-#define TARGET __attribute__((target("avx512f,avx512bw")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
+#include "pi-lanes-avx512.h"
 
 /* The 16-bit counters take one per step: flushed before they could pass 2^15. */
 #define FLUSH_STEPS 16384
-#define XOR3 0x96
-
-/* One set of generators: a, b, the next b in place of c, d. */
-typedef struct lanes {
-    __m512i a, b, b_next, d;
-} lanes;
-
-/* Raw coordinates of 16 points. */
-typedef struct points {
-    __m512i x, y;
-} points;
-
-INLINE lanes load(uint64_t (*word)[PI_LANES])
-{
-    __m512i a = _mm512_load_si512(word[0]);
-    __m512i b = _mm512_load_si512(word[1]);
-    __m512i c = _mm512_load_si512(word[2]);
-
-    return (lanes){ a, b, _mm512_ternarylogic_epi64(a, b, c, XOR3), _mm512_load_si512(word[3]) };
-}
-
-INLINE void store(uint64_t (*word)[PI_LANES], const lanes *s)
-{
-    _mm512_store_si512(word[0], s->a);
-    _mm512_store_si512(word[1], s->b);
-    _mm512_store_si512(word[2], _mm512_ternarylogic_epi64(s->a, s->b, s->b_next, XOR3));
-    _mm512_store_si512(word[3], s->d);
-}
-
-INLINE __m512i draw(lanes *s)
-{
-    __m512i result = _mm512_add_epi64(s->a, s->d);
-    __m512i u = _mm512_xor_si512(s->d, s->b);
-    __m512i a = _mm512_xor_si512(s->a, u);
-    __m512i b = _mm512_ternarylogic_epi64(s->b, _mm512_slli_epi64(s->b, 17), a, XOR3);
-
-    *s = (lanes){ a, s->b_next, b, _mm512_rol_epi64(u, 45) };
-    return result;
-}
-
-INLINE points draw_points(lanes *s)
-{
-    points p;
-
-    p.x = draw(s);
-    p.y = draw(s);
-    return p;
-}
 
 /* The bits of the decision for the points in hand, positive for a miss; then draws the next. */
 INLINE __m512i turn(points *p, lanes *s)

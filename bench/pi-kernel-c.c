@@ -7,63 +7,21 @@
  * spot, where a call would cost the loop its registers: a stretch in which one was met is drawn again,
  * slowly. */
 
-#include "pi-kernel.h"
-
-#include <string.h>
+#include "pi-lanes-c.h"
 
 #define R2 0x1p62f
 #define MARGIN 0x1p40f
 #define STRETCH_STEPS 512
 
-typedef uint64_t draws __attribute__((vector_size(16)));
 typedef int32_t whole __attribute__((vector_size(16)));
 typedef float real __attribute__((vector_size(16)));
-
-/* Two generators: a, b, the next b in place of c, d. */
-typedef struct pair {
-    draws a, b, b_next, d;
-} pair;
-
-static inline pair load(uint64_t (*word)[PI_LANES], int lane)
-{
-    draws c;
-    pair s;
-
-    memcpy(&s.a, &word[0][lane], sizeof(draws));
-    memcpy(&s.b, &word[1][lane], sizeof(draws));
-    memcpy(&c, &word[2][lane], sizeof(draws));
-    memcpy(&s.d, &word[3][lane], sizeof(draws));
-    s.b_next = s.b ^ c ^ s.a;
-    return s;
-}
-
-static inline void store(uint64_t (*word)[PI_LANES], int lane, const pair *s)
-{
-    draws c = s->b_next ^ s->b ^ s->a;
-
-    memcpy(&word[0][lane], &s->a, sizeof(draws));
-    memcpy(&word[1][lane], &s->b, sizeof(draws));
-    memcpy(&word[2][lane], &c, sizeof(draws));
-    memcpy(&word[3][lane], &s->d, sizeof(draws));
-}
-
-static inline whole draw(pair *s)
-{
-    draws result = s->a + s->d;
-    draws u = s->d ^ s->b;
-    draws a = s->a ^ u;
-    draws b = s->b ^ s->b << 17 ^ a;
-
-    *s = (pair){ a, s->b_next, b, u << 45 | u >> 19 };
-    return (whole)result;
-}
 
 /* Four points: -1 in `hits` for each hit, all bits in `doubt` where one came too close to the circle. */
 static inline void four_points(pair *s, whole *hits, whole *doubt)
 {
     const whole sign = { INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN };
-    real x = __builtin_convertvector(draw(s), real);
-    real y = __builtin_convertvector(draw(s), real);
+    real x = __builtin_convertvector((whole)draw(s), real);
+    real y = __builtin_convertvector((whole)draw(s), real);
     real beyond = (x * x + y * y) - R2;
 
     *hits += (whole)(beyond < 0.0f);
@@ -93,8 +51,8 @@ static uint64_t run_careful(pair *s, uint64_t steps)
     uint64_t hits = 0;
 
     for (; steps > 0; steps--) {
-        whole x = draw(s);
-        whole y = draw(s);
+        whole x = (whole)draw(s);
+        whole y = (whole)draw(s);
         for (int i = 0; i < 4; i++)
             hits += (uint64_t)pi_is_hit(x[i], y[i]);
     }

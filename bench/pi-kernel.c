@@ -2,23 +2,27 @@
 
 #include "pi-kernel.h"
 
+#include "pi-lazy.h"
+
 #include <stddef.h>
 #include <string.h>
 
 static const struct {
     const char *name;
-    pi_kernel_fn *fn;
+    pi_kernel_fn *fn[PI_CLASS_COUNT];
 } kernels[PI_KERNEL_COUNT] = {
-    [PI_KERNEL_AUTO] = { "auto", NULL },
-    [PI_KERNEL_C] = { "c", pi__kernel_c },
+    [PI_KERNEL_AUTO] = { "auto", { NULL, NULL } },
+    [PI_KERNEL_C] = { "c", { pi__kernel_c, pi__lazy_c } },
 #ifdef PI_HAVE_X86
-    [PI_KERNEL_AVX2] = { "avx2", pi__kernel_avx2 },
-    [PI_KERNEL_AVX512] = { "avx512", pi__kernel_avx512 },
+    [PI_KERNEL_AVX2] = { "avx2", { pi__kernel_avx2, pi__lazy_avx2 } },
+    [PI_KERNEL_AVX512] = { "avx512", { pi__kernel_avx512, pi__lazy_avx512 } },
 #else
-    [PI_KERNEL_AVX2] = { "avx2", NULL },
-    [PI_KERNEL_AVX512] = { "avx512", NULL },
+    [PI_KERNEL_AVX2] = { "avx2", { NULL, NULL } },
+    [PI_KERNEL_AVX512] = { "avx512", { NULL, NULL } },
 #endif
 };
+
+static const char *const class_names[PI_CLASS_COUNT] = { "plain", "lazy" };
 
 int pi_kernel_usable(uint32_t kernel)
 {
@@ -27,9 +31,11 @@ int pi_kernel_usable(uint32_t kernel)
 #ifdef PI_HAVE_X86
     __builtin_cpu_init();
     if (kernel == PI_KERNEL_AVX2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+            && __builtin_cpu_supports("popcnt");
     if (kernel == PI_KERNEL_AVX512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("popcnt");
 #endif
     return 0;
 }
@@ -59,23 +65,20 @@ int pi_kernel_find(const char *name)
     return -1;
 }
 
-/* The finaliser of splitmix64: a permutation of the 64-bit numbers. */
-static inline uint64_t mix(uint64_t z)
+const char *pi_class_name(uint32_t kernel_class)
 {
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return kernel_class < PI_CLASS_COUNT ? class_names[kernel_class] : NULL;
 }
 
 static void seed_block(pi_state *state, uint64_t seed, uint64_t block)
 {
     const uint64_t words = PI_SETS * 4 * PI_LANES;
-    const uint64_t gamma = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t *word = &state->word[0][0][0];
-    uint64_t counter = mix(seed) + block * words * gamma;
+    uint64_t counter = pi__splitmix(seed) + block * words * PI_GAMMA;
 
     for (uint64_t i = 0; i < words; i++)
-        word[i] = mix(counter + (i + 1) * gamma);
+        word[i] = pi__splitmix(counter + (i + 1) * PI_GAMMA);
+    state->refine = pi__splitmix(~seed) + block * PI_BLOCK_SAMPLES * PI_GAMMA;
 }
 
 /* float -> int64 and back are exact for what comes here: whole numbers of at most 24 significant bits, and
@@ -108,7 +111,7 @@ static void draw_step(pi_state *state, uint64_t draw[2][PI_SETS * PI_LANES])
     }
 }
 
-/* The first `count` points of a step, count < PI_STEP_SAMPLES. */
+/* The first `count` points of a step that is not a whole one. */
 static uint64_t partial_step(pi_state *state, uint64_t count)
 {
     uint64_t draw[2][PI_SETS * PI_LANES];
@@ -123,22 +126,42 @@ static uint64_t partial_step(pi_state *state, uint64_t count)
     return hits;
 }
 
-uint64_t pi_hits(uint32_t kernel, uint64_t seed, uint64_t samples, uint64_t first, uint64_t last,
-                 uint64_t *ret_samples)
+static uint64_t partial_lazy_step(pi_state *state, uint64_t count)
 {
-    pi_kernel_fn *fn = kernels[pi_kernel_choose(kernel)].fn;
+    uint64_t draw[2][PI_SETS * PI_LANES];
+    uint16_t x[PI_LAZY_STEP_SAMPLES], y[PI_LAZY_STEP_SAMPLES];
+
+    draw_step(state, draw);
+    for (uint64_t i = 0; i < count; i++) {
+        unsigned part = i % 4 * 16;
+        x[i] = (uint16_t)(draw[0][i / 4] >> part);
+        y[i] = (uint16_t)(draw[1][i / 4] >> part);
+    }
+    return count - pi__lazy_misses(x, y, (unsigned)count, state->refine);
+}
+
+/* The first `count` points of the block whose state this is. */
+static uint64_t block_hits(const pi_stream *stream, pi_state *state, uint64_t count)
+{
+    pi_kernel_fn *fn = kernels[pi_kernel_choose(stream->kernel)].fn[stream->kernel_class];
+
+    if (stream->kernel_class == PI_CLASS_LAZY)
+        return fn(state, count / PI_LAZY_STEP_SAMPLES) + partial_lazy_step(state, count % PI_LAZY_STEP_SAMPLES);
+    return fn(state, count / PI_STEP_SAMPLES) + partial_step(state, count % PI_STEP_SAMPLES);
+}
+
+uint64_t pi_hits(const pi_stream *stream, uint64_t first, uint64_t last, uint64_t *ret_samples)
+{
     uint64_t hits = 0;
     uint64_t drawn = 0;
     pi_state state;
 
     for (uint64_t block = first; block < last; block++) {
-        uint64_t left = samples - block * PI_BLOCK_SAMPLES;
+        uint64_t left = stream->samples - block * PI_BLOCK_SAMPLES;
         uint64_t count = left < PI_BLOCK_SAMPLES ? left : PI_BLOCK_SAMPLES;
 
-        seed_block(&state, seed, block);
-        hits += fn(&state, count / PI_STEP_SAMPLES);
-        if (count % PI_STEP_SAMPLES != 0)
-            hits += partial_step(&state, count % PI_STEP_SAMPLES);
+        seed_block(&state, stream->seed, block);
+        hits += block_hits(stream, &state, count);
         drawn += count;
     }
     if (ret_samples != NULL)

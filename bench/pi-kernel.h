@@ -1,7 +1,8 @@
 #ifndef PE__BENCH_PI_KERNEL_H
 #define PE__BENCH_PI_KERNEL_H
 
-/* The points of the pi estimator: how they are drawn, and which of them lie in the circle.
+/* The points of the pi estimator: how they are drawn, and which of them lie in the circle. This is the plain
+ * class, in which all bits of every point are drawn; pi-lazy.h has the other.
  *
  * Stream. The points are numbered and cut into blocks of PI_BLOCK_SAMPLES. A block has PI_SETS * PI_LANES
  * generators xoshiro256+ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS
@@ -50,12 +51,20 @@
 #define PI_KERNEL_AVX512 3
 #define PI_KERNEL_COUNT 4
 
-/* All generators of a block: word w of the generator in lane l of set s is word[s][w][l]. */
+/* Classes of points, each a stream of its own. */
+#define PI_CLASS_PLAIN 0
+#define PI_CLASS_LAZY 1
+#define PI_CLASS_COUNT 2
+
+/* All generators of a block: word w of the generator in lane l of set s is word[s][w][l]. `refine` is of the
+ * lazy class: the counter of splitmix64 before the next point's. */
 typedef struct pi_state {
     _Alignas(64) uint64_t word[PI_SETS][4][PI_LANES];
+    uint64_t refine;
 } pi_state;
 
-/* Draws steps * PI_STEP_SAMPLES points, moves the state on, returns the hits. */
+/* Takes `steps` steps (PI_STEP_SAMPLES or PI_LAZY_STEP_SAMPLES points each), moves the state on, returns the
+ * hits. */
 typedef uint64_t pi_kernel_fn(pi_state *state, uint64_t steps);
 
 pi_kernel_fn pi__kernel_c;
@@ -74,11 +83,19 @@ const char *pi_kernel_name(uint32_t kernel);
 /* The number of a name; -1 when there is none. */
 int pi_kernel_find(const char *name);
 
-/* Hits among the points of the blocks first to last - 1 of a run of `samples` points in all: the last
- * block of the run may be a partial one. *ret_samples, if not NULL, gets the number of points drawn.
- * The kernel must be usable. */
-uint64_t pi_hits(uint32_t kernel, uint64_t seed, uint64_t samples, uint64_t first, uint64_t last,
-                 uint64_t *ret_samples);
+const char *pi_class_name(uint32_t kernel_class);   /* "plain", "lazy"; NULL for an unknown number */
+
+/* Which points, and who computes them. */
+typedef struct pi_stream {
+    uint64_t samples;           /* of the whole run */
+    uint64_t seed;
+    uint32_t kernel;            /* usable */
+    uint32_t kernel_class;
+} pi_stream;
+
+/* Hits among the points of the blocks first to last - 1: the last block of a run may be a partial one.
+ * *ret_samples, if not NULL, gets the number of points drawn. */
+uint64_t pi_hits(const pi_stream *stream, uint64_t first, uint64_t last, uint64_t *ret_samples);
 
 /* Blocks that a run of `samples` points has. */
 static inline uint64_t pi_blocks(uint64_t samples)
@@ -86,7 +103,17 @@ static inline uint64_t pi_blocks(uint64_t samples)
     return samples / PI_BLOCK_SAMPLES + (samples % PI_BLOCK_SAMPLES != 0);
 }
 
-/* The decision in whole numbers, for one point given as its raw 32 bits: 1 hit, 0 miss. */
+/* splitmix64: adds PI_GAMMA to its counter, then returns pi__splitmix of it, a permutation of the 64-bit
+ * numbers. */
+#define PI_GAMMA UINT64_C(0x9e3779b97f4a7c15)
+static inline uint64_t pi__splitmix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* The decision of the plain class in whole numbers, for one point given as its raw 32 bits: 1 hit, 0 miss. */
 int pi_is_hit(int32_t x, int32_t y);
 
 #endif

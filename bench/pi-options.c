@@ -21,9 +21,10 @@ static const char help_text[] =
     "\n"
     "  --samples N       points to draw: 1000000, 1e9, 2.5e9, 2^40 (default 2e10)\n"
     "  --workers N       worker processes (default: one per usable CPU)\n"
-    "  --seed S          0 to 2^64 - 1 (default 1); a seed has one count of hits, whoever computes it\n"
+    "  --seed S          0 to 2^64 - 1 (default 1); a seed and class have one count of hits\n"
     "  --mode MODE       pool (default), serial, or inline (the pool's calls without processes)\n"
     "  --kernel KERNEL   auto (default), avx512, avx2 or c: the same count from each\n"
+    "  --class CLASS     plain (default, 32 bits a coordinate) or lazy (16 bits, and 32 more where they matter)\n"
     "  --chunk N         most blocks of the reduce that a worker takes at once (default: chosen)\n"
     "  --kill-every MS   kill a random busy worker every MS milliseconds; the count stays the same\n"
     "  --scale           1 to P workers: speed-up, where the time went, and the machine's own limit\n"
@@ -37,7 +38,7 @@ static const char help_text[] =
     "Exit status: 0, 1 when something failed or the estimate is off by more than 5 standard errors,\n"
     "2 for a wrong option.\n";
 
-enum { OPT_SAMPLES = 256, OPT_WORKERS, OPT_SEED, OPT_MODE, OPT_KERNEL, OPT_CHUNK, OPT_KILL_EVERY, OPT_SCALE,
+enum { OPT_SAMPLES = 256, OPT_WORKERS, OPT_SEED, OPT_MODE, OPT_KERNEL, OPT_CLASS, OPT_CHUNK, OPT_KILL_EVERY, OPT_SCALE,
        OPT_COMPARE, OPT_ROUNDS, OPT_JSON, OPT_QUIET, OPT_QUICK, OPT_HELP };
 
 static const struct option long_options[] = {
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
     { "seed", required_argument, NULL, OPT_SEED },
     { "mode", required_argument, NULL, OPT_MODE },
     { "kernel", required_argument, NULL, OPT_KERNEL },
+    { "class", required_argument, NULL, OPT_CLASS },
     { "chunk", required_argument, NULL, OPT_CHUNK },
     { "kill-every", required_argument, NULL, OPT_KILL_EVERY },
     { "scale", no_argument, NULL, OPT_SCALE },
@@ -109,6 +111,17 @@ static int parse_kernel(const char *text, uint32_t *ret_kernel)
     return 0;
 }
 
+static int parse_class(const char *text, uint32_t *ret_class)
+{
+    for (uint32_t number = 0; number < PI_CLASS_COUNT; number++) {
+        if (strcmp(text, pi_class_name(number)) == 0) {
+            *ret_class = number;
+            return 0;
+        }
+    }
+    return refuse("--class '%s' is none of plain, lazy", text);
+}
+
 static int choose_task(pi_options *options, uint32_t task)
 {
     if (options->task != PI_TASK_ESTIMATE && options->task != task)
@@ -137,6 +150,8 @@ static int take(pi_options *options, int code, const char *value)
         return parse_mode(value, &plan->mode);
     case OPT_KERNEL:
         return parse_kernel(value, &plan->kernel);
+    case OPT_CLASS:
+        return parse_class(value, &plan->kernel_class);
     case OPT_CHUNK:
         return parse_number("chunk", value, 1, UINT64_MAX, &plan->chunk);
     case OPT_KILL_EVERY:

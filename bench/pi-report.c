@@ -50,8 +50,9 @@ void pi_report_run(const pi_plan *plan, const pi_result *result, double serial_r
     double core = (double)result->samples / (result->compute * plan->workers);
 
     pi_report_estimate(result);
-    printf("mode %s, %u worker%s, kernel %s, seed %llu\n", pi_mode_name(plan->mode), plan->workers,
-           plan->workers == 1 ? "" : "s", pi_kernel_name(plan->kernel), (unsigned long long)plan->seed);
+    printf("mode %s, %u worker%s, kernel %s, class %s, seed %llu\n", pi_mode_name(plan->mode), plan->workers,
+           plan->workers == 1 ? "" : "s", pi_kernel_name(plan->kernel), pi_class_name(plan->kernel_class),
+           (unsigned long long)plan->seed);
     printf("%.3f G samples/s in all, %.3f per worker while it computes (%.3f cycles a sample at %.2f GHz)\n",
            rate * 1e-9, core * 1e-9, ghz * 1e9 / core, ghz);
     if (serial_rate > 0)
@@ -79,6 +80,7 @@ void pi_report_json(const pi_plan *plan, const pi_result *result, double serial_
     bench_json_text(&json, "bench", "pi");
     bench_json_text(&json, "mode", pi_mode_name(plan->mode));
     bench_json_text(&json, "kernel", pi_kernel_name(plan->kernel));
+    bench_json_text(&json, "class", pi_class_name(plan->kernel_class));
     bench_json_count(&json, "workers", plan->workers);
     bench_json_count(&json, "seed", plan->seed);
     bench_json_count(&json, "samples", result->samples);

@@ -1,4 +1,4 @@
-/* Runs of the estimator. A worker is told seed, samples and kernel as bytes; what it sends back is {hits,
+/* Runs of the estimator. A worker is told the stream as bytes; what it sends back is {hits,
  * samples} and when and how long it computed, so the table of times needs nothing but the reduce itself. */
 
 #include "pi-run.h"
@@ -31,9 +31,7 @@ typedef struct pi_acc {
 static const pi_acc neutral = { 0, 0, 0, INT64_MAX };
 
 typedef struct pi_context {
-    uint64_t samples;
-    uint64_t seed;
-    uint32_t kernel;
+    pi_stream stream;
     pi_victims *victims;    /* memory of the pool, at one address everywhere; or NULL */
 } pi_context;
 
@@ -59,6 +57,11 @@ double pi_z_score(uint64_t hits, uint64_t samples)
     return (pi_estimate(hits, samples) - M_PI) / pi_standard_error(samples);
 }
 
+static pi_stream stream_of(const pi_plan *plan)
+{
+    return (pi_stream){ plan->samples, plan->seed, plan->kernel, plan->kernel_class };
+}
+
 /* Runs in a worker. */
 static int compute_range(uint64_t first, uint64_t last, void *acc, const void *context)
 {
@@ -72,7 +75,7 @@ static int compute_range(uint64_t first, uint64_t last, void *acc, const void *c
     start = bench_now_ns();
     if (start < sum->first_ns)
         sum->first_ns = start;
-    sum->hits += pi_hits(run->kernel, run->seed, run->samples, first, last, &samples);
+    sum->hits += pi_hits(&run->stream, first, last, &samples);
     sum->samples += samples;
     sum->busy_ns += (uint64_t)(bench_now_ns() - start);
     if (run->victims != NULL)
@@ -113,7 +116,7 @@ static void report_slice(uint64_t done, uint64_t failed, uint64_t total, void *c
 
 static int reduce_blocks(pe_pool *pool, const pi_plan *plan, pi_victims *victims, pi_acc *acc)
 {
-    pi_context context = { plan->samples, plan->seed, plan->kernel, victims };
+    pi_context context = { stream_of(plan), victims };
     pe_map_options options = PE_MAP_OPTIONS_INIT;
     uint64_t blocks = pi_blocks(plan->samples);
     uint64_t most = victims != NULL ? SLICE_BLOCKS : blocks;
@@ -217,7 +220,7 @@ static int run_pool(const pi_plan *plan, pi_result *result)
 static void run_serial(const pi_plan *plan, pi_result *result)
 {
     uint64_t blocks = pi_blocks(plan->samples);
-    pi_context context = { plan->samples, plan->seed, plan->kernel, NULL };
+    pi_context context = { stream_of(plan), NULL };
     pi_acc acc = neutral;
     int64_t start = bench_now_ns();
 
@@ -238,7 +241,8 @@ int pi_run(const pi_plan *plan, pi_result *ret_result)
     int error = 0;
 
     if (plan->samples == 0 || plan->workers == 0 || plan->mode >= PI_MODE_COUNT
-        || plan->kernel >= PI_KERNEL_COUNT || !pi_kernel_usable(plan->kernel))
+        || plan->kernel_class >= PI_CLASS_COUNT || plan->kernel >= PI_KERNEL_COUNT
+        || !pi_kernel_usable(plan->kernel))
         return PE_EINVAL;
     memset(&result, 0, sizeof(result));
     if (plan->mode == PI_MODE_SERIAL)
@@ -259,6 +263,7 @@ typedef struct bare {
 
 static void bare_child(bare *shared, const pi_plan *plan, uint32_t index, uint32_t workers)
 {
+    pi_stream stream = stream_of(plan);
     uint64_t blocks = pi_blocks(plan->samples);
     uint64_t each = blocks / workers;
     uint64_t more = blocks % workers;       /* the first `more` children have one block more */
@@ -268,7 +273,7 @@ static void bare_child(bare *shared, const pi_plan *plan, uint32_t index, uint32
     atomic_fetch_add(&shared->ready, 1);
     while (!atomic_load(&shared->go))
         sched_yield();
-    shared->hits[index] = pi_hits(plan->kernel, plan->seed, plan->samples, first, last, NULL);
+    shared->hits[index] = pi_hits(&stream, first, last, NULL);
     _exit(0);
 }
 

@@ -2,7 +2,7 @@
 #define PE__BENCH_PI_RUN_H
 
 /* One run of the pi estimator: serially, on a pool, or through the pool's calls in the caller. The count
- * of hits depends on samples and seed alone. */
+ * of hits depends on samples, seed and class alone. */
 
 #include "pi-kernel.h"
 
@@ -22,6 +22,7 @@ typedef struct pi_plan {
     uint32_t workers;           /* 1 at least */
     uint32_t mode;
     uint32_t kernel;
+    uint32_t kernel_class;
     pi_progress_fn *progress;   /* or NULL */
     void *progress_context;
 } pi_plan;
@@ -42,7 +43,7 @@ typedef struct pi_result {
 } pi_result;
 
 /* 0, or a negative PE_E* code with *ret_result untouched. PE_EINVAL for no samples, no workers, an unknown
- * mode or a kernel that cannot run here. */
+ * mode or class, or a kernel that cannot run here. */
 int pi_run(const pi_plan *plan, pi_result *ret_result);
 
 /* The machine's own limit: `workers` forked processes compute an equal share each with nothing between them.
