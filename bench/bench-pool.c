@@ -153,7 +153,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (arguments.json)
-        table_json_open(&json, &arguments.measure);
+        table_json_open(&json, "pool", &arguments.measure);
     else
         table_open(&arguments.measure);
     run_rows(&arguments, &tally, &json);

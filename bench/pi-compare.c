@@ -1,165 +1,141 @@
-/* bench/pi --compare: how much faster than what it replaces?
+/* bench/pi --compare: the table of limits, rivals and ours, with the goals. How rows are measured is told in
+ * pool-measure.c, how they are shown in pool-table.c.
  *
- * Everything runs once in each round, in turns. The slow ones draw fewer points; all figures are rates. */
+ * Everything is judged in its class: plain against plain, lazy against lazy. */
 
-#include "harness.h"
+#include "pi-contenders.h"
 #include "pi-report.h"
 #include "pi-rivals.h"
+#include "pool-machine.h"
+#include "pool-measure.h"
+#include "pool-table.h"
 
-#include <math.h>
-#include <parexec.h>
 #include <stdio.h>
+#include <string.h>
 
-#define ROWS_MAX 16
-#define RIVAL_SIGMAS_MAX 6.0
+#define PYTHON 1 /* variant: the rival needs it */
 
-typedef double rival_fn(uint64_t samples, uint64_t *ret_hits);
+#define RUN(MODE, KERNEL, CLASS) &(const pi_runner){ PI_MODE_##MODE, PI_KERNEL_##KERNEL, PI_CLASS_##CLASS }
+#define OWN(LABEL, KERNEL, CLASS, DIVISOR) \
+    { LABEL, OURS, &pi_run_driver, RUN(SERIAL, KERNEL, CLASS), 0, DIVISOR, "ours", 1 }
+#define OTHER(LABEL, FUNCTION, DIVISOR, VARIANT) \
+    { LABEL, RIVAL, &pi_rival_driver, &(const pi_rival){ FUNCTION }, VARIANT, DIVISOR, NULL, 1 }
+#define RATE { { "rate", "M samples/s", MORE_IS_BETTER } }
 
-typedef struct row {
-    const char *name;
-    rival_fn *rival;            /* or NULL: a run of ours */
-    uint32_t mode, kernel;
-    uint64_t samples;
-    int absent;
-    double rate[BENCH_ROUNDS_MAX];
-} row;
+static const struct row rows[] = {
+    {
+        .key = "plain",
+        .what = "one core, plain class: 32 bits a coordinate, 24 of them in a float",
+        .activity = POINTS,
+        .metrics = RATE,
+        .contenders = {
+            OWN("AVX-512", AVX512, PLAIN, 2),
+            OWN("AVX2", AVX2, PLAIN, 4),
+            OWN("plain C", C, PLAIN, 8),
+            OTHER("hand-written AVX-512", pi_rival_avx512, 2, 0),
+            OTHER("hand-written AVX2", pi_rival_avx2, 4, 0),
+            OTHER("hand-written C", pi_rival_c, 8, 0),
+            OTHER("scalar xoshiro256++", pi_rival_scalar, 16, 0),
+            OTHER("C loop, rand() twice", pi_rival_rand, 400, 0),
+            OTHER("numpy, vectorised", pi_rival_numpy, 400, PYTHON),
+            OTHER("course loop, rand() twice", pi_rival_course_two, 40000, PYTHON),
+            OTHER("course loop, rand(2)", pi_rival_course, 40000, PYTHON),
+        },
+        .goals = {
+            { 0, RATIO_AT_LEAST, 0.95, "AVX-512", "hand-written AVX-512" },
+            { 0, RATIO_AT_LEAST, 0.95, "AVX2", "hand-written AVX2" },
+            { 0, RATIO_AT_LEAST, 0.95, "plain C", "hand-written C" },
+            { 0, RATIO_AT_LEAST, 3200, "ours", "course loop, rand() twice" },
+            { 0, RATIO_AT_LEAST, 100, "ours", "numpy, vectorised" },
+        },
+    },
+    {
+        .key = "lazy",
+        .what = "one core, lazy class: 16 bits a coordinate, and 32 more where they decide",
+        .activity = POINTS,
+        .metrics = RATE,
+        .contenders = {
+            OWN("AVX-512", AVX512, LAZY, 2),
+            OWN("AVX2", AVX2, LAZY, 4),
+            OWN("plain C", C, LAZY, 8),
+            OTHER("hand-written AVX-512", pi_rival_lazy_avx512, 2, 0),
+            OTHER("hand-written AVX2", pi_rival_lazy_avx2, 4, 0),
+            OTHER("hand-written C", pi_rival_lazy_c, 8, 0),
+            OTHER("course loop, rand() twice", pi_rival_course_two, 40000, PYTHON),
+        },
+        .goals = {
+            { 0, RATIO_AT_LEAST, 0.95, "AVX-512", "hand-written AVX-512" },
+            { 0, RATIO_AT_LEAST, 0.95, "AVX2", "hand-written AVX2" },
+            { 0, RATIO_AT_LEAST, 0.95, "plain C", "hand-written C" },
+            { 0, RATIO_AT_LEAST, 5500, "ours", "course loop, rand() twice" },
+        },
+    },
+    {
+        .key = "workers",
+        .what = "all workers, plain class, from before the pool is made until the count is there",
+        .activity = POINTS,
+        .metrics = RATE,
+        .contenders = {
+            { "pool", OURS, &pi_run_driver, RUN(POOL, AUTO, PLAIN), 0, 0, NULL, 0 },
+            { "pool, 1 worker", OURS, &pi_run_driver, RUN(POOL, AUTO, PLAIN), 0, 0, NULL, 1 },
+            { "bare processes, pinned", LIMIT, &pi_bare_driver, RUN(SERIAL, AUTO, PLAIN), 0, 0, NULL, 0 },
+            { "1 bare process", LIMIT, &pi_bare_driver, RUN(SERIAL, AUTO, PLAIN), 0, 0, NULL, 1 },
+        },
+        .goals = { { 0, RATIO_AT_LEAST, 0.97, "pool", "bare processes, pinned" } },
+    },
+    {
+        .key = "first-sample",
+        .what = "from before the pool is made until a worker draws its first point",
+        .activity = POINTS,
+        .metrics = { { "time", "ms", LESS_IS_BETTER } },
+        .contenders = {
+            { "pool", OURS, &pi_first_driver, RUN(POOL, AUTO, PLAIN), 0, 10, NULL, 0 },
+            { "bare forks", LIMIT, &pi_first_bare_driver, NULL, 0, 0, NULL, 0 },
+        },
+        .goals = { { 0, VALUE_AT_MOST, 5, "pool", NULL } },
+    },
+    { .key = NULL },
+};
 
-static row rows[ROWS_MAX];
-
-static row own(const char *name, uint32_t mode, uint32_t kernel, uint64_t samples)
+static void measure(const struct row *from, const pi_options *options, struct outcome *outcome, struct row *ret_row)
 {
-    return (row){ .name = name, .mode = mode, .kernel = kernel, .samples = samples,
-                  .absent = !pi_kernel_usable(kernel) };
-}
+    struct measure_options how = { options->quick, options->rounds };
 
-static row other(const char *name, rival_fn *rival, uint64_t samples)
-{
-    return (row){ .name = name, .rival = rival, .samples = samples };
-}
-
-static size_t fill_rows(const pi_options *options)
-{
-    uint64_t samples = options->plan.samples;
-    uint64_t slow = samples / 200 + 1;          /* for loops at a hundredth of the speed, */
-    uint64_t slowest = samples / 20000 + 1;     /* and at a ten-thousandth */
-    size_t count = 0;
-
-    rows[count++] = own("pool", PI_MODE_POOL, options->plan.kernel, samples);
-    rows[count++] = own("serial, AVX-512", PI_MODE_SERIAL, PI_KERNEL_AVX512, samples);
-    rows[count++] = own("serial, AVX2", PI_MODE_SERIAL, PI_KERNEL_AVX2, samples);
-    rows[count++] = own("serial, plain C", PI_MODE_SERIAL, PI_KERNEL_C, samples / 4 + 1);
-    rows[count++] = other("hand-written AVX-512", pi_rival_avx512, samples);
-    rows[count++] = other("scalar xoshiro256++", pi_rival_scalar, samples / 8 + 1);
-    rows[count++] = other("C, two rand() calls", pi_rival_rand, slow);
-    rows[count++] = other("numpy, vectorised", pi_rival_numpy, slow);
-    rows[count++] = other("course loop, two rand()", pi_rival_course_two, slowest);
-    rows[count++] = other("course loop, rand(2)", pi_rival_course, slowest);
-    return count;
-}
-
-static int check_rival(const row *r, uint64_t samples, uint64_t hits)
-{
-    if (fabs(pi_z_score(hits, samples)) <= RIVAL_SIGMAS_MAX)
-        return 0;
-    fprintf(stderr, "pi: %s found %llu hits among %llu points\n", r->name, (unsigned long long)hits,
-            (unsigned long long)samples);
-    return 1;
-}
-
-static int measure(row *r, const pi_options *options, size_t round)
-{
-    pi_plan plan = options->plan;
-    pi_result result;
-    uint64_t hits = 0;
-    int error;
-
-    if (r->absent)
-        return 0;
-    if (r->rival != NULL) {
-        r->rate[round] = r->rival(r->samples, &hits);
-        r->absent = r->rate[round] < 0;
-        /* Rivals may round the number of points down to whole vectors. */
-        return r->absent || r->samples < 100000 ? 0 : check_rival(r, r->samples, hits);
+    *ret_row = *from;
+    ret_row->n = ret_row->quick_n = options->plan.samples;
+    ret_row->workers = options->plan.workers;
+    memset(outcome, 0, sizeof(*outcome));
+    measure_row(ret_row, &how, outcome);
+    for (int i = 0; i < CONTENDERS_MAX && ret_row->contenders[i].label; i++) {
+        if (pi_contender_impossible(&ret_row->contenders[i]))
+            outcome->answers[i].failed = 0;
     }
-    plan.mode = r->mode;
-    plan.kernel = r->kernel;
-    plan.samples = r->samples;
-    if (plan.mode == PI_MODE_SERIAL)
-        plan.workers = 1;
-    error = pi_run(&plan, &result);
-    if (error < 0)
-        return pi_report_failure(r->name, error);
-    r->rate[round] = (double)result.samples / result.wall;
-    return pi_report_check(&plan, &result);
-}
-
-static const char *why_absent(const row *r)
-{
-    if (r->rival == pi_rival_numpy || r->rival == pi_rival_course || r->rival == pi_rival_course_two)
-        return "no python3 with numpy here";
-    return "not on this processor";
-}
-
-static void print_rows(const pi_options *options, size_t count, const bench_stat *stats, double ghz)
-{
-    printf("%u workers, kernel %s; medians of %u rounds; cycles at %.2f GHz\n\n", options->plan.workers,
-           pi_kernel_name(options->plan.kernel), options->rounds, ghz);
-    printf("%-24s  M samples/s %10s %10s  %10s  %10s\n", "", "min", "max", "cycles", "pool is");
-    for (size_t i = 0; i < count; i++) {
-        const bench_stat *s = &stats[i];
-
-        if (rows[i].absent)
-            printf("%-24s  not run: %s\n", rows[i].name, why_absent(&rows[i]));
-        else
-            printf("%-24s  %11.3f %10.3f %10.3f  %10.3f  %9.4gx\n", rows[i].name, s->median * 1e-6,
-                   s->min * 1e-6, s->max * 1e-6, ghz * 1e9 / s->median, stats[0].median / s->median);
-    }
-}
-
-static void write_rows(const pi_options *options, size_t count, const bench_stat *stats, double ghz)
-{
-    bench_json json;
-
-    bench_json_open(&json, stdout);
-    bench_json_text(&json, "bench", "pi-compare");
-    bench_json_text(&json, "kernel", pi_kernel_name(options->plan.kernel));
-    bench_json_count(&json, "workers", options->plan.workers);
-    bench_json_number(&json, "core_ghz", ghz);
-    bench_json_array(&json, "rows");
-    for (size_t i = 0; i < count; i++) {
-        bench_json_object(&json, NULL);
-        bench_json_text(&json, "name", rows[i].name);
-        bench_json_flag(&json, "ran", !rows[i].absent);
-        if (!rows[i].absent) {
-            bench_json_count(&json, "samples", rows[i].samples);
-            bench_json_stat(&json, "samples_per_second", &stats[i]);
-        }
-        bench_json_end_object(&json);
-    }
-    bench_json_end_array(&json);
-    bench_json_close(&json);
 }
 
 int pi_compare(const pi_options *options)
 {
-    size_t count = fill_rows(options);
-    bench_stat stats[ROWS_MAX];
-    double ghz[BENCH_ROUNDS_MAX];
-    double core_ghz;
+    struct measure_options how = { options->quick, options->rounds };
+    struct outcome *outcome = machine_shared(sizeof(*outcome));
+    struct tally tally = { 0 };
+    bench_json json;
+    struct row row;
 
-    for (size_t round = 0; round < options->rounds; round++) {
-        ghz[round] = bench_core_ghz();
-        for (size_t i = 0; i < count; i++) {
-            if (measure(&rows[i], options, round))
-                return 1;
-        }
-    }
-    for (size_t i = 0; i < count; i++)
-        stats[i] = bench_stat_of(rows[i].rate, options->rounds);
-    core_ghz = bench_stat_of(ghz, options->rounds).median;
+    pi_contenders_seed(options->plan.seed);
     if (options->json)
-        write_rows(options, count, stats, core_ghz);
-    else if (!options->quiet)
-        print_rows(options, count, stats, core_ghz);
-    return 0;
+        table_json_open(&json, "pi", &how);
+    else
+        table_open(&how);
+    for (const struct row *from = rows; from->key != NULL; from++) {
+        measure(from, options, outcome, &row);
+        if (options->json)
+            table_json_row(&json, &row, outcome, &tally);
+        else
+            table_row(&row, outcome, &tally);
+    }
+    if (options->json)
+        table_json_close(&json, &tally);
+    else
+        table_close(&tally);
+    machine_unshare(outcome, sizeof(*outcome));
+    return tally.failed > 0;
 }

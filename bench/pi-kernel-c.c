@@ -16,16 +16,16 @@
 typedef int32_t whole __attribute__((vector_size(16)));
 typedef float real __attribute__((vector_size(16)));
 
-/* Four points: -1 in `hits` for each hit, all bits in `doubt` where one came too close to the circle. */
-static inline void four_points(pair *s, whole *hits, whole *doubt)
+/* Four points: -1 in `within` for each hit that is one by a margin, and in `not_beyond` for each that is not a miss
+ * by a margin. */
+static inline void four_points(pair *s, whole *within, whole *not_beyond)
 {
-    const whole sign = { INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN };
     real x = __builtin_convertvector((whole)draw(s), real);
     real y = __builtin_convertvector((whole)draw(s), real);
-    real beyond = (x * x + y * y) - R2;
+    real sum = x * x + y * y;
 
-    *hits += (whole)(beyond < 0.0f);
-    *doubt |= (whole)((real)((whole)beyond & ~sign) < MARGIN);
+    *within += (whole)(sum < R2 - MARGIN);
+    *not_beyond += (whole)(sum < R2 + MARGIN);
 }
 
 /* Hits of two pairs of generators, interleaved because each is a chain of dependent operations. */
@@ -33,17 +33,17 @@ static inline uint64_t run_quick(pair *one, pair *two, uint64_t steps, int *ret_
 {
     pair a = *one;
     pair b = *two;
-    whole hits_a = { 0 }, hits_b = { 0 }, doubt = { 0 };
+    whole within = { 0 }, not_beyond = { 0 }, doubt;
 
     for (; steps > 0; steps--) {
-        four_points(&a, &hits_a, &doubt);
-        four_points(&b, &hits_b, &doubt);
+        four_points(&a, &within, &not_beyond);
+        four_points(&b, &within, &not_beyond);
     }
     *one = a;
     *two = b;
-    hits_a += hits_b;
+    doubt = within ^ not_beyond;
     *ret_doubt = (doubt[0] | doubt[1] | doubt[2] | doubt[3]) != 0;
-    return (uint64_t)-((int64_t)hits_a[0] + hits_a[1] + hits_a[2] + hits_a[3]);
+    return (uint64_t)-((int64_t)within[0] + within[1] + within[2] + within[3]);
 }
 
 static uint64_t run_careful(pair *s, uint64_t steps)

@@ -3,6 +3,7 @@
 #include "pi-options.h"
 
 #include "harness.h"
+#include "pool-measure.h"
 
 #include <getopt.h>
 #include <parexec.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #define SAMPLES_DEFAULT UINT64_C(20000000000)
-#define SAMPLES_ROUNDS UINT64_C(2000000000)
+#define SAMPLES_ROUNDS UINT64_C(4000000000)
 #define SAMPLES_QUICK UINT64_C(100000000)
 #define KILL_EVERY_MAX_MS UINT64_C(3600000)
 
@@ -28,7 +29,7 @@ static const char help_text[] =
     "  --chunk N         most blocks of the reduce that a worker takes at once (default: chosen)\n"
     "  --kill-every MS   kill a random busy worker every MS milliseconds; the count stays the same\n"
     "  --scale           1 to P workers: speed-up, where the time went, and the machine's own limit\n"
-    "  --compare         serial, pool, and the programs that they replace, in one run\n"
+    "  --compare         the table: limits, rivals, ours, goals; each class and kernel, and the pool\n"
     "  --rounds N        rounds of --scale and --compare (default 7)\n"
     "  --json            one JSON object on stdout\n"
     "  --quiet           the estimate only\n"
@@ -191,11 +192,15 @@ static int complete(pi_options *options)
         return refuse("--kill-every needs --mode pool, without --scale or --compare");
     if (plan->mode != PI_MODE_POOL && options->task != PI_TASK_ESTIMATE)
         return refuse("--scale and --compare choose the mode themselves");
+    if (plan->kernel_class != PI_CLASS_PLAIN && options->task == PI_TASK_COMPARE)
+        return refuse("--compare shows both classes");
     if (plan->samples == 0) {
         plan->samples = options->task == PI_TASK_ESTIMATE ? SAMPLES_DEFAULT : SAMPLES_ROUNDS;
         if (options->quick)
             plan->samples = SAMPLES_QUICK;
     }
+    if (options->task == PI_TASK_COMPARE && options->rounds > MEASURE_ROUNDS_MAX)
+        return refuse("--compare has at most %d rounds", MEASURE_ROUNDS_MAX);
     if (options->rounds == 0)
         options->rounds = options->quick ? 3 : 7;
     if (plan->workers == 0)

@@ -8,7 +8,7 @@
 
 /* 1 to P workers: speed-up, where the time went, the machine's own limit. */
 int pi_scale(const pi_options *options);
-/* The kernels, the pool, and the programs that they replace. */
+/* The table: the kernels of each class and the pool beside limits and rivals, with the goals. */
 int pi_compare(const pi_options *options);
 
 /* 1 with a message on stderr when points are missing or the estimate is more than 5 standard errors off. */

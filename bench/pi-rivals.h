@@ -10,8 +10,13 @@
 double pi_rival_rand(uint64_t samples, uint64_t *ret_hits);
 /* One good scalar generator: xoshiro256++, 32 bits for each coordinate. */
 double pi_rival_scalar(uint64_t samples, uint64_t *ret_hits);
-/* The straight AVX-512 kernel: xoshiro256+, floats, a comparison and a masked addition. */
+/* Hand-written vectors: xoshiro256+, floats and a comparison; and the lazy class. */
+double pi_rival_c(uint64_t samples, uint64_t *ret_hits);
+double pi_rival_avx2(uint64_t samples, uint64_t *ret_hits);
 double pi_rival_avx512(uint64_t samples, uint64_t *ret_hits);
+double pi_rival_lazy_c(uint64_t samples, uint64_t *ret_hits);
+double pi_rival_lazy_avx2(uint64_t samples, uint64_t *ret_hits);
+double pi_rival_lazy_avx512(uint64_t samples, uint64_t *ret_hits);
 /* The course program: a Python loop over numpy.random.rand(2). */
 double pi_rival_course(uint64_t samples, uint64_t *ret_hits);
 /* The same, calling numpy.random.rand() twice instead. */

@@ -5,6 +5,7 @@
 
 #include "harness.h"
 #include "pi-killer.h"
+#include "pool-machine.h"
 
 #include <math.h>
 #include <parexec.h>
@@ -261,6 +262,16 @@ typedef struct bare {
     uint64_t hits[];
 } bare;
 
+/* A CPU for each, if there are as many. */
+static void pin(uint32_t index, uint32_t workers)
+{
+    int cpus[PE_WORKERS_MAX];
+    int count = machine_cpus(cpus, PE_WORKERS_MAX);
+
+    if (count > 0 && workers <= (uint32_t)count)
+        machine_pin(cpus[index]);
+}
+
 static void bare_child(bare *shared, const pi_plan *plan, uint32_t index, uint32_t workers)
 {
     pi_stream stream = stream_of(plan);
@@ -270,6 +281,7 @@ static void bare_child(bare *shared, const pi_plan *plan, uint32_t index, uint32
     uint64_t first = each * index + (index < more ? index : more);
     uint64_t last = first + each + (index < more);
 
+    pin(index, workers);
     atomic_fetch_add(&shared->ready, 1);
     while (!atomic_load(&shared->go))
         sched_yield();

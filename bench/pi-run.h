@@ -46,7 +46,8 @@ typedef struct pi_result {
  * mode or class, or a kernel that cannot run here. */
 int pi_run(const pi_plan *plan, pi_result *ret_result);
 
-/* The machine's own limit: `workers` forked processes compute an equal share each with nothing between them.
+/* The machine's own limit: `workers` forked processes, each on a CPU of its own if there are as many, compute an
+ * equal share each with nothing between them.
  * Seconds from the common start until the last has ended; *ret_hits gets their count. Negative on failure. */
 double pi_run_bare(const pi_plan *plan, uint32_t workers, uint64_t *ret_hits);
 

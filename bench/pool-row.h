@@ -1,7 +1,7 @@
 #ifndef PE__BENCH_POOL_ROW_H
 #define PE__BENCH_POOL_ROW_H
 
-/* The words of the pool benchmark. A row asks one question; contenders answer it, each with the same
+/* The words of the tables of bench/pool and bench/pi. A row asks one question; contenders answer it, each with the same
  * work: limits (what the machine itself allows), rivals (other libraries) and ours. A row has one to
  * three metrics and some goals, each of which compares one contender of ours with one of the others, or
  * with a number.
@@ -34,7 +34,8 @@ enum activity {
     KILL,
     STORM,
     IDLE,
-    MEMORY /* the life of workers */
+    MEMORY, /* the life of workers */
+    POINTS  /* bench/pi */
 };
 
 /* What a contender is told before it is opened. */

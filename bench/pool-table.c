@@ -178,12 +178,12 @@ void table_close(const struct tally *tally)
         printf("%d of our own figures are missing\n", tally->failed);
 }
 
-void table_json_open(bench_json *json, const struct measure_options *options)
+void table_json_open(bench_json *json, const char *bench, const struct measure_options *options)
 {
     int cpus[MACHINE_CPUS_MAX];
     double load;
     bench_json_open(json, stdout);
-    bench_json_text(json, "bench", "pool");
+    bench_json_text(json, "bench", bench);
     bench_json_flag(json, "quick", options->quick);
     bench_json_count(json, "rounds", options->rounds);
     bench_json_object(json, "machine");

@@ -592,7 +592,8 @@ PE_TEST(wrong_options_exit_2_with_a_message)
     static const char *const wrong[] = {
         "--samples 0", "--samples 1.5", "--samples -3", "--samples 2^64", "--samples x", "--samples ''",
         "--samples", "--workers 0", "--workers 1e9", "--workers", "--seed 1e30", "--seed -1", "--mode thread",
-        "--kernel sse", "--class quick", "--class", "--chunk 0", "--kill-every 0", "--kill-every 5 --mode serial", "--scale --compare",
+        "--kernel sse", "--class quick", "--class", "--chunk 0", "--kill-every 0", "--kill-every 5 --mode serial",
+        "--scale --compare", "--compare --rounds 102", "--compare --class lazy",
         "--scale --mode serial", "--rounds 0", "--nonsense", "extra",
     };
 
@@ -610,7 +611,9 @@ PE_TEST(right_options_exit_0)
     static const char *const right[] = {
         "--help", "--quick --mode serial", "--samples 1e6 --mode serial --json",
         "--samples 1 --mode serial --quiet",
-        "--samples 1e6 --workers 2 --seed 7 --kernel c", "--samples 1e6 --workers 2 --class lazy", "--samples 2^22 --mode inline",
+        "--samples 1e6 --workers 2 --seed 7 --kernel c", "--samples 1e6 --workers 2 --class lazy",
+        "--samples 2^22 --mode inline", "--compare --samples 1e6 --rounds 1",
+        "--compare --samples 1e6 --rounds 1 --json",
         "--samples 1e7 --scale --rounds 1 --workers 2", "--samples 1e7 --scale --rounds 1 --workers 1 --json",
         "--samples 4e7 --kill-every 3 --workers 2 --quiet",
     };
