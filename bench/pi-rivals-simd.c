@@ -256,17 +256,21 @@ typedef struct state8 {
     __m512i s[4];
 } state8;
 
+AVX512_INLINE __m512i xor3(__m512i one, __m512i two, __m512i three)
+{
+    return _mm512_ternarylogic_epi64(one, two, three, 0x96);
+}
+
 AVX512_INLINE __m512i draw8(state8 *g)
 {
     __m512i result = _mm512_add_epi64(g->s[0], g->s[3]);
-    __m512i t = _mm512_slli_epi64(g->s[1], 17);
+    __m512i s1 = xor3(g->s[1], g->s[2], g->s[0]);
+    __m512i s3 = _mm512_xor_si512(g->s[3], g->s[1]);
 
-    g->s[2] = _mm512_xor_si512(g->s[2], g->s[0]);
-    g->s[3] = _mm512_xor_si512(g->s[3], g->s[1]);
-    g->s[1] = _mm512_xor_si512(g->s[1], g->s[2]);
-    g->s[0] = _mm512_xor_si512(g->s[0], g->s[3]);
-    g->s[2] = _mm512_xor_si512(g->s[2], t);
-    g->s[3] = _mm512_rol_epi64(g->s[3], 45);
+    g->s[2] = xor3(g->s[2], g->s[0], _mm512_slli_epi64(g->s[1], 17));
+    g->s[0] = _mm512_xor_si512(g->s[0], s3);
+    g->s[1] = s1;
+    g->s[3] = _mm512_rol_epi64(s3, 45);
     return result;
 }
 
