@@ -37,7 +37,7 @@ static int refuse(const struct plan *plan, const char *why)
     return -1;
 }
 
-/* The plan lives in pi-rows.c's process until close. */
+/* The state of every contender is a copy of its plan. */
 static int open_any(const struct plan *plan, void **ret_state)
 {
     struct plan *copy = malloc(sizeof(*copy));

@@ -1,13 +1,14 @@
 #ifndef PE__BENCH_PI_CONTENDERS_H
 #define PE__BENCH_PI_CONTENDERS_H
 
-/* The drivers of the contenders in the rows of pi-rows.c. The figures are millions of samples a second; of
+/* The drivers of the contenders in the rows of pi-compare.c. The figures are millions of samples a second; of
  * pi_first_* the milliseconds until the first point is drawn. */
 
 #include "pi-run.h"
 #include "pool-row.h"
 
-/* The ops of ours: what pi_run is asked for. Workers, points and seed come from the row and pi_contenders_seed. */
+/* The ops of ours: what pi_run is asked for. Workers and points come from the row, the seed from
+ * pi_contenders_seed. */
 typedef struct pi_runner {
     uint32_t mode;
     uint32_t kernel;
