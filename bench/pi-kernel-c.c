@@ -3,58 +3,69 @@
  * Without a fused multiply-add the sum x*x + y*y is rounded three times, by less than 2^39 in all near the
  * circle, and the rounding of y*y - R*R in the definition moves it by 2^37 more; so a point farther than
  * 2^40 from R*R = 2^62 falls on the same side in every kernel, however the compiler contracts the
- * expression, and only about four points in ten million need a second look. They do not get it on the
- * spot, where a call would cost the loop its registers: a stretch in which one was met is drawn again,
+ * expression, and only about four points in ten million need a second look. Points are drawn into a stretch
+ * that stays in the first-level cache and tested from there; a stretch with such a point is tested again,
  * slowly. */
 
 #include "pi-lanes-c.h"
 
 #define R2 0x1p62f
 #define MARGIN 0x1p40f
-#define STRETCH_STEPS 512
+#define STRETCH_STEPS 64
 
 typedef int32_t whole __attribute__((vector_size(16)));
 typedef float real __attribute__((vector_size(16)));
 
-/* Four points: -1 in `within` for each hit that is one by a margin, and in `not_beyond` for each that is not a miss
- * by a margin. */
-static inline void four_points(pair *s, whole *within, whole *not_beyond)
+/* What four generators draw in one step. */
+typedef struct points {
+    draws x[2], y[2];
+} points;
+
+static inline void fill(points *p, pair *one, pair *two, unsigned steps)
 {
-    real x = __builtin_convertvector((whole)draw(s), real);
-    real y = __builtin_convertvector((whole)draw(s), real);
-    real sum = x * x + y * y;
+    pair a = *one, b = *two;
 
-    *within += (whole)(sum < R2 - MARGIN);
-    *not_beyond += (whole)(sum < R2 + MARGIN);
-}
-
-/* Hits of two pairs of generators, interleaved because each is a chain of dependent operations. */
-static inline uint64_t run_quick(pair *one, pair *two, uint64_t steps, int *ret_doubt)
-{
-    pair a = *one;
-    pair b = *two;
-    whole within = { 0 }, not_beyond = { 0 }, doubt;
-
-    for (; steps > 0; steps--) {
-        four_points(&a, &within, &not_beyond);
-        four_points(&b, &within, &not_beyond);
+    for (points *end = p + steps; p < end; p++) {
+        p->x[0] = draw(&a);
+        p->x[1] = draw(&b);
+        p->y[0] = draw(&a);
+        p->y[1] = draw(&b);
     }
     *one = a;
     *two = b;
-    doubt = within ^ not_beyond;
-    *ret_doubt = (doubt[0] | doubt[1] | doubt[2] | doubt[3]) != 0;
-    return (uint64_t)-((int64_t)within[0] + within[1] + within[2] + within[3]);
 }
 
-static uint64_t run_careful(pair *s, uint64_t steps)
+static inline real square_sum(draws raw_x, draws raw_y)
 {
-    uint64_t hits = 0;
+    real x = __builtin_convertvector((whole)raw_x, real);
+    real y = __builtin_convertvector((whole)raw_y, real);
 
-    for (; steps > 0; steps--) {
-        whole x = (whole)draw(s);
-        whole y = (whole)draw(s);
-        for (int i = 0; i < 4; i++)
-            hits += (uint64_t)pi_is_hit(x[i], y[i]);
+    return x * x + y * y;
+}
+
+/* Hits; *ret_doubt is not 0 where one came too close to the circle: then more points are not beyond it by the
+ * margin than are within it by the margin. */
+static inline unsigned test(const points *p, unsigned steps, int *ret_doubt)
+{
+    whole within = { 0 }, not_beyond = { 0 }, doubt;
+
+    for (const points *end = p + steps; p < end; p++) {
+        real one = square_sum(p->x[0], p->y[0]), two = square_sum(p->x[1], p->y[1]);
+        within += (whole)(one < R2 - MARGIN) + (whole)(two < R2 - MARGIN);
+        not_beyond += (whole)(one < R2 + MARGIN) + (whole)(two < R2 + MARGIN);
+    }
+    doubt = within ^ not_beyond;
+    *ret_doubt = doubt[0] | doubt[1] | doubt[2] | doubt[3];
+    return (unsigned)-(within[0] + within[1] + within[2] + within[3]);
+}
+
+static unsigned test_again(const points *p, unsigned steps)
+{
+    unsigned hits = 0;
+
+    for (unsigned i = 0; i < steps * 8; i++) {
+        whole x = (whole)p[i / 8].x[i / 4 % 2], y = (whole)p[i / 8].y[i / 4 % 2];
+        hits += (unsigned)pi_is_hit(x[i % 4], y[i % 4]);
     }
     return hits;
 }
@@ -63,20 +74,17 @@ static uint64_t run_four(uint64_t (*word)[PI_LANES], int lane, uint64_t steps)
 {
     pair a = load(word, lane);
     pair b = load(word, lane + 2);
+    points stretch[STRETCH_STEPS];
     uint64_t hits = 0;
 
     while (steps > 0) {
-        uint64_t now = steps < STRETCH_STEPS ? steps : STRETCH_STEPS;
-        pair a_before = a, b_before = b;
+        unsigned now = steps < STRETCH_STEPS ? (unsigned)steps : STRETCH_STEPS;
         int doubt;
-        uint64_t count = run_quick(&a, &b, now, &doubt);
+        unsigned count;
 
-        if (doubt) {
-            a = a_before;
-            b = b_before;
-            count = run_careful(&a, now) + run_careful(&b, now);
-        }
-        hits += count;
+        fill(stretch, &a, &b, now);
+        count = test(stretch, now, &doubt);
+        hits += doubt ? test_again(stretch, now) : count;
         steps -= now;
     }
     store(word, lane, &a);
