@@ -324,10 +324,13 @@ static void torture_step(int step, uint32_t wanted)
     end_scene(&scene);
 }
 
-PE_TEST_FULL(killed_at_each_step, 100, 0, PE__STEP_COUNT)
-{
-    /* A worker is born once for each that has died: those deaths take long. */
-    torture_step(_i, !harness_long() ? 4 : needs_short_lives(_i) ? 50 : 2000);
-}
+/* A worker is born once for each that has died: those deaths take long. */
+#define TEST_OF(name) \
+    PE_TEST_SLOW(killed_at_##name, 100) \
+    { \
+        int step = PE__STEP_##name; \
+        torture_step(step, !harness_long() ? 4 : needs_short_lives(step) ? 50 : 2400); \
+    }
+PE__STEP_LIST(TEST_OF)
 
 HARNESS_MAIN("steps")
