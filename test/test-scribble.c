@@ -130,6 +130,7 @@ static void end_as(uint64_t sequence_more, uint32_t owner, uint32_t phase)
     uint64_t sequence = (pe__record_sequence(word) + sequence_more) & PE__RECORD_SEQUENCE_MASK;
 
     atomic_store(&record->word, pe__record_word(sequence, owner, (enum pe__record_phase)phase));
+    atomic_fetch_add(&common->inside, 1);
     stay();
 }
 
@@ -154,9 +155,11 @@ enum forgery {
     LIFE_SEQUENCE_MORE,
     LIFE_SEQUENCE_LESS,
     LIFE_OWNER,
+    LIFE_OWNER_MAX,
     LIFE_STOPPING,
     LIFE_QUEUED,
-    LIFE_OF_ANOTHER,
+    LIFE_OF_A_SLEEPER,
+    LIFE_OF_A_BUSY_ONE,
     FORGERIES
 };
 
@@ -211,9 +214,11 @@ static int job_forges(const void *arg, size_t arg_bytes, pe_reply *reply)
     case LIFE_SEQUENCE_MORE: end_as(1, self, PE__RECORD_RUNNING); break;
     case LIFE_SEQUENCE_LESS: end_as(UINT64_MAX, self, PE__RECORD_RUNNING); break;
     case LIFE_OWNER: end_as(0, WORKERS, PE__RECORD_RUNNING); break;
+    case LIFE_OWNER_MAX: end_as(0, UINT16_MAX, PE__RECORD_RUNNING); break;
     case LIFE_STOPPING: end_as(0, self, PE__RECORD_STOPPING); break;
     case LIFE_QUEUED: end_as(0, 0, PE__RECORD_QUEUED); break;
-    case LIFE_OF_ANOTHER: end_as(0, (self + 1) % WORKERS, PE__RECORD_RUNNING); break;
+    case LIFE_OF_A_SLEEPER:
+    case LIFE_OF_A_BUSY_ONE: end_as(0, (self + 1) % WORKERS, PE__RECORD_RUNNING); break;
     default: end_as(0, self, PE__RECORD_DONE);
     }
     return 0;
@@ -229,6 +234,35 @@ static int job_large(const void *arg, size_t arg_bytes, pe_reply *reply)
         return 1;
     memset(place, 7, LIMIT);
     return 0;
+}
+
+static int job_stays(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    atomic_fetch_add(&common->inside, 1);
+    stay();
+    return 0;
+}
+
+static void await_inside(uint32_t count)
+{
+    int64_t guard = pe_after(GUARD_NS);
+
+    while (atomic_load(&common->inside) < count) {
+        ck_assert_int_lt(pe_now(), guard);
+        sched_yield();
+    }
+}
+
+static void keep_busy(pe_pool *pool, uint32_t workers)
+{
+    uint32_t before = atomic_load(&common->inside);
+
+    for (uint32_t i = 0; i < workers; i++)
+        ck_assert_int_eq(pe_pool_submit(pool, job_stays, NULL, 0, NULL, NULL), 0);
+    await_inside(before + workers);
 }
 
 /* Holds a block by hand: results of this size are copied, larger ones are above the limit. */
@@ -247,6 +281,8 @@ PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
     other = submit(pool, job_large, 0);
     ck_assert_int_eq(pe_job_wait(other, pe_after(GUARD_NS)), 0);
     common->value = hold_block(pool);
+    if (_i == LIFE_OF_A_BUSY_ONE)
+        keep_busy(pool, WORKERS - 1);
     job = submit(pool, job_forges, (uint64_t)_i);
     ck_assert_int_eq(pe_job_wait(job, pe_after(PE_SECONDS(12))), 0);
     ck_assert_int_eq(pe_job_status(job, &status), 0);
@@ -256,6 +292,88 @@ PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
     ck_assert_uint_eq(status.kind, PE_RETURNED);
     pe_job_free(job);
     pe_job_free(other);
+    end_scene(pool);
+}
+
+/* A job's reply, not written into the record, but said to be there. */
+static int range_forges(uint64_t first, uint64_t last, void *acc, const void *context)
+{
+    (void)first;
+    (void)last;
+    (void)acc;
+    (void)context;
+    struct pe__record *record = &common->view.records[own_index()];
+    record->text_bytes = 0;
+    record->code = 0;
+    record->reply_short = PE__RECORD_NEAR_BYTES;
+    end_as(0, (uint32_t)pe_worker_index(), PE__RECORD_DONE);
+    return 0;
+}
+
+static int combine_reads(void *acc, const void *part, const void *context)
+{
+    (void)context;
+    memcpy(acc, part, PAGE);
+    return 0;
+}
+
+PE_TEST_FULL(forged_parts_of_a_reduce_are_found_out, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene();
+    char *acc = fenced(PAGE);
+
+    memset(acc, 3, PAGE);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_forges, combine_reads, 0, 1, acc, PAGE, NULL), PE_EBROKEN);
+    for (size_t i = 0; i < PAGE; i++)
+        ck_assert_int_eq(acc[i], 3);
+    unfence(acc, PAGE);
+    end_scene(pool);
+}
+
+/* ---- one forged word among others ---- */
+
+/* Its record waits again, but the queue's head has passed it. */
+static pe_job *submit_forged_queued(pe_pool *pool)
+{
+    uint32_t before = atomic_load(&common->inside);
+    pe_job *job = submit(pool, job_forges, LIFE_QUEUED);
+
+    await_inside(before + 1);
+    return job;
+}
+
+/* Every worker is busy: none goes to sleep over the record that waits. */
+PE_TEST_FULL(a_record_that_others_overtook_breaks_the_pool, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene();
+    pe_job *forged = submit_forged_queued(pool), *job = submit(pool, job_large, 0);
+    pe_status status;
+
+    keep_busy(pool, WORKERS - 1);
+    ck_assert_int_eq(pe_job_wait_any(&job, 1, pe_after(PE_SECONDS(12)), NULL), 0);
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    ck_assert_int_eq(pe_job_status(forged, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_LOST);
+    pe_job_free(job);
+    pe_job_free(forged);
+    end_scene(pool);
+}
+
+/* Behind a record that waits none is collected, but all are looked at in doubt. */
+PE_TEST_FULL(an_owner_that_there_is_not_is_not_believed, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene();
+    int64_t guard = pe_after(PE_SECONDS(12));
+    pe_job *forged = submit_forged_queued(pool), *job = submit(pool, job_forges, LIFE_OWNER_MAX);
+    int result;
+
+    await_inside(2);
+    while ((result = pe_pool_poll(pool)) >= 0 && pe_now() < guard)
+        sched_yield();
+    ck_assert_int_eq(result, PE_EBROKEN);
+    pe_job_free(job);
+    pe_job_free(forged);
     end_scene(pool);
 }
 
@@ -401,6 +519,30 @@ PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
 
 enum signpost { SLEEPERS_NONE, SLEEPERS_BEYOND, PRESENT_ALL, HEAD_FAR, HOST_WAITS_NONE, BELLS, SIGNPOSTS };
 
+static char host_state(void)
+{
+    char path[40], text[400], *name_end;
+    size_t bytes;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)common->view.config->host_pid);
+    file = fopen(path, "r");
+    bytes = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[bytes] = '\0';
+    if (file != NULL)
+        fclose(file);
+    name_end = strrchr(text, ')');
+    return name_end != NULL ? name_end[2] : '?';
+}
+
+/* The host sleeps, and nobody knows. */
+static void forget_host(void)
+{
+    while (atomic_load(common->view.host_waits) == 0 || host_state() != 'S')
+        sched_yield();
+    atomic_store(common->view.host_waits, 0);
+}
+
 /* Leaves a lie behind; the last act of its job. */
 static int job_misleads(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
@@ -413,7 +555,7 @@ static int job_misleads(const void *arg, size_t arg_bytes, pe_reply *reply)
     case SLEEPERS_BEYOND: atomic_store(&view->groups[0].sleepers, UINT64_MAX << WORKERS); break;
     case PRESENT_ALL: atomic_store(&view->groups[0].present, UINT64_MAX); break;
     case HEAD_FAR: atomic_store(view->head, atomic_load(view->tail) + 1); break;
-    case HOST_WAITS_NONE: atomic_store(view->host_waits, 0); break;
+    case HOST_WAITS_NONE: forget_host(); break;
     default:
         for (uint32_t i = 0; i < WORKERS; i++)
             atomic_fetch_add(&view->slots[i].bell, UINT32_MAX);

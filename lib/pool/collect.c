@@ -165,14 +165,12 @@ static uint32_t kind_of(uint32_t phase)
     }
 }
 
-/* Times are what the worker says they were, as far as that is possible. */
+/* Times are what the worker says they were, as far as that is possible; a negative difference reads as 0. */
 static void set_times(pe_job *job, uint64_t start, uint64_t end)
 {
     uint64_t submitted = job->queued;
     if (start < submitted)
         start = submitted;
-    if (end < start)
-        end = start;
     /* Ticks, until somebody asks: see pe_job_status. */
     job->queued = start - submitted;
     job->run = (int64_t)(end - start);

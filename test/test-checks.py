@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""test-checks.py BUILD_DIRECTORY: each check that the host makes of what it reads from shared memory is needed.
+
+The table lists every such check: taken out of the source by one replacement, it must make the test that aims
+at its field fail. By default only the table is looked at: each replacement fits exactly one place, each test
+exists. With PAREXEC_TEST_LONG=1 the changed file is compiled and linked into test-scribble in front of the
+library, and the test is run: it must fail, as it must pass with the file unchanged. `--table` prints the
+outcome as a table."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = 'test/test-scribble'
+LIBRARY = 'test/libparexec_hooked.a'
+MOST_SECONDS = 120
+
+END = 'a_forged_end_is_found_out'
+TIMES = 'forged_times_are_possible'
+ITEM = 'a_forged_item_is_lost'
+SIGNPOST = 'a_false_signpost_stops_nobody'
+OWNER = 'an_owner_that_there_is_not_is_not_believed'
+OVERTOOK = 'a_record_that_others_overtook_breaks_the_pool'
+REDUCE = 'forged_parts_of_a_reduce_are_found_out'
+
+# Field, what is checked of it, file, the check, what stands there without it, the test that fails then.
+CHECKS = [
+    ('record: phase', 'an end is one of the known ends', 'lib/pool/collect.c',
+     ' && pe__record_phase(word) <= PE__RECORD_CANCELLED &&', ' &&', END),
+    ('record: phase', 'a life is not FREE', 'lib/pool/collect.c',
+     'return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&',
+     'return phase <= PE__RECORD_STOPPING &&', END),
+    ('record: phase', 'STOPPING only where the host has asked', 'lib/pool/collect.c',
+     '(phase != PE__RECORD_STOPPING || entry->stop_asked) &&', 'true &&', END),
+    ('record: sequence', 'an end is that of this use', 'lib/pool/collect.c',
+     '<= PE__RECORD_CANCELLED &&\n           pe__record_sequence(word) == entry->sequence',
+     '<= PE__RECORD_CANCELLED &&\n           true', END),
+    ('record: sequence', 'a life is that of this use', 'lib/pool/collect.c',
+     'entry->stop_asked) &&\n           pe__record_sequence(word) == entry->sequence',
+     'entry->stop_asked) &&\n           true', END),
+    ('record: owner', 'an end is by a worker that there is', 'lib/pool/collect.c',
+     '<= PE__RECORD_CANCELLED &&\n           pe__record_sequence(word) == entry->sequence && '
+     'pe__record_owner(word) < pool->options.workers;',
+     '<= PE__RECORD_CANCELLED &&\n           pe__record_sequence(word) == entry->sequence;', END),
+    ('record: owner', 'a life is by a worker that there is', 'lib/pool/collect.c',
+     'entry->stop_asked) &&\n           pe__record_sequence(word) == entry->sequence && '
+     'pe__record_owner(word) < pool->options.workers;',
+     'entry->stop_asked) &&\n           pe__record_sequence(word) == entry->sequence;', END),
+    ('record: word', 'checked again when the pool has broken', 'lib/pool/collect.c',
+     '} else if (is_possible_end(pool, entry, word)) {', '} else if (pe__record_is_final(word)) {', END),
+    ('record: word', 'none waits behind which others were claimed', 'lib/pool/wait.c',
+     '        pe__pool_check_order(pool);\n', '        ;\n', OVERTOOK),
+    ('record: reply_short', 'no more than the record holds', 'lib/pool/collect.c',
+     'if (bytes > PE__RECORD_INLINE_BYTES)', 'if (false)', END),
+    ('record: reply_short', 'what a reduce gets is as long as its parts', 'lib/pool/reduce.c',
+     'if (bytes != stride * blocks)', 'if (false)', REDUCE),
+    ('record: reply_block', 'there is such a block', 'lib/pool/collect.c',
+     'if (block_class == NULL || bytes', 'if (bytes', END),
+    ('record: reply_block', 'no other result lies in it', 'lib/pool/collect.c',
+     ' || pool->block_held[block])', ')', END),
+    ('record: reply_bytes', 'no more than the block holds', 'lib/pool/collect.c',
+     ' || bytes > block_class->bytes', '', END),
+    ('record: reply_bytes', 'no more than max_reply_bytes', 'lib/pool/collect.c',
+     'return limit == 0 || job->data_bytes <= limit;', 'return limit == limit;', END),
+    ('record: text_bytes', 'less than a message has room', 'lib/pool/collect.c',
+     'if (bytes >= PE_TEXT_BYTES_MAX)', 'if (false)', END),
+    ('record: start_ticks', 'not before the submission', 'lib/pool/collect.c',
+     'if (start < job->submit_ticks)', 'if (false)', TIMES),
+    ('record: word, in doubt', 'the owner is a worker that there is', 'lib/pool/doubt.c',
+     'if (!pe__record_is_held(word) || owner >= pool->options.workers)',
+     'if (!pe__record_is_held(word))', OWNER),
+    ('record: word, in doubt', 'no worker holds two', 'lib/pool/doubt.c',
+     'return (twice || asleep) &&', 'return (asleep) && (twice || true) &&', END),
+    ('bell: sleepers, in doubt', 'none sleeps who holds a record', 'lib/pool/doubt.c',
+     'return (twice || asleep) &&', 'return (twice) && (asleep || true) &&', END),
+    ('bell: sleepers, in doubt', 'none sleeps again over a record that waits', 'lib/pool/doubt.c',
+     'if (again && word_of', 'if (false && again && word_of', END),
+    ('bell: present, sleepers', 'only of workers that there are', 'lib/pool/doubt.c',
+     'if (names_nobody(pool) ||', 'if ((false && names_nobody(pool)) ||', SIGNPOST),
+    ('bell: sleepers', 'who is rung is a worker that there is', 'lib/shared/bell.c',
+     'if (lowest >= workers)', 'if (false && workers)', SIGNPOST),
+    ('bell: present', 'no more in the statistics than there are', 'lib/pool/memory.c',
+     'return alive < pool->options.workers ? alive : pool->options.workers;', 'return alive;', SIGNPOST),
+    ('host_waits', 'the host looks without being rung', 'lib/pool/wait.c',
+     'until = earliest(until, pe_after(wait->for_claim ? ROOM_NS : SAFETY_NS));',
+     'until = earliest(until, wait->for_claim ? pe_after(ROOM_NS) : PE_FOREVER);', SIGNPOST),
+    ('item: state', 'one of the known states', 'lib/pool/outcome.c',
+     'if (state != PE__ITEM_DETAILED || kind', 'if (kind', ITEM),
+    ('item: state', 'a message is of an item with details', 'lib/pool/outcome.c',
+     'if (atomic_load_explicit(&map->state[item], memory_order_relaxed) != PE__ITEM_DETAILED || bytes == 0 ||',
+     'if (bytes == 0 ||', ITEM),
+    ('item: kind', 'at least PE_RETURNED', 'lib/pool/outcome.c', 'kind < PE_RETURNED || ', '', ITEM),
+    ('item: kind', 'at most PE_OUT_OF_MEMORY', 'lib/pool/outcome.c', ' || kind > PE_OUT_OF_MEMORY', '', ITEM),
+    ('item: text_bytes', 'less than a message has room', 'lib/pool/outcome.c',
+     'bytes >= PE_TEXT_BYTES_MAX || ', '', ITEM),
+    ('item: text_bytes', 'ends before the texts end', 'lib/pool/outcome.c',
+     ' || bytes > map->text_bytes - at)', ')', ITEM),
+    ('item: text_at', 'begins before the texts end', 'lib/pool/outcome.c',
+     'at > map->text_bytes || ', '', ITEM),
+    ('lane: done', 'no more than there are items', 'lib/pool/progress.c',
+     '*ret_done = done < map->count ? done : map->count;', '*ret_done = done;', ITEM),
+    ('map: failed', 'no more than are done', 'lib/pool/progress.c',
+     '*ret_failed = failed < *ret_done ? failed : *ret_done;', '*ret_failed = failed;', ITEM),
+]
+
+
+def fit(check):
+    """What does not fit of an entry; '' when all does."""
+    _, _, file, old, new, test = check
+    found = (ROOT / file).read_text().count(old)
+    if found != 1:
+        return f'{file}: {found} places for {old!r}'
+    if old == new:
+        return 'changes nothing'
+    text = (ROOT / f'{PROGRAM}.c').read_text()
+    return '' if re.search(rf'PE_TEST\w*\({test}\b', text) else f'no test {test}'
+
+
+class Builder:
+    """Compiles one changed file as the library of the tests is compiled, and links test-scribble with it."""
+
+    def __init__(self, build, scratch):
+        self.build, self.scratch = pathlib.Path(build), pathlib.Path(scratch)
+        commands = subprocess.run(['ninja', '-C', build, '-t', 'commands', PROGRAM], check=True,
+                                  capture_output=True, text=True).stdout.splitlines()
+        self.link = next(c for c in commands if f' -o {PROGRAM} ' in c)
+        self.compile = {}
+        for entry in json.loads((self.build / 'compile_commands.json').read_text()):
+            if f'{LIBRARY}.p/' in entry['output']:
+                source = (self.build / entry['file']).resolve()
+                self.compile[source.relative_to(ROOT).as_posix()] = (entry['command'], entry['file'], entry['output'])
+
+    def run(self, command):
+        subprocess.run(shlex.split(command), cwd=self.build, check=True, capture_output=True, text=True)
+
+    def program(self, file, text):
+        """The changed object stands in front of the archive, whose own is not looked for any more."""
+        source, object_file = self.scratch / pathlib.Path(file).name, self.scratch / 'changed.o'
+        program = self.scratch / 'test-scribble'
+        source.write_text(text)
+        command, old_source, old_object = self.compile[file]
+        self.run(command.replace(old_object, str(object_file))
+                        .replace(f'-c {old_source}', f'-iquote {(ROOT / file).parent} -w -c {source}'))
+        self.run(self.link.replace(f' -o {PROGRAM} ', f' -o {program} {object_file} '))
+        return program
+
+
+def run_test(program, test):
+    """(passed, seconds)."""
+    begin = time.monotonic()
+    child = subprocess.Popen([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             start_new_session=True, env={**os.environ, 'CK_RUN_CASE': test})
+    try:
+        passed = child.wait(MOST_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        passed = False
+    return passed, time.monotonic() - begin
+
+
+def outcome(builder, check, sound):
+    """(what is wrong or '', seconds until the test failed). `sound`: (file, test) that pass as they are."""
+    _, _, file, old, new, test = check
+    text = (ROOT / file).read_text()
+    if (file, test) not in sound and not run_test(builder.program(file, text), test)[0]:
+        return f'{test} fails with the check', 0
+    sound.add((file, test))
+    passed, seconds = run_test(builder.program(file, text.replace(old, new)), test)
+    return (f'{test} passes without the check' if passed else ''), seconds
+
+
+def main(build, as_table):
+    long_mode = as_table or os.environ.get('PAREXEC_TEST_LONG') == '1'
+    failed, sound = 0, set()
+    with tempfile.TemporaryDirectory() as scratch:
+        builder = Builder(build, scratch) if long_mode else None
+        if as_table:
+            print('| field | check | in | without it fails |\n|---|---|---|---|')
+        for number, check in enumerate(CHECKS, 1):
+            field, what, file, _, _, test = check
+            wrong, seconds = fit(check), 0
+            if not wrong and long_mode:
+                wrong, seconds = outcome(builder, check, sound)
+            failed += bool(wrong)
+            if as_table:
+                print(f'| {field} | {what} | `{file}` | {wrong or f"`{test}`, {seconds:.1f} s"} |', flush=True)
+            else:
+                print(f'{"not ok" if wrong else "ok"} {number} - none: {field}: {what}')
+                if wrong:
+                    print(f'#   {wrong}', flush=True)
+    if not as_table:
+        print(f'1..{len(CHECKS)}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1], '--table' in sys.argv))
