@@ -15,6 +15,7 @@
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
+#include "harness/books.h"
 #include "pool/pool.h"
 #include "shared/step.h"
 
@@ -226,28 +227,6 @@ static void run_sleepers(struct scene *scene)
     }
 }
 
-/* With no job in the pool, its books are as they were. A dead worker's block is given back when it is reaped. */
-static void assert_nothing_left(pe_pool *pool)
-{
-    const struct pe__shared *in = &pool->shared;
-    int64_t guard = pe_after(GUARD_NS);
-
-    ck_assert_uint_eq(pool->in_flight, 0);
-    ck_assert_uint_eq(pool->map_busy, 0);
-    ck_assert_uint_eq(pe__shared_heap_used(&pool->heap), 0);
-    for (uint32_t i = 0; i < in->geometry.records; i++) {
-        uint64_t word = atomic_load(&in->records[i].word);
-        ck_assert(word == 0 || pe__record_is_final(word));
-        ck_assert_ptr_null(pool->entries[i].job);
-    }
-    for (uint32_t i = 0; i < in->blocks.block_count; i++) {
-        while (atomic_load(&in->block_words[i]) != 0 && pe_now() < guard)
-            sched_yield();
-        ck_assert_uint_eq(atomic_load(&in->block_words[i]), 0);
-        ck_assert(!pool->block_held[i]);
-    }
-}
-
 static struct scene begin_scene(uint64_t jobs_per_worker)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
@@ -271,7 +250,7 @@ static struct scene begin_scene(uint64_t jobs_per_worker)
 static void end_scene(struct scene *scene)
 {
     atomic_store(&shared->plan.armed, -1);
-    assert_nothing_left(scene->pool);
+    books_assert_nothing_left(scene->pool);
     ck_assert_int_eq(pe_pool_join(scene->pool, pe_after(GUARD_NS)), 0);
     pe_pool_free(scene->pool);
     pe__step_plan = NULL;
