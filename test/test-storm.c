@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -44,6 +45,12 @@ static void kill_one(struct killer *killer)
         return;
     killer->killed[index] = pid;
     killer->kills++;
+}
+
+static void tell(const char *what, const struct killer *killer)
+{
+    if (harness_long())
+        printf("# %s: %ju deaths\n", what, (uintmax_t)killer->kills);
 }
 
 struct spin_plan {
@@ -107,7 +114,7 @@ static void assert_killed_map(const struct killed_map *test, const struct spin_p
         ck_assert_uint_eq(sum, expected);
 }
 
-static void run_killed_map(const struct killed_map *test)
+static uint64_t run_killed_map(const struct killed_map *test)
 {
     struct lives *lives = lives_map();
     pe_pool *pool = lives_pool(lives, test->workers, UINT32_MAX);
@@ -148,6 +155,7 @@ static void run_killed_map(const struct killed_map *test)
     free(out);
     free(statuses);
     munmap(lives, sizeof *lives);
+    return killer.kills;
 }
 
 static const struct killed_map killed_maps[] = {
@@ -155,12 +163,19 @@ static const struct killed_map killed_maps[] = {
     { 4, 1000, 1, 200000, 0 }, { 3, 0, 1000, 200000, 1 }, { 3, 1000, 1000, 200000, 0 },
 };
 
-PE_TEST_LOOP(killed_at_random_during_maps, 0, (int)(sizeof killed_maps / sizeof *killed_maps))
+PE_TEST_FULL(killed_at_random_during_maps, 100, 0, (int)(sizeof killed_maps / sizeof *killed_maps))
 {
     struct killed_map test = killed_maps[_i];
+    int64_t until = pe_after(harness_long() ? PE_SECONDS(30) : 0);
+    uint64_t kills = 0, maps = 0;
 
     test.count = (uint64_t)((double)test.count / harness_slowness());
-    run_killed_map(&test);
+    do {
+        kills += run_killed_map(&test);
+        maps++;
+    } while (pe_now() < until);
+    if (harness_long())
+        printf("# maps of kind %d: %ju deaths in %ju maps\n", _i, (uintmax_t)kills, (uintmax_t)maps);
 }
 
 /* Maps so small and uneven that workers steal all the time: deaths fall between the steps of a steal, too. */
@@ -204,6 +219,7 @@ PE_TEST_SLOW(killed_at_random_during_steals, 100)
         pe_job_free(job);
     } while (pe_now() < until);
     ck_assert_uint_gt(killer.kills, 50);
+    tell("steals", &killer);
     pe_pool_free(pool);
     munmap(lives, sizeof *lives);
 }
@@ -303,6 +319,7 @@ PE_TEST_SLOW(killed_at_random_during_jobs, 100)
         ck_assert_uint_le(died, killer.kills);
     } while (pe_now() < until);
     ck_assert_uint_gt(killer.kills, 50);
+    tell("jobs", &killer);
     pe_pool_free(pool);
     munmap(lives, sizeof *lives);
 }

@@ -322,7 +322,7 @@ PE_EXPORT int pe_pool_kill(pe_pool *pool, int64_t grace_ns);
  * Ownership: the pool is gone, its descriptor and the memory of pe_pool_alloc with it; no other thread may be
  *         using them, and no callback of the pool may call this. Handles of jobs stay, with their results.
  * Threads: any. Child: yes, for a child's copy of a pool: memory and descriptors of the child are given back,
- *         and the parent's pool stays as it is. Since: 0.1
+ *         and the parent's pool stays as it is. In a worker it does nothing to a copy. Since: 0.1
  */
 PE_EXPORT void pe_pool_free(pe_pool *pool);
 

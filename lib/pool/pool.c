@@ -209,9 +209,16 @@ void pe__pool_unref(pe_pool *pool)
         destroy(pool);
 }
 
+/* A worker lives in that memory, and its hygiene has closed those descriptors: their numbers may be its jobs'
+ * own by now. */
+static bool is_copy_in_worker(const pe_pool *pool)
+{
+    return pe__worker_scope_current() != NULL && pe__base_forked(pool->token);
+}
+
 void pe_pool_free(pe_pool *pool)
 {
-    if (pool == NULL)
+    if (pool == NULL || is_copy_in_worker(pool))
         return;
     if (!pe__base_forked(pool->token)) {
         pthread_mutex_lock(&pool->mutex);
