@@ -167,6 +167,26 @@ PE_TEST(bad_arguments_of_submit)
     pool_end(pool);
 }
 
+static int reply_in_spite(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    static const size_t sizes[] = { 1, 5, 4096, (size_t)1 << 62, SIZE_MAX };
+
+    (void)arg, (void)arg_bytes;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (pe_reply_write(reply, NULL, sizes[i]) != PE_EINVAL || pe_reply_write(NULL, "x", sizes[i]) != PE_EINVAL
+            || pe_reply_reserve(NULL, sizes[i]) != NULL)
+            return 1;
+    return pe_reply_write(reply, "all", 4);
+}
+
+PE_TEST(bad_arguments_of_replies)
+{
+    pe_pool *pool = pool_of(1);
+
+    job_assert_reply(pool_submit(pool, reply_in_spite, NULL, 0), "all", 4);
+    pool_end(pool);
+}
+
 PE_TEST(bad_arguments_of_map)
 {
     pe_pool *pool = pool_of(1);

@@ -284,14 +284,16 @@ static void torture_step(int step, uint32_t wanted)
     uint32_t round = 0;
 
     do {
-        atomic_store(&shared->plan.every, 1 + round * 5 % 17);
-        atomic_store(&shared->plan.budget, harness_long() ? 20 : 2);
+        uint64_t charged = scene.charged;
+        uint32_t before = atomic_load(&shared->plan.deaths);
+        atomic_store(&shared->plan.every, 1 + round / 2 * 5 % 17); /* each way once with all that come by */
+        atomic_store(&shared->plan.budget, harness_long() ? 20 : WORKERS + 1);
         atomic_store(&shared->plan.armed, step);
         scene.retries = round % 2 ? 1000 : 0;
         one_round(&scene, round++);
-        uint32_t deaths = atomic_load(&shared->plan.deaths);
-        if (scene.charged > deaths)
-            ck_abort_msg("%s: %ju charged, %u died", names[step], (uintmax_t)scene.charged, deaths);
+        uint32_t died = atomic_load(&shared->plan.deaths) - before;
+        if (scene.charged - charged > died)
+            ck_abort_msg("%s: %ju charged, %u died", names[step], (uintmax_t)(scene.charged - charged), died);
     } while (atomic_load(&shared->plan.deaths) < wanted && pe_now() < guard);
     uint32_t deaths = atomic_load(&shared->plan.deaths);
     if (harness_long())
@@ -308,7 +310,7 @@ static void torture_step(int step, uint32_t wanted)
     PE_TEST_SLOW(killed_at_##name, 100) \
     { \
         int step = PE__STEP_##name; \
-        torture_step(step, !harness_long() ? 4 : needs_short_lives(step) ? 50 : 2400); \
+        torture_step(step, !harness_long() ? 2 * WORKERS : needs_short_lives(step) ? 50 : 2400); \
     }
 PE__STEP_LIST(TEST_OF)
 

@@ -104,7 +104,7 @@ static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t recor
 static bool follows_success(const struct pe__map *map, const struct pe__lane *lane, uint64_t item)
 {
     uint64_t hand = atomic_load_explicit(&lane->hand, memory_order_relaxed);
-    if (item <= (hand >> 32) * map->unit || map->detail[item].attempts != 1)
+    if (item <= (hand >> 32) * map->unit || map->detail[item].deaths != 1)
         return false;
     uint8_t before = atomic_load_explicit(&map->state[item - 1], memory_order_relaxed);
     return before == PE__ITEM_RETURNED ||
@@ -128,7 +128,7 @@ static void write_detail(const struct pe__keeper *keeper, uint32_t index, const 
     const struct pe__kept *kept = &keeper->kept[index];
     struct pe__item_detail *detail = &map->detail[item];
     bool again = atomic_load_explicit(&map->state[item], memory_order_relaxed) == PE__ITEM_RETRIED;
-    detail->attempts = again ? detail->attempts + 1 : 1;
+    detail->deaths = again ? detail->deaths + 1 : 1;
     ending_of(kept->last_status, &detail->kind, &detail->code);
     if (stopped)
         detail->kind = PE_CANCELLED;
@@ -158,7 +158,7 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
         return;
     write_detail(keeper, index, map, item, stopped);
     keeper->succeeded |= follows_success(map, lane, item);
-    bool again = !stopped && map->detail[item].attempts <= map->retries;
+    bool again = !stopped && map->detail[item].deaths <= map->retries;
     /* The next life has not begun the item yet, and may die before it does. */
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);

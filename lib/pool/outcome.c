@@ -30,7 +30,7 @@ pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32
     status.kind = kind;
     status.code = detail->code;
     status.pid = detail->pid;
-    status.attempts = detail->attempts;
+    status.attempts = detail->deaths + (kind == PE_RETURNED);
     status.worker = detail->worker;
     status.run_ns = detail->run_ns;
     return status;

@@ -61,7 +61,7 @@ enum pe__item_state {
     PE__ITEM_OPEN = 0,
     PE__ITEM_RETURNED = 1, /* with 0, and nothing in detail */
     PE__ITEM_DETAILED = 2, /* detail tells */
-    PE__ITEM_RETRIED = 3,  /* open again after a death; detail.attempts counts the deaths */
+    PE__ITEM_RETRIED = 3,  /* open again after a death; detail.deaths counts them */
 };
 
 /* How one item ended, where that takes more than a byte. */
@@ -69,7 +69,7 @@ struct pe__item_detail {
     uint32_t kind;
     int32_t code;
     int32_t pid;
-    uint32_t attempts; /* deaths while the item is RETRIED, all attempts once it is DETAILED */
+    uint32_t deaths; /* raised by the keeper alone: a worker may die while it fills this in */
     uint16_t worker;
     uint16_t text_bytes;
     uint32_t text_at; /* offset in the map's texts */

@@ -63,7 +63,8 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     detail->kind = PE_RETURNED;
     detail->code = code;
     detail->pid = part->worker->pid;
-    detail->attempts = before == PE__ITEM_RETRIED ? detail->attempts + 1 : 1;
+    if (before != PE__ITEM_RETRIED)
+        detail->deaths = 0;
     detail->worker = (uint16_t)part->worker->index;
     detail->run_ns = pe__base_ticks_to_ns(ticks);
     keep_text(part, detail);
