@@ -1,8 +1,8 @@
 /*
- * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over all of the shared
- * memory, while other jobs and maps run. The host may call the pool broken and its results lost or wrong. It must
- * not crash, nor hang, nor read or write outside its own memory: every part of the mapping and every array handed to the
- * pool here lies between pages that nobody may touch.
+ * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over all of
+ * the shared memory, while other jobs and maps run. The host may call the pool broken and its results lost or
+ * wrong. It must not crash, nor hang, nor read or write outside its own memory: every part of the mapping and
+ * every array handed to the pool here lies between pages that nobody may touch.
  */
 #include "harness/harness.h"
 
@@ -610,6 +610,46 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
     end_scene(pool);
 }
 
+static void make_writable(const struct pe__shared *view)
+{
+    mprotect(view->base, view->readonly_bytes, PROT_READ | PROT_WRITE);
+    for (uint32_t i = 0; i < view->fence_count; i++)
+        mprotect(view->base + view->fences[i], view->fence_ends[i] - view->fences[i], PROT_NONE);
+}
+
+static int job_sends_home(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    make_writable(&common->view);
+    atomic_store(&common->view.config->stop, 1);
+    return 0;
+}
+
+/* Its workers leave as often as there are new ones, but the keeper takes its time with those. */
+PE_TEST_FULL(a_false_end_does_not_keep_the_keeper_forking, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene();
+    pe_stats stats = PE_STATS_INIT;
+    int64_t begin = pe_now(), guard = pe_after(GUARD_NS);
+    pe_job *job = submit(pool, job_sends_home, 0);
+
+    ck_assert_int_eq(pe_job_wait(job, guard), 0);
+    pe_job_free(job);
+    pe__bell_ring_all(pool->shared.groups, pool->shared.slots, WORKERS);
+    while (stats.recycled < 2 * WORKERS + 1 && pe_now() < guard) {
+        sched_yield();
+        ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
+    }
+    ck_assert_uint_ge(stats.recycled, 2 * WORKERS + 1); /* one of them for the third time */
+    ck_assert_int_ge(pe_now() - begin, PE_MS(200));
+    job = submit(pool, job_short, 0);
+    ck_assert_int_eq(pe_job_wait(job, guard), 0);
+    pe_job_free(job);
+    end_scene(pool);
+}
+
 /* ---- everything at random ---- */
 
 enum target {
@@ -735,9 +775,7 @@ static int job_scribbles(const void *arg, size_t arg_bytes, pe_reply *reply)
     (void)arg_bytes;
     (void)reply;
     memcpy(&order, arg, sizeof order);
-    mprotect(view.base, view.readonly_bytes, PROT_READ | PROT_WRITE);
-    for (uint32_t i = 0; i < view.fence_count; i++)
-        mprotect(view.base + view.fences[i], view.fence_ends[i] - view.fences[i], PROT_NONE);
+    make_writable(&view);
     for (uint32_t i = 0; i < order.writes && atomic_load(&common->stop) == 0; i++) {
         hit_target(&order.seed, &view, (enum target)order.target);
         for (volatile uint32_t turn = 0; turn < order.pause; turn++)

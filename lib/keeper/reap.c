@@ -274,6 +274,9 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     count_replacement(keeper, retired);
     if (!retired && !stopped)
         count_death(keeper, index);
+    /* Left although nobody is to leave: a scribbler has set the word for it, and would keep us forking. */
+    if (retired && !keeper->leaving && keeper->shared->config->jobs_per_worker == 0)
+        kept->fork_due_ns = pe__base_now_ns() + BACK_OFF_NS;
     pe__keeper_ring_all(keeper);
 }
 
