@@ -91,6 +91,63 @@ PE_TEST_SLOW(keeper_killed_in_flight, 100)
     load_free(load);
 }
 
+static int kill_keeper(void *unused)
+{
+    (void)unused;
+    kill(getppid(), SIGKILL);
+    return 0;
+}
+
+/* Killed while nothing is in flight, just before the workers are sent home, and just after. */
+PE_TEST_LOOP(join_tells_of_a_keeper_that_was_killed, 0, 2)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .worker_exit = _i ? kill_keeper : NULL });
+    struct process_worker worker;
+
+    process_workers(pool, 1, &worker);
+    if (_i == 0) {
+        int keeper = process_open(worker.keeper);
+        ck_assert_int_eq(kill(worker.keeper, SIGKILL), 0);
+        process_await_end(keeper);
+    }
+    ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), PE_EBROKEN);
+    ck_assert_int_eq(pe_pool_join(pool, 0), PE_EBROKEN);
+    pe_pool_free(pool);
+}
+
+static void on_term(int number)
+{
+    (void)number;
+    kill(getppid(), SIGKILL);
+}
+
+static int job_takes_keeper_along(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    _Atomic int32_t *pid;
+
+    (void)reply, (void)arg_bytes;
+    memcpy(&pid, arg, sizeof pid);
+    signal(SIGTERM, on_term);
+    atomic_store(pid, (int32_t)getpid());
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* A pool that is killed has ended, whatever its keeper came to meanwhile. */
+PE_TEST(kill_minds_no_killed_keeper)
+{
+    pe_pool *pool = pool_of(1);
+    _Atomic int32_t *pid = pool_shared(pool, sizeof *pid);
+    pe_job *job = pool_submit(pool, job_takes_keeper_along, &pid, sizeof pid);
+
+    job_await_pid(pid);
+    ck_assert_int_eq(pe_pool_kill(pool, PE_SECONDS(10)), 0);
+    ck_assert_uint_eq(job_finish(job).kind, PE_CANCELLED);
+    ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
+    pe_pool_free(pool);
+}
+
 /* ---- a signal every millisecond ---- */
 
 static volatile sig_atomic_t alarms;

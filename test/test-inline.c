@@ -371,6 +371,38 @@ PE_TEST(waits_and_interrupt)
     pe_pool_free(pool);
 }
 
+static int interrupt_at_third(const void *in, void *out, const void *context)
+{
+    (void)in, (void)out;
+    if (pe_worker_item() == 2)
+        pe_pool_interrupt(*(pe_pool *const *)context);
+    return 0;
+}
+
+PE_TEST(map_is_interrupted_between_items)
+{
+    pe_pool *pool = inline_pool();
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+    pe_job *job = NULL;
+
+    options.context = &pool;
+    options.context_bytes = sizeof pool;
+    options.summary = &summary;
+    ck_assert_int_eq(pe_pool_map(pool, interrupt_at_third, NULL, 0, NULL, 0, 10, &options), PE_EINTR);
+    ck_assert_uint_eq(summary.returned, 3);
+    ck_assert_uint_eq(summary.cancelled, 7);
+    pe_pool_interrupt(pool);
+    ck_assert_int_eq(pe_pool_map(pool, interrupt_at_third, NULL, 0, NULL, 0, 10, &options), PE_EINTR);
+    ck_assert_uint_eq(summary.cancelled, 10);
+    /* What is handed over is no wait: the interrupt is for the next. */
+    ck_assert_int_eq(pe_pool_start_map(pool, interrupt_at_third, NULL, 0, NULL, 0, 10, &options, &job), 0);
+    ck_assert_uint_eq(summary.returned, 10);
+    pe_job_free(job);
+    ck_assert_int_eq(pe_pool_poll(pool), PE_EINTR);
+    pe_pool_free(pool);
+}
+
 PE_TEST(memory_and_stats)
 {
     pe_pool *pool = inline_pool();

@@ -65,8 +65,9 @@ typedef struct pe_pool pe_pool;
  *
  * PE_POOL_INLINE         no processes: jobs and maps run in the calling thread, inside the call that hands
  *                        them over. For debugging. Nothing is isolated, a crash is the program's, nothing can
- *                        be cancelled or interrupted, retries mean nothing, the worker index is 0. A function
- *                        that runs so must not wait for, join or free the pool.
+ *                        be cancelled, only pe_pool_map is interrupted, between two items; retries mean
+ *                        nothing, the worker index is 0. A function that runs so must not wait for, join or
+ *                        free the pool.
  * PE_POOL_FROM_SEED      workers come from the process that pe_init made (init.h). Not with PE_POOL_KEEP_FDS.
  * PE_POOL_KEEP_FDS       workers keep all descriptors of the program. Ends of pipes and sockets then stay
  *                        open in them too, so their other ends see no end of file.
@@ -354,6 +355,9 @@ PE_EXPORT void pe_pool_dealloc(pe_pool *pool, void *memory);
  * A descriptor to watch in an event loop (poll, epoll, libuv): when it becomes readable, call pe_pool_poll.
  * It is only to be watched, never read, written or closed. Before the first watch and after every event call
  * pe_pool_poll until it returns 0, or events may be missed.
+ *
+ * A job that writes over the library's memory can wipe out that somebody watches. A wait finds that out by
+ * itself within seconds; a loop that is to survive it calls pe_pool_poll once a second besides.
  *
  * Returns: the descriptor, 3 or above; the same in every call.
  * Errors: PE_EINVAL: pool NULL. PE_EFORKED.

@@ -107,17 +107,25 @@ static bool run_item(struct pe__map_job *map, struct pe__worker_scope *scope, un
     return code == 0 || map->options.on_error == 0 || map->summary.failed < map->options.on_error;
 }
 
-static void run_items(struct pe__map_job *map, struct pe__worker_scope *scope, unsigned char *place)
+/* A map that is handed over as a job is no wait, and not to be interrupted. */
+static int reason_to_stop(pe_pool *pool, const struct pe__map_job *map)
+{
+    if (!map->keeps_handle && pe__pool_take_interrupt(pool))
+        return PE_EINTR;
+    return pe__base_deadline_passed(map->options.deadline_ns) ? PE_ETIMEDOUT : 0;
+}
+
+static void run_items(pe_pool *pool, struct pe__map_job *map, struct pe__worker_scope *scope, unsigned char *place)
 {
     _Atomic uint64_t running = 0;
     uint64_t item = 0;
     bool going = true;
     scope->running = &running;
-    for (; item < map->count && going && !pe__base_deadline_passed(map->options.deadline_ns); item++) {
+    for (; item < map->count && going && (map->cut = reason_to_stop(pool, map)) == 0; item++) {
         atomic_store_explicit(&running, item + 1, memory_order_relaxed);
         going = run_item(map, scope, place, item);
     }
-    map->late = going && item < map->count;
+    scope->running = NULL;
     for (; item < map->count; item++) {
         pe_status rest = { .kind = PE_CANCELLED, .worker = -1, .item = item };
         pe__map_count_item(map, &rest, NULL, 0);
@@ -137,7 +145,7 @@ static int start_map_inline(pe_pool *pool, pe_job *job, bool may_wait)
     pe__job_begin(pool, job, map->in_bytes * map->count);
     pthread_mutex_unlock(&pool->mutex);
     struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
-    run_items(map, &scope, place);
+    run_items(pool, map, &scope, place);
     pe__worker_scope_swap(outer);
     free(place);
     pthread_mutex_lock(&pool->mutex);

@@ -426,7 +426,7 @@ static int finish_or_stop(pe_pool *pool, pe_job *job, int64_t deadline_ns)
     rouse(pool, job);
     int cut = pe__pool_wait_for(pool, &wait);
     if (cut == 0)
-        return pe__job_map(job)->late ? PE_ETIMEDOUT : pe__job_map(job)->result;
+        return pe__job_map(job)->cut < 0 ? pe__job_map(job)->cut : pe__job_map(job)->result;
     wait.deadline_ns = PE_FOREVER;
     wait.uninterruptible = true;
     pe__map_cancel(pool, job);

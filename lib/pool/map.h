@@ -28,7 +28,7 @@ struct pe__map_job {
     uint32_t lanes;
     uint32_t tickets; /* not ended */
     bool cancelled;   /* by the caller, not by on_error */
-    bool late;        /* ran inline past its deadline */
+    int cut;          /* why it ended early when it ran inline: PE_ETIMEDOUT, PE_EINTR, 0 */
     void *block;      /* in the heap: everything below */
     unsigned char *shared_in, *shared_out;
     _Atomic uint8_t *state;

@@ -93,7 +93,8 @@ struct pe_pool {
     uint32_t in_flight;  /* length of `busy` */
     uint32_t collect_from; /* in flight, when a submission collects */
     bool all_gone;       /* the keeper said that it has reaped every worker */
-    bool leaving;        /* the keeper was told to end: its end breaks nothing */
+    bool leaving;        /* the keeper was told to end: its end breaks nothing, if it comes in order */
+    bool killing;        /* it was told to end at once: nor in any other way */
     bool settling;       /* the end has come: see pe__pool_settle_rest */
     struct pe__doubt doubt;
     bool *block_held;    /* blocks that a result lies in */
@@ -216,6 +217,7 @@ uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
 /* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex
  * held. */
 int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
+bool pe__pool_take_interrupt(pe_pool *pool); /* true: there was one; without the mutex too */
 void pe__pool_hear_keeper(pe_pool *pool);
 void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
 

@@ -67,7 +67,7 @@ void pe__pool_break(pe_pool *pool)
 {
     if (!pe__pool_has_processes(pool))
         return;
-    if (pool->leaving) {
+    if (pool->killing || (pool->leaving && pool->all_gone)) {
         end(pool, PE__POOL_ENDED, PE_CANCELLED);
         return;
     }
@@ -100,7 +100,7 @@ int pe__pool_kill(pe_pool *pool, int64_t grace_ns)
     }
     if (!pe__pool_has_processes(pool))
         return 0;
-    pool->leaving = true;
+    pool->leaving = pool->killing = true;
     pe__pool_tell_keeper(pool, &message);
     if (wait.deadline_ns != PE_FOREVER)
         wait.deadline_ns = wait.deadline_ns < PE_FOREVER - KILL_SLACK_NS ? wait.deadline_ns + KILL_SLACK_NS

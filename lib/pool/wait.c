@@ -31,7 +31,7 @@
 /* A waiting host looks by itself this often, in case a scribbler has overwritten an announcement. */
 #define SAFETY_NS PE_SECONDS(1)
 
-static bool take_interrupt(pe_pool *pool)
+bool pe__pool_take_interrupt(pe_pool *pool)
 {
     return atomic_load_explicit(&pool->interrupted, memory_order_relaxed) != 0 &&
            atomic_exchange(&pool->interrupted, 0) != 0;
@@ -237,7 +237,7 @@ static void lead(pe_pool *pool, const struct pe__wait *wait, bool spun)
 /* PE_EINTR or PE_ETIMEDOUT when the wait is over without success. */
 static int look_at_time(pe_pool *pool, const struct pe__wait *wait)
 {
-    if (!wait->uninterruptible && take_interrupt(pool))
+    if (!wait->uninterruptible && pe__pool_take_interrupt(pool))
         return PE_EINTR;
     if (wait->deadline_ns == PE_FOREVER || !pe__base_deadline_passed(wait->deadline_ns))
         return 0;
@@ -279,14 +279,15 @@ void pe__pool_hear_keeper(pe_pool *pool)
     ssize_t got;
     if (!pe__pool_has_processes(pool))
         return;
+    /* Looked at first: what a dead one had to say is there by then. */
+    struct pollfd keeper = { .fd = pool->keeper_pidfd, .events = POLLIN };
+    bool gone = keeper.fd >= 0 && poll(&keeper, 1, 0) > 0;
     while ((got = recv(pool->control, &message, sizeof message, MSG_DONTWAIT)) == (ssize_t)sizeof message) {
         pool->all_gone |= message.type == PE__MESSAGE_GONE;
         if (message.type == PE__MESSAGE_FAILED || message.type == PE__MESSAGE_BROKEN)
             pool->failure = message.value < 0 ? message.value : PE_EBROKEN;
     }
-    bool gone = got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-    struct pollfd keeper = { .fd = pool->keeper_pidfd, .events = POLLIN };
-    if (gone || (keeper.fd >= 0 && poll(&keeper, 1, 0) > 0))
+    if (gone || got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
         pe__pool_break(pool);
 }
 
@@ -353,7 +354,7 @@ int pe_pool_poll(pe_pool *pool)
         return result;
     if (pe__pool_in_callback(pool))
         result = PE_EDEADLK;
-    else if (take_interrupt(pool))
+    else if (pe__pool_take_interrupt(pool))
         result = PE_EINTR;
     else if ((result = collect_some(pool)) == 0)
         result = arm(pool);
