@@ -6,6 +6,7 @@
  */
 #include "harness/harness.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -607,6 +608,23 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
     /* With those the host would ring nobody but once a second. */
     if (_i == PRESENT_ALL)
         ck_assert_int_eq(pe_pool_try_submit(pool, job_short, "01234567", 8, NULL, NULL), PE_EBROKEN);
+    end_scene(pool);
+}
+
+/* A loop outside sleeps on the descriptor; nobody knows that, so nothing rings, but it polls now and then. */
+PE_TEST_FULL(a_loop_that_polls_now_and_then_is_not_held_up, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene();
+    struct pollfd watched = { .fd = pe_pool_fd(pool), .events = POLLIN };
+    int64_t guard = pe_after(GUARD_NS);
+    pe_job *job = submit(pool, job_misleads, HOST_WAITS_NONE);
+    int ended;
+
+    while ((ended = pe_pool_poll(pool)) == 0 && pe_now() < guard)
+        poll(&watched, 1, 100);
+    ck_assert_int_eq(ended, 1);
+    ck_assert_int_eq(pe_job_result(job, NULL, NULL), PE_ENODATA);
+    pe_job_free(job);
     end_scene(pool);
 }
 
