@@ -138,6 +138,7 @@ static void end_as(uint64_t sequence_more, uint32_t owner, uint32_t phase)
 enum forgery {
     NEAR_LENGTH,
     INLINE_LENGTH,
+    INLINE_LIMIT,
     BLOCK_NUMBER,
     BLOCK_NUMBER_MAX,
     BLOCK_LENGTH,
@@ -182,6 +183,7 @@ static void forge_reply(struct pe__record *record, enum forgery what)
     record->reply_short = PE__RECORD_NO_REPLY;
     switch (what) {
     case NEAR_LENGTH: record->reply_short = PE__RECORD_INLINE_BYTES + 1; break;
+    case INLINE_LIMIT: record->reply_short = PE__RECORD_INLINE_BYTES; break;
     case INLINE_LENGTH: record->reply_short = PE__RECORD_NO_REPLY - 1; break;
     case BLOCK_NUMBER: forge_far(record, blocks->block_count, 10); break;
     case BLOCK_NUMBER_MAX: forge_far(record, UINT32_MAX, 10); break;
@@ -282,6 +284,8 @@ PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
     other = submit(pool, job_large, 0);
     ck_assert_int_eq(pe_job_wait(other, pe_after(GUARD_NS)), 0);
     common->value = hold_block(pool);
+    if (_i == INLINE_LIMIT)
+        pool->options.max_reply_bytes = PE__RECORD_INLINE_BYTES - 1;
     if (_i == LIFE_OF_A_BUSY_ONE)
         keep_busy(pool, WORKERS - 1);
     job = submit(pool, job_forges, (uint64_t)_i);
