@@ -310,7 +310,7 @@ static void torture_step(int step, uint32_t wanted)
     PE_TEST_SLOW(killed_at_##name, 100) \
     { \
         int step = PE__STEP_##name; \
-        torture_step(step, !harness_long() ? 2 * WORKERS : needs_short_lives(step) ? 50 : 2400); \
+        torture_step(step, !harness_long() ? 2 * WORKERS : needs_short_lives(step) ? 50 : 1500); \
     }
 PE__STEP_LIST(TEST_OF)
 
