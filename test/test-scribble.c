@@ -674,18 +674,12 @@ PE_TEST_FULL(a_false_end_does_not_keep_the_keeper_forking, 20, 0, 1)
 
 /* ---- everything at random ---- */
 
-enum target {
-    RECORD_WORDS,
-    RECORD_FIELDS,
-    RECORD_REST,
-    HINTS,
-    LANES,
-    ITEMS_OF_MAPS,
-    BLOCK_WORDS,
-    DESCRIPTORS,
-    ALL_WRITABLE,
-    TARGETS
-};
+#define TARGET_LIST(X) \
+    X(RECORD_WORDS) X(RECORD_FIELDS) X(RECORD_REST) X(HINTS) X(LANES) X(ITEMS_OF_MAPS) X(BLOCK_WORDS) X(DESCRIPTORS) \
+    X(ALL_WRITABLE)
+
+#define VALUE_OF(name) name,
+enum target { TARGET_LIST(VALUE_OF) };
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -944,15 +938,22 @@ static uint32_t torture_pool(enum target target, uint64_t seed, uint32_t *ret_hu
     return rounds;
 }
 
-PE_TEST_FULL(random_words_in_every_part, 120, 0, TARGETS)
+static void torture_part(enum target target, const char *name)
 {
     int64_t until = pe_after(harness_long() ? PE_SECONDS(60) : PE_MS(400));
     uint32_t pools = 0, rounds = 0, hung = 0;
 
     do
-        rounds += torture_pool((enum target)_i, (uint64_t)_i * 1000 + pools++, &hung);
+        rounds += torture_pool(target, (uint64_t)target * 1000 + pools++, &hung);
     while (pe_now() < until);
-    printf("# target %d: %u pools, %u rounds, %u killed after 3 s\n", _i, pools, rounds, hung);
+    printf("# %s: %u pools, %u rounds, %u killed after 3 s\n", name, pools, rounds, hung);
 }
+
+#define TEST_OF(name) \
+    PE_TEST_SLOW(random_words_in_##name, 120) \
+    { \
+        torture_part(name, #name); \
+    }
+TARGET_LIST(TEST_OF)
 
 HARNESS_MAIN("scribble")
