@@ -456,17 +456,39 @@ int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
     return 0;
 }
 
-void pe_job_free(pe_job *job)
+/* With the mutex held, or in a forked child without; unlocks. */
+static void free_job(pe_pool *pool, pe_job *job)
 {
-    if (job == NULL)
-        return;
-    pe_pool *pool = job->pool;
-    if (!pe__base_forked(pool->token))
-        pthread_mutex_lock(&pool->mutex);
     job->detached = true;
     if (pe__job_has_ended(job))
         pe__job_release_result(pool, job);
     pool->refs++;
     pe__job_unref(pool, job);
     pe__pool_unref(pool);
+}
+
+/* The usual case: nothing but the handle's line is left of the job, and the pool outlives it. */
+static bool free_small(pe_pool *pool, pe_job *job)
+{
+    if (!pe__job_has_ended(job) || job->more != NULL || pool->refs < 2)
+        return false;
+    pool->refs--;
+    pe__slabs_give(&pool->slabs, job);
+    return true;
+}
+
+void pe_job_free(pe_job *job)
+{
+    if (job == NULL)
+        return;
+    pe_pool *pool = job->pool;
+    if (pe__base_forked(pool->token)) {
+        free_job(pool, job);
+        return;
+    }
+    pthread_mutex_lock(&pool->mutex);
+    if (free_small(pool, job))
+        pthread_mutex_unlock(&pool->mutex);
+    else
+        free_job(pool, job);
 }

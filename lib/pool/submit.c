@@ -205,7 +205,8 @@ static int make_room(pe_pool *pool, const struct pe__request *request)
         pe__pool_collect_front(pool, COLLECT_EACH);
         pool->collect_from = pool->in_flight + COLLECT_EACH;
     }
-    pe__map_adopt_orphans(pool);
+    if (pool->has_orphans)
+        pe__map_adopt_orphans(pool);
     return has_room(pool, NULL) ? pe__pool_check_open(pool) : wait_for_room(pool, request);
 }
 
