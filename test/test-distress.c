@@ -16,7 +16,6 @@
 
 #include <parexec/error.h>
 
-#include "base/fd.h"
 #include "harness/books.h"
 #include "harness/gate.h"
 #include "harness/items.h"
@@ -70,17 +69,17 @@ PE_TEST_SLOW(keeper_killed_in_flight, 100)
 {
     int64_t until = end_of_test(1.5);
     uint64_t random = 88172645463325252u, lost = 0, rounds = 0;
+    struct process_worker workers[WORKERS];
     struct load *load = load_new();
 
     do {
         pe_pool *pool = pool_in_distress();
+        process_workers(pool, WORKERS, workers);
         load->with_deaths = rounds % 2;
         load_begin(load, pool);
         random = random * 6364136223846793005u + 1442695040888963407u;
         wait_busily((int64_t)(random >> 33) % PE_MS(6));
-        if (pool->keeper_pidfd < 0)
-            HARNESS_SKIP("no pidfds here");
-        pe__base_pidfd_send(pool->keeper_pidfd, SIGKILL);
+        ck_assert_int_eq(kill(workers[0].keeper, SIGKILL), 0);
         lost += end_broken(load, pool);
         rounds++;
     } while (pe_now() < until);

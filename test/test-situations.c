@@ -15,11 +15,9 @@
 
 #include <parexec.h>
 
-#include "base/fd.h"
 #include "harness/items.h"
 #include "harness/pool.h"
 #include "harness/process.h"
-#include "pool/pool.h"
 
 #define GUARD_NS PE_SECONDS(20)
 
@@ -36,6 +34,7 @@ struct scene {
     pe_job *ended; /* with a reply of eight bytes */
     void *memory;
     _Atomic int *flag;
+    pid_t keeper; /* of a pool that is to break */
 };
 
 /* Returns what the function returned, 0 where that is above; what it gives back otherwise is looked at. */
@@ -444,20 +443,23 @@ static void begin_scene(enum situation situation)
     scene.flag = pool_shared(scene.pool, sizeof *scene.flag);
     scene.memory = pool_shared(scene.pool, 100);
     memset(scene.memory, 'm', 100);
+    struct process_worker worker = { .keeper = 0 };
+    if (situation == BROKEN)
+        process_workers(scene.pool, 1, &worker);
+    scene.keeper = worker.keeper;
     uint64_t number = 4;
     scene.ended = pool_submit(scene.pool, job_double, &number, sizeof number);
     job_ended(scene.ended);
     scene.live = pool_submit(scene.pool, job_until_set, &scene.flag, sizeof scene.flag);
 }
 
-static void break_pool(pe_pool *pool)
+static void break_pool(void)
 {
     int64_t guard = pe_after(GUARD_NS);
     int result;
 
-    ck_assert_int_ge(pool->keeper_pidfd, 0);
-    pe__base_pidfd_send(pool->keeper_pidfd, SIGKILL);
-    while ((result = pe_pool_poll(pool)) >= 0 && pe_now() < guard)
+    ck_assert_int_eq(kill(scene.keeper, SIGKILL), 0);
+    while ((result = pe_pool_poll(scene.pool)) >= 0 && pe_now() < guard)
         ;
     ck_assert_int_eq(result, PE_EBROKEN);
 }
@@ -556,7 +558,7 @@ static int call_in_situation(const struct row *row)
         ck_assert_int_eq(pe_pool_join(scene.pool, pe_after(GUARD_NS)), 0);
         break;
     case KILLED: ck_assert_int_eq(pe_pool_kill(scene.pool, PE_NOW), 0); break;
-    case BROKEN: break_pool(scene.pool); break;
+    case BROKEN: break_pool(); break;
     case CHILD: return call_in_child(row);
     case WORKER: return call_in_worker(row);
     default: return call_within_callback(row);

@@ -132,6 +132,14 @@ static void await_workers(const pe_pool *pool, uint32_t count)
     ck_assert_uint_eq(pool_stats(pool).workers_alive, count);
 }
 
+static void await_death(const pe_pool *pool)
+{
+    int64_t guard = pe_after(GUARD_NS);
+
+    while (pool_stats(pool).workers_alive == WORKERS && pe_now() < guard)
+        sched_yield();
+}
+
 static uint64_t run_without(struct load *load, pe_pool *pool, int which, uint64_t n)
 {
     struct load_ends ends;
@@ -276,6 +284,7 @@ static void be_poor(struct load *load)
     await_workers(pool, WORKERS);
     take_slots(sleepers, SLEEPERS); /* counted against the keeper's own limit */
     ck_assert_int_eq(kill(pool_worker_pid(pool), SIGKILL), 0);
+    await_death(pool);
     load_run(load, pool);
     ck_assert_uint_lt(pool_stats(pool).workers_alive, WORKERS);
     give_slots(sleepers, SLEEPERS);
