@@ -473,10 +473,10 @@ static int call_in_child(const struct row *row)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         atomic_store(&answer->result, row->call(&scene));
-        _exit(0);
+        raise(SIGKILL); /* at an exit valgrind would search, and so touch, all of the shared memory */
     }
     ck_assert_int_eq(waitpid(child, &ended, 0), child);
-    ck_assert_int_eq(ended, 0);
+    ck_assert(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL);
     int result = atomic_load(&answer->result);
     munmap(answer, sizeof *answer);
     return result;
