@@ -264,8 +264,6 @@ static bool claim_at(struct pe__worker *worker, uint64_t at, uint64_t queued)
     PE__STEP(CLAIMED);
     worker->record_index = index;
     worker->word = running;
-    if (at + 1 < worker->tail)
-        __builtin_prefetch(pe__worker_record_at(worker, at + 1), 1);
     return true;
 }
 
