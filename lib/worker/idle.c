@@ -156,8 +156,8 @@ static void sleep_until_rung(struct pe__worker *worker)
 /* Whether the jobs come in a stream that is best taken in batches. */
 static bool is_time_to_pace(struct pe__worker *worker)
 {
-    uint64_t batch = worker->served - worker->idle_served;
-    worker->idle_served = worker->served;
+    uint32_t batch = worker->batch;
+    worker->batch = 0;
     if (batch >= BATCH_LEAST) {
         worker->lone = 0;
         worker->paces = true;

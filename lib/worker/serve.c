@@ -213,6 +213,7 @@ static void run(struct pe__worker *worker)
         run_ticket(worker, record);
     else
         run_job(worker, record);
+    worker->batch++;
     worker->ticks = pe__base_ticks();
     record->end_ticks = worker->ticks;
     PE__STEP(TIMED);

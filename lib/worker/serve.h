@@ -29,8 +29,8 @@ struct pe__worker {
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
     int64_t spin_ns;      /* how long the next wait may spin */
-    uint64_t idle_served; /* `served` when this worker last found nothing to do */
-    uint32_t lone;        /* times in turn that it found no more than a job or two before the queue was empty */
+    uint32_t batch;       /* records run since this worker last found nothing to do */
+    uint32_t lone;        /* times in turn that it found no more than one or two before the queue was empty */
     bool paces;           /* leaves the queue alone for a while before it looks again */
     /* of the record in hand */
     uint32_t record_index;
