@@ -152,6 +152,14 @@ void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring)
         pe__pool_ring_if_needed(pool);
 }
 
+/* The usual case, without looking at anything that is shared. */
+static bool has_room_at_once(const pe_pool *pool)
+{
+    return pool->state == PE__POOL_OPEN && pool->queued < pool->options.queue_jobs &&
+           pool->tail - pool->claimed < pool->shared.geometry.records &&
+           pool->entries[record_at_tail(pool)].job == NULL;
+}
+
 static bool has_room(pe_pool *pool, void *unused)
 {
     (void)unused;
@@ -207,6 +215,8 @@ static int make_room(pe_pool *pool, const struct pe__request *request)
     }
     if (pool->has_orphans)
         pe__map_adopt_orphans(pool);
+    if (has_room_at_once(pool))
+        return 0;
     return has_room(pool, NULL) ? pe__pool_check_open(pool) : wait_for_room(pool, request);
 }
 
@@ -272,18 +282,20 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     return 0;
 }
 
-static int check_job_options(const pe_job_options *given, pe_job_options *ret)
+static int read_options(const pe_job_options *given, struct pe__request *request)
 {
-    int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
+    pe_job_options options;
+    int result = pe__base_check_sized(given, sizeof options, sizeof options, &options);
     if (result < 0)
         return result;
-    if (ret->timeout_ns < 0 || ret->deadline_ns < 0 || ret->priority > 2)
+    if (options.timeout_ns < 0 || options.deadline_ns < 0 || options.priority > 2)
         return PE_EINVAL;
-    if (ret->timeout_ns != 0 || ret->deadline_ns != 0 || ret->priority != 0)
+    if (options.timeout_ns != 0 || options.deadline_ns != 0 || options.priority != 0)
         return PE_ENOSYS;
-    if (ret->submit_deadline_ns == 0)
-        ret->submit_deadline_ns = PE_FOREVER;
-    return pe__base_deadline_check(ret->submit_deadline_ns);
+    request->retries = options.retries;
+    if (options.submit_deadline_ns != 0)
+        request->deadline_ns = options.submit_deadline_ns;
+    return pe__base_deadline_check(request->deadline_ns);
 }
 
 /* With the mutex held. */
@@ -312,20 +324,18 @@ static int accept_job(pe_pool *pool, const struct pe__request *request, pe_job *
 int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options,
                     bool may_wait, pe_job **ret_job)
 {
-    pe_job_options checked = { .submit_deadline_ns = PE_FOREVER };
+    struct pe__request request = {
+        .fn = fn, .arg = arg, .arg_bytes = arg_bytes, .may_wait = may_wait, .deadline_ns = PE_FOREVER
+    };
     if (pool == NULL || fn == NULL || (arg == NULL && arg_bytes > 0))
         return PE_EINVAL;
-    int result = options != NULL ? check_job_options(options, &checked) : 0;
+    int result = options != NULL ? read_options(options, &request) : 0;
     if (result == 0)
         result = pe__pool_enter(pool);
     if (result < 0)
         return result;
-    struct pe__request request = { .fn = fn,
-                                   .arg = arg,
-                                   .arg_bytes = arg_bytes,
-                                   .retries = checked.retries,
-                                   .may_wait = may_wait && !pe__pool_in_callback(pool),
-                                   .deadline_ns = checked.submit_deadline_ns };
+    if (pe__pool_in_callback(pool))
+        request.may_wait = false;
     result = accept_job(pool, &request, ret_job);
     pe__pool_leave(pool);
     return result;
