@@ -22,9 +22,10 @@
 #include "base/cpu_relax.h"
 #include "pool/pool.h"
 
-/* Once in so many submissions finished jobs are collected on the way; not those that were pushed last, whose lines the
- * workers are using. */
+/* Once in so many submissions finished jobs are collected on the way, as many again and more when some were left; not
+ * those that were pushed last, whose lines the workers are using. */
 #define COLLECT_EACH 64
+#define COLLECT_MOST (4 * COLLECT_EACH)
 #define LOOKS_BEFORE_RING 16
 /* How long a host waits for a full queue to become half empty, before it takes less. */
 #define PATIENCE_NS PE_MS(5)
@@ -210,7 +211,7 @@ static int wait_for_room(pe_pool *pool, const struct pe__request *request)
 static int make_room(pe_pool *pool, const struct pe__request *request)
 {
     if (pool->in_flight >= pool->collect_from) {
-        pe__pool_collect_front(pool, COLLECT_EACH);
+        pe__pool_collect_front(pool, COLLECT_MOST);
         pool->collect_from = pool->in_flight + COLLECT_EACH;
     }
     if (pool->has_orphans)
