@@ -39,9 +39,9 @@ void pe__worker_drop_stdio(void)
 
 void pe__worker_flush_stdio(void)
 {
-    if (pe__worker_has_pending(stdout))
+    if (pe__worker_pending(stdout) > 0)
         fflush(stdout);
-    if (pe__worker_has_pending(stderr))
+    if (pe__worker_pending(stderr) > 0)
         fflush(stderr);
 }
 

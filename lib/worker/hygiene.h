@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <sys/types.h>
@@ -18,14 +19,14 @@ void pe__worker_reset_signals(const sigset_t *ignored);
 /* Text the host left in stdio's buffers is the host's: drop it. */
 void pe__worker_drop_stdio(void);
 
-/* Whether a stream's buffer holds text. Asked after every item, so a look into the buffer is worth more
- * than a call. */
-static inline bool pe__worker_has_pending(FILE *stream)
+/* How much text a stream's buffer holds, 0: none. Asked after every item, so a look into the buffer is worth
+ * more than a call. */
+static inline size_t pe__worker_pending(FILE *stream)
 {
 #ifdef __GLIBC__
-    return stream->_IO_write_ptr != stream->_IO_write_base;
+    return (uintptr_t)stream->_IO_write_ptr - (uintptr_t)stream->_IO_write_base;
 #else
-    return __fpending(stream) > 0;
+    return __fpending(stream);
 #endif
 }
 

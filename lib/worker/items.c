@@ -76,6 +76,19 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     PE__STEP(FAILURE);
 }
 
+/* An item of which more is to be kept than that it returned 0, or that left text to be written out. */
+static __attribute__((cold, noinline)) void close_unusual(const struct part *part, uint64_t item, int code)
+{
+    pe__worker_flush_stdio();
+    if (code == 0 && part->worker->scope.text_bytes == 0) {
+        atomic_store_explicit(&part->map->state[item], PE__ITEM_RETURNED, memory_order_release);
+        PE__STEP(CLOSED);
+    } else {
+        close_with_detail(part, item, code, 0);
+        part->worker->scope.text_bytes = 0;
+    }
+}
+
 /* The plain case: no detail is kept of items that return 0. Returns the first item not run. */
 static uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last)
 {
@@ -87,28 +100,29 @@ static uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last
     const unsigned char *in = map->in + first * in_bytes;
     unsigned char *out = map->out + first * out_bytes;
     _Atomic uint8_t *state = map->state;
-    _Atomic uint64_t *running = &part->lane->running;
+    struct pe__lane *lane = part->lane;
     const _Atomic uint32_t *stop = &part->live->stop;
-    size_t *text_bytes = &part->worker->scope.text_bytes;
+    const size_t *text_bytes = &part->worker->scope.text_bytes;
     FILE *output = stdout, *errors = stderr;
-    for (uint64_t item = first; item < last; item++, in += in_bytes, out += out_bytes) {
-        if (atomic_load_explicit(stop, memory_order_relaxed) != 0)
-            return item;
-        atomic_store_explicit(running, item + 1, memory_order_release);
+    uint64_t item = first;
+    while (item < last && atomic_load_explicit(stop, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&lane->running, item + 1, memory_order_release);
         PE__STEP(RUNNING);
         int code = fn(in, out, context);
         PE__STEP(ITEM_RAN);
-        if (pe__worker_has_pending(output) || pe__worker_has_pending(errors))
-            pe__worker_flush_stdio();
-        if (code == 0 && *text_bytes == 0) {
+        /* One branch for all that is unusual. */
+        uint64_t unusual = (uint32_t)code | *text_bytes | pe__worker_pending(output) | pe__worker_pending(errors);
+        if (unusual != 0) {
+            close_unusual(part, item, code);
+        } else {
             atomic_store_explicit(&state[item], PE__ITEM_RETURNED, memory_order_release);
             PE__STEP(CLOSED);
-        } else {
-            close_with_detail(part, item, code, 0);
-            *text_bytes = 0;
         }
+        item++;
+        in += in_bytes;
+        out += out_bytes;
     }
-    return last;
+    return item;
 }
 
 /* Times every item, and skips those that were closed in an earlier life. */
