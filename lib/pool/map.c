@@ -16,6 +16,8 @@
 #include "base/clock.h"
 
 #define BLOCK_ALIGN 64
+/* A map of so few items is begun by one worker; the others get their tickets if it takes longer than a glance. */
+#define FEW_ITEMS 64
 /* Of each part, so that the sum of a map's parts cannot overflow either. */
 #define PART_MOST (SIZE_MAX / 16)
 
@@ -101,36 +103,42 @@ static int place(pe_pool *pool, struct pe__map_job *map)
     return 0;
 }
 
+/* Where the share of a lane begins when the units are dealt to so many; the lanes behind them get none. */
+static uint64_t share(uint64_t units, uint32_t lane, uint32_t dealt)
+{
+    return lane < dealt ? units * lane / dealt : units;
+}
+
 static void describe(pe_pool *pool, struct pe__map_job *map)
 {
     struct pe__map *shown = &pool->shared.maps[map->index];
     uint64_t unit = (map->count + PE__LANE_UNITS_MAX - 1) / PE__LANE_UNITS_MAX;
     uint64_t units = (map->count + unit - 1) / unit;
     uint64_t chunk = map->options.chunk;
-    *shown = (struct pe__map){ .fn = map->fn,
-                               .context = map->options.context,
-                               .in = map->shared_in,
-                               .out = map->shared_out,
-                               .in_bytes = map->in_bytes,
-                               .out_bytes = map->out_bytes,
-                               .count = map->count,
-                               .unit = unit,
-                               .chunk = chunk != 0 && chunk < unit ? 1 : chunk / unit,
-                               .state = map->state,
-                               .detail = map->detail,
-                               .texts = map->texts,
-                               .text_bytes = map->text_bytes,
-                               .lanes = map->lanes,
-                               .retries = map->options.retries,
-                               .on_error = map->options.on_error,
-                               .timed = map->options.statuses != NULL };
-    struct pe__map_live *live = &pool->shared.lives[map->index];
-    atomic_store_explicit(&live->stop, 0, memory_order_relaxed);
-    atomic_store_explicit(&live->failed, 0, memory_order_relaxed);
-    atomic_store_explicit(&live->text_used, 0, memory_order_relaxed);
+    struct pe__map wanted = { .fn = map->fn,
+                              .context = map->options.context,
+                              .in = map->shared_in,
+                              .out = map->shared_out,
+                              .in_bytes = map->in_bytes,
+                              .out_bytes = map->out_bytes,
+                              .count = map->count,
+                              .unit = unit,
+                              .chunk = chunk != 0 && chunk < unit ? 1 : chunk / unit,
+                              .state = map->state,
+                              .detail = map->detail,
+                              .texts = map->texts,
+                              .text_bytes = map->text_bytes,
+                              .lanes = map->lanes,
+                              .retries = map->options.retries,
+                              .on_error = map->options.on_error,
+                              .timed = map->options.statuses != NULL };
+    /* Of a map like the last one the workers have most of this in their caches: leave it there. */
+    if (memcmp(shown, &wanted, sizeof wanted) != 0)
+        *shown = wanted;
+    pe__map_live_reset(&pool->shared.lives[map->index]);
     struct pe__lane *lanes = pe__mapping_lanes(&pool->shared, map->index);
     for (uint32_t lane = 0; lane < map->lanes; lane++)
-        pe__lane_reset(&lanes[lane], units * lane / map->lanes, units * (lane + 1) / map->lanes);
+        pe__lane_reset(&lanes[lane], share(units, lane, map->ticketed), share(units, lane + 1, map->ticketed));
 }
 
 static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_ring)
@@ -185,10 +193,13 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     map->index = free_map(pool);
     pool->map_busy |= UINT32_C(1) << map->index;
     map->running = true;
-    map->tickets = map->lanes;
+    map->ticketed = !map->keeps_handle && map->count <= FEW_ITEMS ? 1 : map->lanes;
+    map->tickets = map->ticketed;
     describe(pool, map);
     pe__job_begin(pool, job, map->in_bytes * map->count);
     for (uint32_t lane = 0; lane < map->lanes; lane++)
+        map->records[lane] = PE__MAP_TICKET_ENDED;
+    for (uint32_t lane = 0; lane < map->ticketed; lane++)
         queue_ticket(pool, job, lane, lane == 0 || map->keeps_handle);
     return 0;
 }
@@ -252,6 +263,19 @@ void pe__map_adopt_orphans(pe_pool *pool)
         else
             queue_ticket(pool, job, lane, true);
     }
+}
+
+/* The tickets that were held back, unless the map is to end. */
+static void queue_rest(pe_pool *pool, pe_job *job)
+{
+    struct pe__map_job *map = pe__job_map(job);
+    if (!map->running || map->cancelled || map->ticketed == map->lanes)
+        return;
+    map->tickets += map->lanes - map->ticketed;
+    while (map->ticketed < map->lanes)
+        map->records[map->ticketed++] = PE__MAP_TICKET_ORPHANED;
+    pool->has_orphans = true;
+    pe__map_adopt_orphans(pool);
 }
 
 static uint32_t kind_of(int result)
@@ -342,7 +366,7 @@ static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **r
     }
     *map = *wanted;
     map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
-    map->start_ns = pe__base_now_ns();
+    map->start_ticks = pe__base_ticks();
     job->more->map = map;
     job->is_map = true;
     int result = pe__map_plan_last_progress(job);
@@ -406,11 +430,12 @@ static bool has_ended(pe_pool *pool, void *job)
     return pe__job_has_ended(job);
 }
 
-/* A map that is not over after a glance at each ticket is worth waking the sleepers for the rest of them. */
+/* A map that is not over after a glance at a ticket or two is worth waking the sleepers for the rest of them. */
 static void rouse(pe_pool *pool, pe_job *job)
 {
-    for (uint32_t lane = 0; lane < 2 && !pe__job_has_ended(job); lane++)
+    for (uint32_t lane = 0; lane < pe__job_map(job)->ticketed && lane < 2 && !pe__job_has_ended(job); lane++)
         pe__pool_glance(pool, pe__map_target(pool, job));
+    queue_rest(pool, job);
     for (uint32_t lane = 1; lane < pe__job_map(job)->lanes && !pe__job_has_ended(job); lane++)
         if (!pe__pool_ring_if_needed(pool))
             break;

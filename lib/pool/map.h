@@ -11,7 +11,8 @@ struct pe__map_failure {
 };
 
 #define PE__MAP_TICKET_ENDED UINT32_MAX
-#define PE__MAP_TICKET_ORPHANED (UINT32_MAX - 1) /* its worker died and has no successor: to be queued again */
+/* To be queued: it was held back so far, or its worker died and has no successor. */
+#define PE__MAP_TICKET_ORPHANED (UINT32_MAX - 1)
 
 struct pe__map_job {
     /* as the caller gave it */
@@ -21,12 +22,13 @@ struct pe__map_job {
     size_t in_bytes, out_bytes, count;
     pe_map_options options;
     bool keeps_handle; /* started by pe_pool_start_map: items may be asked for later */
-    int64_t start_ns;
+    uint64_t start_ticks;
     /* while it runs */
     bool running;
     uint32_t index; /* of its descriptor */
     uint32_t lanes;
-    uint32_t tickets; /* not ended */
+    uint32_t ticketed; /* lanes whose tickets have been queued */
+    uint32_t tickets;  /* queued and not ended */
     bool cancelled;   /* by the caller, not by on_error */
     int cut;          /* why it ended early when it ran inline: PE_ETIMEDOUT, PE_EINTR, 0 */
     void *block;      /* in the heap: everything below */

@@ -109,10 +109,13 @@ static void copy_results(const struct pe__map_job *map, uint64_t first, uint64_t
 static uint64_t end_of_plain_run(const struct pe__map_job *map, uint64_t first)
 {
     const uint64_t all_plain = UINT64_C(0x0101010101010101) * PE__ITEM_RETURNED;
-    uint64_t item = first, eight;
-    for (; item + sizeof eight <= map->count; item += sizeof eight) {
-        memcpy(&eight, (const char *)map->state + item, sizeof eight);
-        if (eight != all_plain)
+    uint64_t item = first, line[8];
+    for (; item + sizeof line <= map->count; item += sizeof line) {
+        uint64_t different = 0;
+        memcpy(line, (const char *)map->state + item, sizeof line);
+        for (size_t i = 0; i < sizeof line / sizeof *line; i++)
+            different |= line[i] ^ all_plain;
+        if (different != 0)
             break;
     }
     while (item < map->count && atomic_load_explicit(&map->state[item], memory_order_relaxed) == PE__ITEM_RETURNED)
@@ -174,7 +177,7 @@ void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest)
         map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
         read_items(map, rest);
     }
-    map->summary.wall_ns = pe__base_now_ns() - map->start_ns;
+    map->summary.wall_ns = pe__base_ticks_to_ns(pe__base_ticks() - map->start_ticks);
     if (map->options.summary != NULL)
         pe__base_fill_sized(map->options.summary, &map->summary, sizeof map->summary, sizeof map->summary);
     map->result = result_of(map);

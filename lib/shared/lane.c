@@ -18,13 +18,27 @@ static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
     return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* A line of which nothing changes stays in the caches of those who read it. */
+#define RESET(word, value) \
+    do { \
+        if (atomic_load_explicit(word, memory_order_relaxed) != (value)) \
+            atomic_store_explicit(word, value, memory_order_relaxed); \
+    } while (0)
+
 void pe__lane_reset(struct pe__lane *lane, uint64_t first_unit, uint64_t last_unit)
 {
-    atomic_store_explicit(&lane->range, pe__range_word(first_unit, last_unit, 0), memory_order_relaxed);
-    atomic_store_explicit(&lane->hand, 0, memory_order_relaxed);
-    atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
-    atomic_store_explicit(&lane->intent_victim, 0, memory_order_relaxed);
-    atomic_store_explicit(&lane->done, 0, memory_order_relaxed);
+    RESET(&lane->range, pe__range_word(first_unit, last_unit, 0));
+    RESET(&lane->hand, 0);
+    RESET(&lane->running, 0);
+    RESET(&lane->intent_victim, 0);
+    RESET(&lane->done, 0);
+}
+
+void pe__map_live_reset(struct pe__map_live *live)
+{
+    RESET(&live->stop, 0);
+    RESET(&live->failed, 0);
+    RESET(&live->text_used, 0);
 }
 
 bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_hand)

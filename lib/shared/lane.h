@@ -2,7 +2,8 @@
  * lane.h - maps in shared memory: a lane of items for each ticket, and the taking and stealing of items.
  *
  * A map's items are grouped into units (one item each, unless there are more than 2^24). Each of its lanes
- * starts with an equal share of the units in one word {first:24, last:24, thief:16}. The lane's owner is the
+ * starts with an equal share of the units in one word {first:24, last:24, thief:16}, or with none when its ticket
+ * may never be queued. The lane's owner is the
  * worker that holds the lane's ticket record: ownership of a lane is ownership of that record, so a death, a
  * retry and an inheritance are those of the record.
  *
@@ -152,7 +153,10 @@ struct pe__hand {
     uint64_t first, last;
 };
 
-/* Sets a lane to its share of the map; host, before its ticket is queued. */
+/* No failures and no wish to stop; host, before any ticket is queued. */
+void pe__map_live_reset(struct pe__map_live *live);
+
+/* Sets a lane to its share of the map, which may be empty; host, before any ticket is queued. */
 void pe__lane_reset(struct pe__lane *lane, uint64_t first_unit, uint64_t last_unit);
 
 /* Makes a lane whole after its owner died; returns what is still in hand (maybe nothing). */

@@ -18,6 +18,8 @@
  * taking it. */
 #define CHUNK_NS 20000
 #define CHUNK_GROWTH 8
+/* What is over sooner than a thief would have its half is taken as a whole. */
+#define REST_NS 2000
 
 /* What a worker needs while it serves a lane. */
 struct part {
@@ -173,6 +175,8 @@ static uint64_t next_units(const struct part *part, uint64_t units, int64_t ns)
 {
     uint64_t left = pe__range_units(atomic_load_explicit(&part->lane->range, memory_order_relaxed));
     uint64_t grown = units * CHUNK_GROWTH;
+    if (left <= REST_NS && left * (uint64_t)ns <= units * REST_NS)
+        return left > 0 ? left : 1;
     if (ns > 0 && units * CHUNK_NS / (uint64_t)ns < grown)
         grown = units * CHUNK_NS / (uint64_t)ns;
     if (grown > left / 2)
@@ -198,7 +202,7 @@ static bool run_lane(const struct part *part)
 {
     bool fixed = part->map->chunk != 0;
     uint64_t units = fixed ? part->map->chunk : 1;
-    int64_t before_ns = fixed ? 0 : pe__base_now_ns();
+    uint64_t before = fixed ? 0 : pe__base_ticks();
     struct pe__hand left = pe__lane_recover(part->lanes, part->map->lanes, part->self);
     PE__STEP(RECOVERED);
     bool going = run_hand(part, left, false);
@@ -211,9 +215,9 @@ static bool run_lane(const struct part *part)
         going = run_hand(part, hand, true);
         if (fixed)
             continue;
-        int64_t now_ns = pe__base_now_ns();
-        units = next_units(part, hand.last - hand.first, now_ns - before_ns);
-        before_ns = now_ns;
+        uint64_t now = pe__base_ticks();
+        units = next_units(part, hand.last - hand.first, pe__base_ticks_to_ns(now - before));
+        before = now;
     }
     return true;
 }
