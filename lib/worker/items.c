@@ -91,38 +91,33 @@ static __attribute__((cold, noinline)) void close_unusual(const struct part *par
     }
 }
 
-/* The plain case: no detail is kept of items that return 0. Returns the first item not run. */
-static uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last)
+/*
+ * The plain case: no detail is kept of items that return 0. Returns the first item not run.
+ *
+ * A loop this short is bound by how the processor reads its branches. It starts on a cache line of its own, keeps
+ * what it needs in the registers that survive a call, and loads the rest from the map, which is as good as from the
+ * stack and need not be put there first.
+ */
+static __attribute__((noinline, aligned(64))) uint64_t run_plain(const struct part *part, uint64_t first, uint64_t last)
 {
-    /* All of it in variables of its own: nothing need be loaded anew after a call of the function. */
     const struct pe__map *map = part->map;
-    pe_map_fn *fn = map->fn;
-    const void *context = map->context;
-    uint64_t in_bytes = map->in_bytes, out_bytes = map->out_bytes;
-    const unsigned char *in = map->in + first * in_bytes;
-    unsigned char *out = map->out + first * out_bytes;
-    _Atomic uint8_t *state = map->state;
-    struct pe__lane *lane = part->lane;
-    const _Atomic uint32_t *stop = &part->live->stop;
-    const size_t *text_bytes = &part->worker->scope.text_bytes;
     FILE *output = stdout, *errors = stderr;
     uint64_t item = first;
-    while (item < last && atomic_load_explicit(stop, memory_order_relaxed) == 0) {
-        atomic_store_explicit(&lane->running, item + 1, memory_order_release);
+    while (item < last && !is_stopped(part)) {
+        atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
         PE__STEP(RUNNING);
-        int code = fn(in, out, context);
+        int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
         PE__STEP(ITEM_RAN);
         /* One branch for all that is unusual. */
-        uint64_t unusual = (uint32_t)code | *text_bytes | pe__worker_pending(output) | pe__worker_pending(errors);
+        uint64_t unusual = (uint32_t)code | part->worker->scope.text_bytes | pe__worker_pending(output) |
+                           pe__worker_pending(errors);
         if (unusual != 0) {
             close_unusual(part, item, code);
         } else {
-            atomic_store_explicit(&state[item], PE__ITEM_RETURNED, memory_order_release);
+            atomic_store_explicit(&map->state[item], PE__ITEM_RETURNED, memory_order_release);
             PE__STEP(CLOSED);
         }
         item++;
-        in += in_bytes;
-        out += out_bytes;
     }
     return item;
 }
