@@ -29,6 +29,7 @@ struct part {
     struct pe__lane *lanes;
     struct pe__lane *lane;
     uint32_t self;
+    uint64_t served_most; /* when the worker has served so many, its life is over */
 };
 
 static bool is_stopped(const struct part *part)
@@ -181,7 +182,7 @@ static uint64_t next_units(const struct part *part, uint64_t units, int64_t ns)
 
 static uint64_t at_most_life(const struct part *part, uint64_t units)
 {
-    uint64_t left = pe__worker_life_left(part->worker);
+    uint64_t left = part->served_most - part->worker->served;
     return units < left ? units : left;
 }
 
@@ -203,7 +204,7 @@ static bool run_lane(const struct part *part)
     bool going = run_hand(part, left, false);
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
-        if (pe__worker_life_left(part->worker) == 0)
+        if (part->worker->served >= part->served_most)
             return false;
         if (!take(part, units, &hand))
             break;
@@ -227,6 +228,8 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     part.live = &shared->lives[record->map];
     part.lanes = pe__mapping_lanes(shared, record->map);
     part.lane = &part.lanes[part.self];
+    uint64_t life = pe__worker_life_left(worker);
+    part.served_most = life < UINT64_MAX - worker->served ? worker->served + life : UINT64_MAX;
     worker->scope.cancel = &part.live->stop;
     worker->scope.running = &part.lane->running;
     worker->scope.text_bytes = 0;
