@@ -4,6 +4,7 @@
 #include "harness/harness.h"
 
 #include <parexec.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -459,6 +460,101 @@ PE_TEST(many_maps_at_once)
     }
     free(in);
     pool_end(pool);
+}
+
+struct crowd {
+    struct gate held[2], last;
+    _Atomic uint32_t brief_ns;
+};
+
+static int be_busy(const void *arg, size_t bytes, pe_reply *reply)
+{
+    struct crowd *crowd;
+    int64_t end_ns;
+
+    (void)bytes, (void)reply;
+    memcpy(&crowd, arg, sizeof crowd);
+    end_ns = pe_now() + crowd->brief_ns;
+    while (pe_now() < end_ns)
+        ;
+    return 0;
+}
+
+static void *start_one(void *context)
+{
+    static uint64_t in[2];
+    pe_job *job = NULL;
+
+    if (pe_pool_start_map(context, item_square, in, 8, NULL, 0, 2, NULL, &job) != 0)
+        abort();
+    return job;
+}
+
+static void *wait_for_one(void *job)
+{
+    if (pe_job_wait(job, PE_FOREVER) != 0)
+        abort();
+    return NULL;
+}
+
+/* Fills the queue's positions: tickets of cancelled maps keep theirs while an older job waits. */
+static void start_and_cancel(pe_pool *pool, int maps)
+{
+    uint64_t in[2] = { 0, 0 };
+
+    for (int i = 0; i < maps; i++) {
+        pe_job *job;
+
+        ck_assert_int_eq(pe_pool_start_map(pool, item_square, in, 8, NULL, 0, 2, NULL, &job), 0);
+        ck_assert_int_eq(pe_job_cancel(job), 0);
+        ck_assert_uint_eq(job_finish(job).kind, PE_CANCELLED);
+    }
+}
+
+/*
+ * 64 records: 2 jobs that are held, 1 brief one, 3 at a gate, 29 maps of 2 tickets. The next map has to wait until
+ * the brief job and one of those at the gate have been claimed, and may then find the brief one ended, but not
+ * collected. However it goes, the last two jobs wait, and must be found by the worker that was held all the time.
+ */
+static void crowd_the_queue(uint32_t brief_ns)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .queue_jobs = 4 });
+    struct crowd *crowd = pool_shared(pool, sizeof *crowd);
+    pe_job *held[2], *brief, *last[3];
+    pthread_t starter, waiter;
+    void *map;
+
+    crowd->brief_ns = brief_ns;
+    for (int i = 0; i < 2; i++) {
+        held[i] = gate_submit(pool, gate_pass, &crowd->held[i]);
+        word_await(&crowd->held[i].arrived, 1);
+    }
+    brief = pool_submit(pool, be_busy, &crowd, sizeof crowd);
+    for (int i = 0; i < 3; i++)
+        last[i] = gate_submit(pool, gate_pass, &crowd->last);
+    start_and_cancel(pool, 29);
+    ck_assert_int_eq(pthread_create(&waiter, NULL, wait_for_one, held[0]), 0);
+    ck_assert_int_eq(pthread_create(&starter, NULL, start_one, pool), 0);
+    word_set(&crowd->held[1].open, 1);
+    pthread_join(starter, &map);
+    word_await(&crowd->last.arrived, 1);
+    word_set(&crowd->held[0].open, 1);
+    word_await(&crowd->last.arrived, 2);
+    word_set(&crowd->last.open, UINT32_MAX);
+    pthread_join(waiter, NULL);
+    ck_assert_uint_eq(job_finish(map).kind, PE_RETURNED);
+    ck_assert_uint_eq(job_finish(brief).kind, PE_RETURNED);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(job_finish(last[i]).kind, PE_RETURNED);
+    for (int i = 0; i < 2; i++)
+        pe_job_free(held[i]);
+    pool_end(pool);
+}
+
+PE_TEST(tickets_pass_no_job_that_waits)
+{
+    for (uint32_t round = 0; round < (harness_long() ? 20000 : 300); round++)
+        crowd_the_queue(round % 100 * 4000);
 }
 
 PE_TEST(detached_map_runs_to_its_end)

@@ -158,12 +158,17 @@ static uint32_t free_map(const pe_pool *pool)
     return (uint32_t)__builtin_ctz(~pool->map_busy);
 }
 
-/* What has ended is collected before tickets are queued, so no more positions are left out than workers run jobs. */
+/* What has ended is collected after the last look at claims, so of the records that come next no more are busy than
+ * workers run jobs: that many positions are left out. */
 static bool has_map(pe_pool *pool, void *unused)
 {
     (void)unused;
-    return pe__pool_check_open(pool) < 0 ||
-           (free_map(pool) < PE__MAPS_MAX && pe__pool_has_positions(pool, 2 * pool->options.workers));
+    if (pe__pool_check_open(pool) < 0)
+        return true;
+    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, 2 * pool->options.workers))
+        return false;
+    pe__pool_collect_all(pool, UINT32_MAX);
+    return true;
 }
 
 static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
