@@ -10,14 +10,18 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
 #include <parexec/init.h>
+#include <parexec/worker.h>
 
+#include "harness/gate.h"
 #include "harness/pool.h"
 #include "harness/process.h"
 
@@ -308,6 +312,66 @@ PE_TEST(p62_loop_takes_no_ring_of_a_waiting_thread)
     pthread_join(thread, NULL);
     pe_pool_free(waiter.pool);
     ck_assert_int_lt(waiter.longest_ns, PE_MS(900));
+}
+END_TEST
+
+static _Atomic uint32_t *second_may_serve;
+
+static int second_waits(void *unused)
+{
+    (void)unused;
+    if (pe_worker_index() == 1)
+        word_await(second_may_serve, 1);
+    return 0;
+}
+
+/* Lets the second worker serve once the thread that made this one sleeps. */
+static void *let_second_serve(void *tid)
+{
+    char path[64], state = 0;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", *(pid_t *)tid);
+    while (state != 'S') {
+        FILE *file = fopen(path, "re");
+
+        if (file == NULL || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+            abort();
+        fclose(file);
+        sched_yield();
+    }
+    word_set(second_may_serve, 1);
+    return NULL;
+}
+
+/* A submission that waits for room is rung for a claim. It has ended nothing then, and the loop, which was armed
+ * before, still has to hear of the next end. */
+PE_TEST(p62_a_wait_for_room_leaves_the_loop_armed)
+{
+    second_may_serve = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .queue_jobs = 1, .worker_init = second_waits });
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pid_t self = gettid();
+    pthread_t thread;
+    pe_job *jobs[3];
+
+    jobs[0] = gate_submit(pool, gate_pass, gate);
+    word_await(&gate->arrived, 1);
+    jobs[1] = gate_submit(pool, gate_pass, gate);
+    ck_assert_int_eq(drain(pool), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, let_second_serve, &self), 0);
+    jobs[2] = gate_submit(pool, gate_pass, gate);
+    pthread_join(thread, NULL);
+    word_await(&gate->arrived, 2);
+    word_set(&gate->open, 1);
+    ck_assert(readable_by_poll(pe_pool_fd(pool), GUARD_MS));
+    while (drain(pool) == 0)
+        ck_assert(readable_by_poll(pe_pool_fd(pool), GUARD_MS));
+    ck_assert_uint_eq(job_status(jobs[0]).kind, PE_RETURNED);
+    word_set(&gate->open, UINT32_MAX);
+    for (int i = 0; i < 3; i++)
+        job_finish(jobs[i]);
+    pool_end(pool);
+    munmap((void *)second_may_serve, 4096);
 }
 END_TEST
 

@@ -195,15 +195,25 @@ static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
     pe__pool_doubt(pool);
 }
 
+/* A loop outside that was armed hears of what this thread was rung for, and of the next end: the ring took the
+ * announcement back. */
+static void keep_armed(pe_pool *pool)
+{
+    announce(pool, PE__BELL_ANY);
+    pe__pool_collect_all(pool, UINT32_MAX);
+    if (pool->handled > 0 || pool->has_orphans) {
+        pool->armed = false;
+        pe__bell_ring_host(pool->notice);
+    }
+}
+
 static void step_down(pe_pool *pool)
 {
     pool->leader = false;
     if (pool->waiters > 0)
         pthread_cond_broadcast(&pool->changed);
-    if (pool->armed && pool->handled > 0) {
-        pool->armed = false;
-        pe__bell_ring_host(pool->notice); /* we took the ring that somebody's loop sleeps for */
-    }
+    if (pool->armed)
+        keep_armed(pool);
 }
 
 /* The leader may sleep for something else: announce for this thread too, and look again. */
