@@ -210,6 +210,29 @@ PE_TEST(h04_each_ended_job_lets_one_more_in)
     pool_end(pool);
 }
 
+PE_TEST(a_cancelled_job_takes_no_room_in_the_queue)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_jobs = 4 });
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *busy = gate_submit(pool, gate_pass, gate), *jobs[20];
+    uint32_t count;
+
+    word_await(&gate->arrived, 1);
+    count = try_ten(pool, gate, jobs);
+    ck_assert_uint_eq(count, 4);
+    for (uint32_t i = 1; i < 4; i++) /* the first one goes on waiting in front of them */
+        ck_assert_int_eq(pe_job_cancel(jobs[i]), 0);
+    ck_assert_uint_eq(pool_stats(pool).queued, 1);
+    ck_assert_uint_eq(pool_stats(pool).running, 1);
+    ck_assert_uint_eq(try_ten(pool, gate, jobs + count), 3);
+    count += 3;
+    word_set(&gate->open, UINT32_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        ck_assert_uint_eq(job_finish(jobs[i]).kind, i >= 1 && i < 4 ? PE_CANCELLED : PE_RETURNED);
+    pe_job_free(busy);
+    pool_end(pool);
+}
+
 PE_TEST(submit_waits_while_the_queue_is_full)
 {
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .queue_jobs = 1 });

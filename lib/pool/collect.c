@@ -349,14 +349,18 @@ bool pe__pool_is_waiting_at(const pe_pool *pool, uint64_t position)
     return pe__record_phase(word) == PE__RECORD_QUEUED;
 }
 
+/* It waits no longer. */
+static void discount(pe_pool *pool, uint32_t record)
+{
+    pool->queued -= pool->entries[record].is_counted;
+    pool->entries[record].is_counted = false;
+}
+
 /* Claims go in the queue's order, so the first position that still waits ends the look. */
 void pe__pool_look_at_claims(pe_pool *pool)
 {
-    for (; pool->claimed < pool->tail && !pe__pool_is_waiting_at(pool, pool->claimed); pool->claimed++) {
-        struct pe__entry *entry = &pool->entries[pe__queue_record(pool->claimed, pool->shared.geometry.records)];
-        pool->queued -= entry->is_counted;
-        entry->is_counted = false;
-    }
+    for (; pool->claimed < pool->tail && !pe__pool_is_waiting_at(pool, pool->claimed); pool->claimed++)
+        discount(pool, pe__queue_record(pool->claimed, pool->shared.geometry.records));
 }
 
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
@@ -369,6 +373,7 @@ void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
         pe__map_ticket_ended(pool, job, lane, pe__record_word(0, 0, PE__RECORD_CANCELLED));
         return;
     }
+    discount(pool, record);
     leave_record(pool, job, record);
     job->kind = (uint8_t)kind;
     job->worker = -1;

@@ -47,7 +47,7 @@ struct pe__entry {
     uint64_t sequence;         /* of its present or last use */
     uint32_t lane;             /* of a ticket */
     bool is_ticket;
-    bool is_counted; /* in `queued`: a plain job that has not been seen claimed */
+    bool is_counted; /* in `queued`: a plain job that has been seen neither claimed nor cancelled */
     bool stop_asked; /* the keeper was told to stop this use */
     bool more_used;  /* retries, cancel and attempts in the record may be other than 0 */
 };
@@ -89,7 +89,7 @@ struct pe_pool {
     struct pe__base_list busy; /* records in flight, in the order of their pushes */
     uint64_t tail;       /* positions pushed or left out */
     uint64_t claimed;    /* no position below it waits, as far as has been looked */
-    uint32_t queued;     /* plain jobs in positions [claimed, tail) */
+    uint32_t queued;     /* plain jobs in positions [claimed, tail), but for those that were cancelled */
     uint32_t in_flight;  /* length of `busy` */
     uint32_t collect_from; /* in flight, when a submission collects */
     bool all_gone;       /* the keeper said that it has reaped every worker */
