@@ -222,11 +222,11 @@ static void run(struct pe__worker *worker)
         leave(worker);
 }
 
-/* Where to look first: behind what this worker has seen, and behind what all have pushed the hint over. */
-static uint64_t first_look(const struct pe__worker *worker)
+/* Whoever has slept, worked for long or just begun need not look at what all have pushed the hint over. */
+static uint64_t behind_head(const struct pe__worker *worker, uint64_t at)
 {
     uint64_t head = atomic_load_explicit(worker->shared->head, memory_order_relaxed);
-    return head > worker->cursor && head <= worker->tail ? head : worker->cursor;
+    return head > at && head <= worker->tail ? head : at;
 }
 
 /* The tail's line is the host's to write: it is looked at again only when all that was seen there is done. False:
@@ -239,6 +239,7 @@ static bool look_at_tail(struct pe__worker *worker, uint64_t *at)
         return false;
     if (worker->tail - *at > records)
         *at = worker->tail - records;
+    *at = behind_head(worker, *at);
     return true;
 }
 
@@ -271,7 +272,7 @@ static bool claim_at(struct pe__worker *worker, uint64_t at, uint64_t queued)
 /* True: a record has become this worker's. */
 static bool claim(struct pe__worker *worker)
 {
-    uint64_t at = first_look(worker);
+    uint64_t at = behind_head(worker, worker->cursor);
     for (;;) {
         uint64_t queued = pe__worker_queued_word(worker, at);
         uint64_t word = atomic_load_explicit(&pe__worker_record_at(worker, at)->word, memory_order_relaxed);
