@@ -15,6 +15,7 @@
 
 #include "harness/pool.h"
 #include "harness/process.h"
+#include "pool/pool.h"
 
 /* A job that ends when *ret_flag is set. */
 static pe_job *submit_gate(pe_pool *pool, _Atomic int **ret_flag)
@@ -108,6 +109,57 @@ PE_TEST(threads_each_wait_ends_with_its_own_job)
         pe_job_free(jobs[i]);
     }
     pe_pool_free(pool);
+}
+END_TEST
+
+/* Of the oldest job, which ends last. */
+struct oldest {
+    _Atomic int may_end;
+    _Atomic int64_t ended_ns;
+};
+
+static int end_last(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct oldest *oldest = *(struct oldest *const *)arg;
+    int64_t until;
+
+    (void)arg_bytes;
+    (void)reply;
+    while (atomic_load(&oldest->may_end) == 0)
+        sched_yield();
+    until = pe_after(PE_MS(20)); /* time for the host to fall asleep */
+    while (pe_now() < until)
+        sched_yield();
+    atomic_store(&oldest->ended_ns, pe_now());
+    return 0;
+}
+
+/*
+ * When the wait begins, the newest job, whose end the host announces that it waits for, has ended already, but has not
+ * been taken over. The end of the oldest must wake the host all the same.
+ */
+PE_TEST(threads_the_newest_job_ends_before_it_is_waited_for)
+{
+    pe_pool *pool = pool_of(2);
+    struct oldest *oldest = pool_shared(pool, sizeof *oldest);
+    const struct pe__record *record;
+    pe_job *newest;
+
+    ck_assert_int_eq(pe_pool_submit(pool, end_last, &oldest, sizeof oldest, NULL, NULL), 0);
+    for (int i = 0; i < 50; i++) /* more than the host takes over by spinning before it sleeps */
+        ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, NULL, NULL), 0);
+    newest = pool_submit(pool, job_nothing, NULL, 0);
+    record = &pool->shared.records[newest->record];
+    /* Without a call that would take over what has ended; and its worker has told whom it had to. */
+    while (!pe__record_is_final(atomic_load(&record->word)) || atomic_load(&pool->shared.groups[0].sleepers) == 0)
+        sched_yield();
+    pe__bell_drain(pool->bell); /* of rings from the pool's beginning */
+    atomic_store(&oldest->may_end, 1);
+    ck_assert_int_eq(pe_pool_wait(pool, PE_FOREVER), 0);
+    /* A host that nobody rings looks by itself after a second. */
+    ck_assert_int_lt(pe_now() - atomic_load(&oldest->ended_ns), PE_MS(500));
+    pe_job_free(newest);
+    pool_end(pool);
 }
 END_TEST
 

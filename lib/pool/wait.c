@@ -176,12 +176,20 @@ static void announce(const pe_pool *pool, uint32_t record)
     atomic_store_explicit(pool->shared.host_waits, pe__bell_announcement(record, what_for), memory_order_seq_cst);
 }
 
+/* What was announced has come before the announcement could be seen: nobody rings for it any more. */
+static bool is_past(const pe_pool *pool, uint32_t record, bool for_claim)
+{
+    return record != PE__BELL_ANY && (pool->entries[record].job == NULL || has_come(pool, record, for_claim));
+}
+
 static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
 {
-    announce(pool, pool->waiters > 0 || pool->armed ? PE__BELL_ANY : target_of(pool, wait));
+    uint32_t record = pool->waiters > 0 || pool->armed ? PE__BELL_ANY : target_of(pool, wait);
+    announce(pool, record);
     pe__pool_collect_all(pool, UINT32_MAX);
     pe__pool_hear_keeper(pool);
-    if (wait->ready(pool, wait->context) || !pe__base_list_empty(&pool->ready_callbacks))
+    if (wait->ready(pool, wait->context) || !pe__base_list_empty(&pool->ready_callbacks) ||
+        is_past(pool, record, wait->for_claim))
         return;
     int64_t until = earliest(wait->deadline_ns, pe__pool_progress_due(pool));
     until = earliest(until, pe_after(wait->for_claim ? ROOM_NS : SAFETY_NS));
