@@ -1,6 +1,6 @@
 /*
  * The heap over the shared mapping: placement, zeroing, reuse, refusals, pages given back, and a long random
- * run against a shadow model. Its source is included, so that the tree of extents can be checked from inside
+ * run against a shadow model. Its sources are included, so that the tree of extents can be checked from inside
  * and its calls for private memory can fail on demand without touching anybody else's.
  */
 #include <sys/mman.h>
@@ -38,6 +38,9 @@ static void *test_mmap(void *at, size_t bytes, int protection, int flags, int fd
 #define mmap test_mmap
 #define malloc test_malloc
 #define realloc test_realloc
+#include "shared/heap_extents.c"
+#include "shared/heap_units.c"
+#include "shared/heap_spans.c"
 #include "shared/heap.c"
 #undef mmap
 #undef malloc
@@ -72,21 +75,21 @@ static void set_up(size_t bytes, size_t warm_limit)
 
 static uint32_t check_subtree(uint32_t index, uint32_t *ret_warm_max)
 {
-    const struct pe__shared_extent *e = &heap.extents[index];
+    const struct pe__heap_extent *e = &heap.units.extents.all[index];
     uint32_t left_warm = 0, right_warm = 0, max, own = e->free ? e->units : 0;
 
     *ret_warm_max = 0;
     if (!index)
         return 0;
     if (e->left) {
-        ck_assert_uint_eq(heap.extents[e->left].parent, index);
-        ck_assert_uint_ge(e->priority, heap.extents[e->left].priority);
-        ck_assert_uint_lt(heap.extents[e->left].first, e->first);
+        ck_assert_uint_eq(heap.units.extents.all[e->left].parent, index);
+        ck_assert_uint_ge(e->priority, heap.units.extents.all[e->left].priority);
+        ck_assert_uint_lt(heap.units.extents.all[e->left].first, e->first);
     }
     if (e->right) {
-        ck_assert_uint_eq(heap.extents[e->right].parent, index);
-        ck_assert_uint_ge(e->priority, heap.extents[e->right].priority);
-        ck_assert_uint_gt(heap.extents[e->right].first, e->first);
+        ck_assert_uint_eq(heap.units.extents.all[e->right].parent, index);
+        ck_assert_uint_ge(e->priority, heap.units.extents.all[e->right].priority);
+        ck_assert_uint_gt(heap.units.extents.all[e->right].first, e->first);
     }
     max = max_u32(own, max_u32(check_subtree(e->left, &left_warm), check_subtree(e->right, &right_warm)));
     *ret_warm_max = max_u32(e->dirty ? own : 0, max_u32(left_warm, right_warm));
@@ -95,13 +98,13 @@ static uint32_t check_subtree(uint32_t index, uint32_t *ret_warm_max)
     return max;
 }
 
-static void check_class(const struct pe__shared_class *class)
+static void check_class(const struct pe__heap_class *class)
 {
-    const struct pe__shared_span *prev = NULL;
+    const struct pe__heap_span *prev = NULL;
 
-    for (const struct pe__shared_span *span = class->first; span; prev = span, span = span->next) {
+    for (const struct pe__heap_span *span = class->first; span; prev = span, span = span->next) {
         ck_assert_ptr_eq(span->prev, prev);
-        ck_assert_ptr_eq(&heap.classes[span->class_index], class);
+        ck_assert_ptr_eq(&heap.spans.classes[span->class_index], class);
         ck_assert(span->stack_count || span->carved_count < span->block_count);
         ck_assert((span->stack_count == span->carved_count) == (span == class->empty));
     }
@@ -111,37 +114,37 @@ static void check_class(const struct pe__shared_class *class)
 
 static void check_heap(void)
 {
-    uint32_t index = heap.root, unit = 0, warm = 0, count = 0;
+    uint32_t index = heap.units.extents.root, unit = 0, warm = 0, count = 0;
     bool last_free = false;
 
-    for (size_t i = 0; i < PE__SHARED_HEAP_CLASS_COUNT; i++)
-        check_class(&heap.classes[i]);
-    check_subtree(heap.root, &warm);
+    for (size_t i = 0; i < PE__HEAP_CLASS_COUNT; i++)
+        check_class(&heap.spans.classes[i]);
+    check_subtree(heap.units.extents.root, &warm);
     warm = 0;
-    while (heap.extents[index].left)
-        index = heap.extents[index].left;
-    ck_assert_uint_eq(heap.extents[index].prev, 0);
-    for (; index; index = heap.extents[index].next) {
-        const struct pe__shared_extent *e = &heap.extents[index];
+    while (heap.units.extents.all[index].left)
+        index = heap.units.extents.all[index].left;
+    ck_assert_uint_eq(heap.units.extents.all[index].prev, 0);
+    for (; index; index = heap.units.extents.all[index].next) {
+        const struct pe__heap_extent *e = &heap.units.extents.all[index];
         ck_assert_uint_eq(e->first, unit);
         ck_assert_uint_gt(e->units, 0);
         ck_assert(!(e->free && last_free));
-        ck_assert_uint_eq(e->dirty, e->free ? dirty_count(&heap, e->first, e->units) : 0);
-        ck_assert(e->free == !heap.owners[e->first]);
-        ck_assert_ptr_eq(extent_at(&heap, unit + e->units - 1), e);
+        ck_assert_uint_eq(e->dirty, e->free ? dirty_count(&heap.units, e->first, e->units) : 0);
+        ck_assert(e->free == !heap.units.owners[e->first]);
+        ck_assert_ptr_eq(pe__heap_extents_at(&heap.units.extents, unit + e->units - 1), e);
         if (e->next)
-            ck_assert_uint_eq(heap.extents[e->next].prev, index);
+            ck_assert_uint_eq(heap.units.extents.all[e->next].prev, index);
         last_free = e->free;
         unit += e->units;
         warm += e->dirty;
         count++;
     }
-    ck_assert_uint_eq(unit, heap.unit_count);
-    ck_assert_uint_eq(warm, heap.warm_units);
-    ck_assert(heap.warm_units <= heap.warm_limit_units || heap.keeps_pages);
-    for (index = heap.spare; index; index = heap.extents[index].next)
+    ck_assert_uint_eq(unit, heap.units.count);
+    ck_assert_uint_eq(warm, heap.units.warm);
+    ck_assert(heap.units.warm <= heap.units.warm_limit || heap.units.keeps_pages);
+    for (index = heap.units.extents.spare; index; index = heap.units.extents.all[index].next)
         count++;
-    ck_assert_uint_eq(count + 1, heap.extent_count); /* none lost; one is nobody */
+    ck_assert_uint_eq(count + 1, heap.units.extents.count); /* none lost; one is nobody */
 }
 
 static void tear_down(void)
@@ -186,26 +189,26 @@ static size_t resident(const char *memory, size_t bytes)
 
 START_TEST(classes_cover_all_small_sizes)
 {
-    for (size_t bytes = 1; bytes <= SMALL_BYTES_MAX; bytes++) {
+    for (size_t bytes = 1; bytes <= PE__HEAP_SMALL_BYTES_MAX; bytes++) {
         uint32_t c = class_of(bytes);
-        ck_assert_uint_lt(c, PE__SHARED_HEAP_CLASS_COUNT);
+        ck_assert_uint_lt(c, PE__HEAP_CLASS_COUNT);
         ck_assert_uint_ge(class_bytes(c), bytes);
         ck_assert_uint_eq(class_bytes(c) % 64, 0);
         if (c)
             ck_assert_uint_lt(class_bytes(c - 1), bytes);
     }
-    ck_assert_uint_eq(class_bytes(PE__SHARED_HEAP_CLASS_COUNT - 1), 64 * KIB);
+    ck_assert_uint_eq(class_bytes(PE__HEAP_CLASS_COUNT - 1), 64 * KIB);
 }
 END_TEST
 
 START_TEST(any_address_in_a_span_finds_its_block)
 {
     set_up(16 * MIB, MIB);
-    for (uint32_t c = 0; c < PE__SHARED_HEAP_CLASS_COUNT; c++) {
-        struct pe__shared_span *span = span_new(&heap, c);
-        for (uint32_t offset = 0; offset < PE__SHARED_HEAP_SPAN_BYTES; offset += 32)
+    for (uint32_t c = 0; c < PE__HEAP_CLASS_COUNT; c++) {
+        struct pe__heap_span *span = span_new(&heap.spans, c);
+        for (uint32_t offset = 0; offset < PE__HEAP_SPAN_BYTES; offset += 32)
             ck_assert_uint_eq(span_block_at(span, offset), offset / class_bytes(c));
-        span_free(&heap, span);
+        span_free(&heap.spans, span);
     }
     tear_down();
 }
@@ -275,7 +278,7 @@ START_TEST(zeroed_large_block_on_pages_that_were_a_span)
         memset(small[i] = take(5000, false), 0x5a, 5000);
     for (size_t i = 0; i < 40; i++)
         give(small[i]);
-    ck_assert(end_empty_spans(&heap));
+    ck_assert(pe__heap_spans_end_empty(&heap.spans));
     ck_assert_uint_eq(pe__shared_heap_warm(&heap), 4 * UNIT); /* 40 * 5120 bytes, not the whole span */
     ck_assert(all_equal(take(2 * MIB, true), 0, 2 * MIB));
     tear_down();
@@ -382,21 +385,21 @@ START_TEST(warm_hole_before_a_lower_cold_one)
     char *cold = take(2 * MIB, false), *wall = take(UNIT, false);
     char *warm = take(2 * MIB, false), *end = take(UNIT, false);
     give(cold); /* and its pages */
-    heap.warm_limit_units = heap.unit_count;
+    heap.units.warm_limit = heap.units.count;
     give(warm);
     ck_assert_ptr_eq(take(2 * MIB, true), cold);
     give(cold);
     ck_assert_ptr_eq(take(2 * MIB, false), cold); /* as warm as the other, and lower */
-    heap.warm_limit_units = 0;
+    heap.units.warm_limit = 0;
     give(cold);
     check_heap();
     ck_assert_uint_eq(pe__shared_heap_warm(&heap), 0);
-    heap.warm_limit_units = heap.unit_count;
+    heap.units.warm_limit = heap.units.count;
     ck_assert_ptr_eq(take(2 * MIB, false), cold);
     ck_assert_ptr_eq(take(2 * MIB, false), warm);
-    heap.warm_limit_units = 0;
+    heap.units.warm_limit = 0;
     give(cold);
-    heap.warm_limit_units = heap.unit_count;
+    heap.units.warm_limit = heap.units.count;
     give(warm);
     ck_assert_ptr_eq(take(MIB, false), warm);
     ck_assert_ptr_eq(take(MIB, true), cold);
@@ -746,8 +749,8 @@ START_TEST(random_run_against_a_shadow)
             shadow_free(&shadows[i]);
     fail_after = -1;
     ck_assert_uint_eq(pe__shared_heap_used(&heap), 0);
-    end_empty_spans(&heap);
-    ck_assert_uint_eq(heap.extents[heap.root].units, heap.unit_count);
+    pe__heap_spans_end_empty(&heap.spans);
+    ck_assert_uint_eq(heap.units.extents.all[heap.units.extents.root].units, heap.units.count);
     tear_down();
 }
 END_TEST

@@ -14,40 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PE__SHARED_HEAP_UNIT_BYTES ((size_t)65536)   /* large blocks are multiples, small ones no larger */
-#define PE__SHARED_HEAP_SPAN_BYTES ((size_t)1048576) /* small blocks of one size are carved from these */
-#define PE__SHARED_HEAP_ALIGN_BYTES ((size_t)64)
-#define PE__SHARED_HEAP_CLASS_COUNT 36
+#include "shared/heap_spans.h"
+#include "shared/heap_units.h"
 
-struct pe__shared_extent;
-struct pe__shared_span;
-
-/*
- * The spans of one small block size that have a free block: those in use first, then at most one empty one.
- */
-struct pe__shared_class {
-    struct pe__shared_span *first;
-    struct pe__shared_span *last;
-    struct pe__shared_span *empty; /* also in the list, or NULL */
-};
-
-/* All fields are private to heap.c. */
+/* All fields are private to heap.c; not to be moved once it is initialised, for the spans know the units. */
 struct pe__shared_heap {
-    uintptr_t base;
-    size_t unit_count;
-    size_t used_bytes;
-    size_t warm_units;
-    size_t warm_limit_units;
-    uintptr_t *owners;    /* by unit: 0, a span, or the extent of a large block that starts here */
-    uint64_t *dirty_bits; /* by unit: its pages may hold something other than zero */
-    struct pe__shared_extent *extents;
-    uint32_t extent_count;
-    uint32_t extent_capacity;
-    uint32_t spare; /* list of unused extents */
-    uint32_t root;
-    uint32_t seed;
-    bool keeps_pages; /* the system refused to take pages back: not asked again */
-    struct pe__shared_class classes[PE__SHARED_HEAP_CLASS_COUNT];
+    struct pe__heap_units units;
+    struct pe__heap_spans spans;
+    size_t large_bytes; /* in live large blocks, as rounded up */
 };
 
 /*
