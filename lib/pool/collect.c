@@ -5,12 +5,17 @@
  * Lengths and block numbers are copied once, checked, and used only then. Anything that cannot be is the work
  * of a scribbler and breaks the pool: the host never acts on it.
  */
+#include "pool/collect.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/forked.h"
+#include "pool/job.h"
+#include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/stop.h"
 
 /* Replies above this stay where they are, in their shared block, instead of being copied. */
 #define COPY_MOST ((uint64_t)256 * 1024)

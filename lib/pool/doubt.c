@@ -12,8 +12,11 @@
  *
  * While something waits everybody is rung too, in case an announcement was overwritten.
  */
+#include "pool/doubt.h"
+
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "pool/stop.h"
 
 #define EACH_NS PE_SECONDS(1)
 #define NONE UINT32_MAX

@@ -9,7 +9,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "pool/backend.h"
+#include "pool/job.h"
 #include "pool/map.h"
+#include "pool/outcome.h"
+#include "pool/pool.h"
+#include "pool/wait.h"
 #include "worker/reply.h"
 #include "worker/scope.h"
 

@@ -5,11 +5,19 @@
  * without the mutex, one at a time for the whole pool: never inside the call that registered them, never
  * inside one another.
  */
+#include "pool/job.h"
+
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/forked.h"
+#include "pool/collect.h"
+#include "pool/map.h"
+#include "pool/outcome.h"
 #include "pool/pool.h"
+#include "pool/slab.h"
+#include "pool/stop.h"
+#include "pool/wait.h"
 
 pe_job *pe__job_new(pe_pool *pool)
 {

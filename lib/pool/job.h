@@ -116,9 +116,6 @@ void pe__job_end(pe_pool *pool, pe_job *job, uint64_t result_bytes);
 void pe__job_unref(pe_pool *pool, pe_job *job);
 void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
 
-/* collect.c */
-void pe__job_release_result(pe_pool *pool, pe_job *job);
-
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback); /* it has its second part */
 void pe__job_run_callbacks(pe_pool *pool);
 void pe__job_drop_callbacks(pe_pool *pool); /* the pool ends: those left are not called */

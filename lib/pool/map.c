@@ -14,6 +14,15 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/backend.h"
+#include "pool/collect.h"
+#include "pool/job.h"
+#include "pool/outcome.h"
+#include "pool/pool.h"
+#include "pool/progress.h"
+#include "pool/stop.h"
+#include "pool/submit.h"
+#include "pool/wait.h"
 
 #define BLOCK_ALIGN 64
 /* A map of so few items is begun by one worker; the others get their tickets if it takes longer than a glance. */

@@ -1,8 +1,15 @@
-/* map.h - the host's private book on one map. */
+/* map.h - a map's way from its call to its last item, and the host's private book on it. */
 #ifndef PE__POOL_MAP_H
 #define PE__POOL_MAP_H
 
-#include "pool/pool.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <parexec/pool.h>
+
+struct pe__item_detail;
 
 /* How an item that did not simply return 0 ended; private, in the order of items. */
 struct pe__map_failure {
@@ -52,17 +59,13 @@ static inline bool pe__map_has_record(const struct pe__map_job *map, uint32_t la
     return map->records[lane] < PE__MAP_TICKET_ORPHANED;
 }
 
-/* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still
- * open. */
-pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest);
-
-/* outcome.c: takes one item's outcome into the books; for maps that ran inline. */
-void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes);
-
-/* outcome.c: copies results, fills statuses, summary and failures. */
-void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest);
-
-/* progress.c: has the last call of the progress function come after the map's end. 0 or PE_ENOMEM. */
-int pe__map_plan_last_progress(pe_job *job);
+void pe__map_adopt_orphans(pe_pool *pool); /* between collections, as often as one likes */
+void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
+void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest); /* items still open end as `rest` */
+void pe__map_cancel(pe_pool *pool, pe_job *job);
+uint32_t pe__map_target(pe_pool *pool, void *job); /* what a wait for it is worth waking up for */
+void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job);
+void pe__map_free(pe_job *job);
+int pe__map_check_options(const pe_map_options *given, pe_map_options *ret_options);
 
 #endif

@@ -1,6 +1,8 @@
 /* memory.c - shared memory for the user, and the pool's figures. */
 #include "base/check.h"
+#include "pool/collect.h"
 #include "pool/pool.h"
+#include "pool/stop.h"
 
 int pe_pool_alloc(pe_pool *pool, size_t bytes, void **ret_memory)
 {

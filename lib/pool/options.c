@@ -1,12 +1,14 @@
 /* options.c - checks pe_pool_options and fills in the defaults. */
+#include "pool/options.h"
+
 #include <unistd.h>
 
 #include <parexec/cpu.h>
+#include <parexec/error.h>
 
 #include "base/check.h"
 #include "base/cpu.h"
 #include "keeper/seed.h"
-#include "pool/pool.h"
 
 #define NOT_FROM_SEED (PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)
 #define KNOWN_FLAGS \

@@ -4,12 +4,18 @@
  * States and details are read once from shared memory; what cannot be is taken as lost. Results are copied in
  * runs of items that returned 0, so an element whose item failed keeps what the caller had there.
  */
+#include "pool/outcome.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include <parexec/error.h>
+
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/job.h"
 #include "pool/map.h"
+#include "shared/lane.h"
 
 pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest)
 {

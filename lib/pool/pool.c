@@ -15,6 +15,14 @@
 #include "base/forked.h"
 #include "base/log.h"
 #include "keeper/seed.h"
+#include "pool/backend.h"
+#include "pool/job.h"
+#include "pool/loaded.h"
+#include "pool/options.h"
+#include "pool/slab.h"
+#include "pool/start.h"
+#include "pool/stop.h"
+#include "pool/wait.h"
 #include "worker/scope.h"
 
 #define GIB ((uint64_t)1 << 30)

@@ -3,10 +3,14 @@
  *
  * The counts are the workers' own figures from shared memory: read once and kept within what is possible.
  */
+#include "pool/progress.h"
+
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "pool/job.h"
 #include "pool/map.h"
+#include "pool/pool.h"
 
 #define INTERVAL_NS PE_MS(100)
 

@@ -15,7 +15,10 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/job.h"
+#include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/submit.h"
 
 #define PART_ALIGN 16
 /* In flight. Few of the large ones, which would hold much memory and take long enough as they are. */

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "pool/job.h"
+
 #define SLAB_BYTES ((size_t)16 * 1024)
 /* Unused slabs that are kept for the next handles: touching fresh memory costs more than all the rest of a small
  * job. 64 MiB at most, the handles of a million jobs. */

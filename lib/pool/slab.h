@@ -10,7 +10,11 @@
 #ifndef PE__POOL_SLAB_H
 #define PE__POOL_SLAB_H
 
-#include "pool/job.h"
+#include <stdint.h>
+
+#include <parexec/pool.h>
+
+#include "base/list.h"
 
 struct pe__slabs {
     struct pe__base_list with_room;

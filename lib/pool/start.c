@@ -4,6 +4,8 @@
  * All descriptors are made close-on-exec and at or above 3, so that a host that runs with 0 to 2 closed does
  * not find ours there. The keeper's ends are closed in the host as soon as it is forked.
  */
+#include "pool/start.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,13 +13,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/fd.h"
+#include "keeper/keeper.h"
+#include "keeper/message.h"
 #include "keeper/seed.h"
 #include "keeper/spawn.h"
 #include "pool/pool.h"
+#include "pool/wait.h"
 #include "worker/scope.h"
 
 /* The keeper's ends, while they are in the host. */

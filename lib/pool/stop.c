@@ -2,6 +2,8 @@
  * stop.c - how pools and jobs are made to end: close, join, cancel, kill, and what is done when the keeper is
  * gone.
  */
+#include "pool/stop.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -9,7 +11,13 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "keeper/message.h"
+#include "pool/collect.h"
+#include "pool/job.h"
+#include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/start.h"
+#include "pool/wait.h"
 
 /* The keeper gives up waiting for workers that even SIGKILL does not end after two seconds. */
 #define KILL_SLACK_NS PE_SECONDS(4)

@@ -14,13 +14,21 @@
  *
  * The host's store of the tail and its load of the announcements are sequentially consistent: see bell.h.
  */
+#include "pool/submit.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "pool/backend.h"
+#include "pool/collect.h"
+#include "pool/job.h"
+#include "pool/loaded.h"
+#include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/wait.h"
 
 /* Once in so many submissions finished jobs are collected on the way, as many again and more when some were left; not
  * those that were pushed last, whose lines the workers are using. */

@@ -6,6 +6,8 @@
  * A leader that has what it wants hands over by waking them all. Signals end a sleep, never a wait;
  * pe_pool_interrupt does by a flag that is taken back once, by the wait that returns PE_EINTR.
  */
+#include "pool/wait.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -15,7 +17,14 @@
 #include "base/cpu_relax.h"
 #include "base/fd.h"
 #include "base/forked.h"
+#include "keeper/message.h"
+#include "pool/collect.h"
+#include "pool/doubt.h"
+#include "pool/job.h"
+#include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/progress.h"
+#include "pool/stop.h"
 
 #define SPIN_NS PE__POOL_SPIN_NS
 #define SPIN_NS_LEAST 2000

@@ -1,0 +1,28 @@
+/*
+ * submit.h - the way of a job, or of a map's ticket, into the queue.
+ *
+ * All but pe__pool_submit are called, and return, with the mutex held.
+ */
+#ifndef PE__POOL_SUBMIT_H
+#define PE__POOL_SUBMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <parexec/pool.h>
+
+struct pe__request;
+
+bool pe__pool_has_positions(pe_pool *pool, uint32_t count); /* in the queue, busy records included */
+bool pe__pool_find_place(pe_pool *pool); /* for one record; collects, so not for the middle of a collection */
+uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* at the next free position: there is one */
+void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring);
+bool pe__pool_ring_if_needed(pe_pool *pool);
+int pe__pool_check_open(const pe_pool *pool);
+bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn); /* when the workers were forked */
+int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__request *request);
+int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options,
+                    bool may_wait, pe_job **ret_job);
+
+#endif

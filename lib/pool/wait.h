@@ -1,0 +1,37 @@
+/* wait.h - waiting threads, and what host and keeper say to each other meanwhile. */
+#ifndef PE__POOL_WAIT_H
+#define PE__POOL_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <parexec/pool.h>
+
+struct pe__message;
+
+/* Longest spin of a waiting thread before it sleeps. */
+#define PE__POOL_SPIN_NS 30000
+
+struct pe__wait {
+    bool (*ready)(pe_pool *pool, void *context);
+    /* The record whose end (or claim) is worth waking up for, or PE__BELL_ANY; NULL: always that. */
+    uint32_t (*target)(pe_pool *pool, void *context);
+    void *context;
+    int64_t deadline_ns;
+    bool for_claim;       /* a claim will do */
+    bool uninterruptible; /* leaves an interrupt for the next wait */
+};
+
+/* Looks at a record for a microsecond or two, without the mutex; collects it if it has ended. */
+void pe__pool_glance(pe_pool *pool, uint32_t record);
+
+/* A target: the record that was pushed last, when everything is waited for. */
+uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
+
+/* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */
+int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
+bool pe__pool_take_interrupt(pe_pool *pool); /* true: there was one; without the mutex too */
+void pe__pool_hear_keeper(pe_pool *pool);
+void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
+
+#endif
