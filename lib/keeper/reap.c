@@ -138,13 +138,6 @@ static void write_detail(const struct pe__keeper *keeper, uint32_t index, const 
     detail->run_ns = 0;
 }
 
-static void count_failure(const struct pe__map *map, struct pe__map_live *live)
-{
-    uint64_t failed = atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1;
-    if (map->on_error != 0 && failed >= map->on_error)
-        atomic_store_explicit(&live->stop, 1, memory_order_relaxed);
-}
-
 /* Charges the item in hand with the death, unless it had not begun or has ended. */
 static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct pe__record *record, bool stopped)
 {
@@ -163,7 +156,7 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);
     if (!again && !stopped)
-        count_failure(map, &shared->lives[record->map]);
+        pe__lane_count_failure(map, &shared->lives[record->map]);
 }
 
 static void settle_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index, bool died)

@@ -148,14 +148,7 @@ static bool keep_text(pe_pool *pool, pe_job *job, uint32_t record, uint16_t byte
         return true;
     if (bytes >= PE_TEXT_BYTES_MAX)
         return false;
-    struct pe__job_more *more = pe__job_more(job);
-    char *text = more != NULL ? malloc((size_t)bytes + 1) : NULL;
-    if (text == NULL)
-        return true;
-    memcpy(text, pe__mapping_text(&pool->shared, record), bytes);
-    text[bytes] = '\0';
-    more->text = text;
-    more->text_bytes = bytes;
+    pe__job_keep_text(job, pe__mapping_text(&pool->shared, record), bytes);
     return true;
 }
 
@@ -284,11 +277,6 @@ static bool collect(pe_pool *pool, uint32_t record)
     return true;
 }
 
-static uint32_t record_of(const pe_pool *pool, struct pe__base_list *link)
-{
-    return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
-}
-
 void pe__pool_collect_record(pe_pool *pool, uint32_t record)
 {
     collect(pool, record);
@@ -304,7 +292,7 @@ uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
 {
     uint32_t count = 0;
     for (; count < most && !pe__base_list_empty(&pool->busy); count++) {
-        uint32_t record = record_of(pool, pool->busy.next);
+        uint32_t record = pe__pool_record_of(pool, pool->busy.next);
         if (count + RECORDS_AHEAD < pool->in_flight)
             expect(pool, record);
         if (!collect(pool, record))
@@ -318,7 +306,7 @@ uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
 {
     uint32_t count = 0;
     PE__BASE_LIST_EACH_SAFE(link, after, &pool->busy) {
-        uint32_t record = record_of(pool, link);
+        uint32_t record = pe__pool_record_of(pool, link);
         if (count >= most || pool->settling || is_waiting(pool, record))
             break;
         expect(pool, record);
@@ -333,11 +321,11 @@ void pe__pool_check_order(pe_pool *pool)
 {
     struct pe__base_list *first = NULL;
     PE__BASE_LIST_EACH(link, &pool->busy) {
-        bool waits = is_waiting(pool, record_of(pool, link));
+        bool waits = is_waiting(pool, pe__pool_record_of(pool, link));
         if (waits && first == NULL)
             first = link;
         /* The first one may have been claimed since it was looked at, but then before the later one. */
-        if (!waits && first != NULL && is_waiting(pool, record_of(pool, first))) {
+        if (!waits && first != NULL && is_waiting(pool, pe__pool_record_of(pool, first))) {
             pe__pool_break(pool);
             return;
         }
@@ -408,7 +396,7 @@ void pe__pool_settle_rest(pe_pool *pool, uint32_t kind)
         return;
     pool->settling = true;
     while (!pe__base_list_empty(&pool->busy))
-        settle_record(pool, record_of(pool, pool->busy.next), kind);
+        settle_record(pool, pe__pool_record_of(pool, pool->busy.next), kind);
     pool->claimed = pool->tail;
     pool->queued = 0;
     /* Only maps are left, and their tickets are gone. */

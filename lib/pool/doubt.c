@@ -26,11 +26,6 @@ static uint64_t word_of(const pe_pool *pool, uint32_t record)
     return atomic_load_explicit(&pool->shared.records[record].word, memory_order_seq_cst);
 }
 
-static uint32_t record_of(const pe_pool *pool, const struct pe__base_list *link)
-{
-    return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
-}
-
 static uint64_t sleepers_of(const pe_pool *pool, uint32_t group)
 {
     return atomic_load_explicit(&pool->shared.groups[group].sleepers, memory_order_seq_cst);
@@ -74,7 +69,7 @@ static bool any_cannot_hold(const pe_pool *pool)
     for (uint32_t worker = 0; worker < pool->options.workers; worker++)
         held[worker] = NONE;
     PE__BASE_LIST_EACH(link, &pool->busy)
-        if (cannot_hold(pool, record_of(pool, link), held))
+        if (cannot_hold(pool, pe__pool_record_of(pool, link), held))
             return true;
     return false;
 }
@@ -82,8 +77,8 @@ static bool any_cannot_hold(const pe_pool *pool)
 static uint32_t oldest_waiting(const pe_pool *pool)
 {
     PE__BASE_LIST_EACH(link, &pool->busy)
-        if (pe__record_phase(word_of(pool, record_of(pool, link))) == PE__RECORD_QUEUED)
-            return record_of(pool, link);
+        if (pe__record_phase(word_of(pool, pe__pool_record_of(pool, link))) == PE__RECORD_QUEUED)
+            return pe__pool_record_of(pool, link);
     return NONE;
 }
 

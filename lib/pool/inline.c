@@ -33,18 +33,6 @@ static int grow_by_malloc(pe_reply *reply, size_t bytes)
     return 0;
 }
 
-static void keep_message(pe_job *job, const struct pe__worker_scope *scope)
-{
-    struct pe__job_more *more = scope->text_bytes > 0 ? pe__job_more(job) : NULL;
-    char *text = more != NULL ? malloc(scope->text_bytes + 1) : NULL;
-    if (text == NULL)
-        return;
-    memcpy(text, scope->text, scope->text_bytes);
-    text[scope->text_bytes] = '\0';
-    more->text = text;
-    more->text_bytes = scope->text_bytes;
-}
-
 static struct pe__worker_scope new_scope(void)
 {
     const struct pe__worker_scope *outer = pe__worker_scope_current();
@@ -87,7 +75,8 @@ static int submit_inline(pe_pool *pool, pe_job *job, const struct pe__request *r
     pe__worker_scope_swap(outer);
     pthread_mutex_lock(&pool->mutex);
     set_result(job, &reply, code);
-    keep_message(job, &scope);
+    if (scope.text_bytes > 0)
+        pe__job_keep_text(job, scope.text, scope.text_bytes);
     pe__job_end(pool, job, job->has_result ? reply.bytes : 0);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "pool/job.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/forked.h"
@@ -51,6 +52,18 @@ struct pe__job_more *pe__job_more(pe_job *job)
     pe__base_list_init(&more->callbacks);
     job->more = more;
     return more;
+}
+
+void pe__job_keep_text(pe_job *job, const void *text, size_t bytes)
+{
+    struct pe__job_more *more = pe__job_more(job);
+    char *copy = more != NULL ? malloc(bytes + 1) : NULL;
+    if (copy == NULL)
+        return;
+    memcpy(copy, text, bytes);
+    copy[bytes] = '\0';
+    more->text = copy;
+    more->text_bytes = bytes;
 }
 
 static void forget_callbacks(struct pe__job_more *more)
@@ -192,7 +205,7 @@ void pe__job_drop_callbacks(pe_pool *pool)
         end_callback(pool, callback);
 }
 
-static bool has_ended(pe_pool *pool, void *job)
+bool pe__job_is_ready(pe_pool *pool, void *job)
 {
     (void)pool;
     return pe__job_has_ended(job);
@@ -225,7 +238,7 @@ static int wait_for_end(pe_job *job, int64_t deadline_ns)
     if (result < 0)
         return result;
     pe_pool *pool = job->pool;
-    struct pe__wait wait = { .ready = has_ended,
+    struct pe__wait wait = { .ready = pe__job_is_ready,
                              .context = job,
                              .deadline_ns = deadline_ns,
                              .target = record_of };
@@ -251,7 +264,7 @@ int pe_job_wait(pe_job *job, int64_t deadline_ns)
 
 void pe__job_wait_surely(pe_job *job)
 {
-    struct pe__wait wait = { .ready = has_ended,
+    struct pe__wait wait = { .ready = pe__job_is_ready,
                              .context = job,
                              .target = record_of,
                              .deadline_ns = PE_FOREVER,

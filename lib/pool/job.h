@@ -107,6 +107,9 @@ pe_job *pe__job_new(pe_pool *pool);
 /* The second part, made when there is none; NULL: no memory. */
 struct pe__job_more *pe__job_more(pe_job *job);
 
+/* Keeps a copy of its message; where there is no memory, none. */
+void pe__job_keep_text(pe_job *job, const void *text, size_t bytes);
+
 /* Ends one that was never begun. */
 void pe__job_drop(pe_job *job);
 
@@ -114,6 +117,7 @@ void pe__job_drop(pe_job *job);
 void pe__job_begin(pe_pool *pool, pe_job *job, uint64_t arg_bytes);
 void pe__job_end(pe_pool *pool, pe_job *job, uint64_t result_bytes);
 void pe__job_unref(pe_pool *pool, pe_job *job);
+bool pe__job_is_ready(pe_pool *pool, void *job); /* for a struct pe__wait: it has ended */
 void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
 
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback); /* it has its second part */

@@ -438,12 +438,6 @@ int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_by
     return 0;
 }
 
-static bool has_ended(pe_pool *pool, void *job)
-{
-    (void)pool;
-    return pe__job_has_ended(job);
-}
-
 /* A map that is not over after a glance at a ticket or two is worth waking the sleepers for the rest of them. */
 static void rouse(pe_pool *pool, pe_job *job)
 {
@@ -458,7 +452,7 @@ static void rouse(pe_pool *pool, pe_job *job)
 /* Waits for the end; a wait that is cut short stops the map and waits for that, which is bounded. */
 static int finish_or_stop(pe_pool *pool, pe_job *job, int64_t deadline_ns)
 {
-    struct pe__wait wait = { .ready = has_ended,
+    struct pe__wait wait = { .ready = pe__job_is_ready,
                              .target = pe__map_target,
                              .context = job,
                              .deadline_ns = deadline_ns };

@@ -129,4 +129,10 @@ static inline bool pe__pool_in_callback(const pe_pool *pool)
 
 void pe__pool_unref(pe_pool *pool);
 
+/* The record whose place in the list of busy ones `link` is. */
+static inline uint32_t pe__pool_record_of(const pe_pool *pool, const struct pe__base_list *link)
+{
+    return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
+}
+
 #endif

@@ -147,12 +147,6 @@ int pe_pool_close(pe_pool *pool)
     return 0;
 }
 
-static bool none_live(pe_pool *pool, void *unused)
-{
-    (void)unused;
-    return pool->live_count == 0;
-}
-
 /* All jobs have ended: let the workers leave by themselves. */
 static void send_home(pe_pool *pool)
 {
@@ -168,7 +162,7 @@ static void send_home(pe_pool *pool)
 
 static int join(pe_pool *pool, int64_t deadline_ns)
 {
-    struct pe__wait wait = { .ready = none_live, .target = pe__pool_newest_busy, .deadline_ns = deadline_ns };
+    struct pe__wait wait = { .ready = pe__pool_none_live, .target = pe__pool_newest_busy, .deadline_ns = deadline_ns };
     if (pool->state == PE__POOL_OPEN)
         pool->state = PE__POOL_CLOSED;
     int result = pe__pool_wait_for(pool, &wait);
@@ -235,7 +229,7 @@ int pe_pool_cancel_queued(pe_pool *pool)
     if (result < 0)
         return result;
     PE__BASE_LIST_EACH_SAFE(link, after, &pool->busy) {
-        uint32_t record = (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
+        uint32_t record = pe__pool_record_of(pool, link);
         pe_job *job = pool->entries[record].job;
         if (!job->is_map)
             pe__pool_cancel_if_queued(pool, record);

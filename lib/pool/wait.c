@@ -52,15 +52,10 @@ static bool has_come(const pe_pool *pool, uint32_t record, bool for_claim)
     return for_claim ? pe__record_phase(word) != PE__RECORD_QUEUED : pe__record_is_final(word);
 }
 
-static uint32_t record_of(const pe_pool *pool, const struct pe__base_list *link)
-{
-    return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
-}
-
 uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused)
 {
     (void)unused;
-    return pe__base_list_empty(&pool->busy) ? PE__BELL_ANY : record_of(pool, pool->busy.previous);
+    return pe__base_list_empty(&pool->busy) ? PE__BELL_ANY : pe__pool_record_of(pool, pool->busy.previous);
 }
 
 static uint32_t target_of(pe_pool *pool, const struct pe__wait *wait)
@@ -141,7 +136,7 @@ static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
         return;
     }
     if (record == PE__BELL_ANY && !pe__base_list_empty(&pool->busy))
-        record = record_of(pool, pool->busy.next);
+        record = pe__pool_record_of(pool, pool->busy.next);
     if (record == PE__BELL_ANY)
         return;
     pthread_mutex_unlock(&pool->mutex);
@@ -393,7 +388,7 @@ int pe_pool_poll(pe_pool *pool)
     return result;
 }
 
-static bool none_live(pe_pool *pool, void *unused)
+bool pe__pool_none_live(pe_pool *pool, void *unused)
 {
     (void)unused;
     return pool->live_count == 0;
@@ -406,13 +401,13 @@ int pe_pool_wait(pe_pool *pool, int64_t deadline_ns)
         result = pe__pool_enter(pool);
     if (result < 0)
         return result;
-    struct pe__wait wait = { .ready = none_live, .target = pe__pool_newest_busy, .deadline_ns = deadline_ns };
+    struct pe__wait wait = { .ready = pe__pool_none_live, .target = pe__pool_newest_busy, .deadline_ns = deadline_ns };
     if (pe__pool_in_callback(pool))
         result = PE_EDEADLK;
     /* The last callbacks may hand over more. */
     while (result == 0 && (result = pe__pool_wait_for(pool, &wait)) == 0) {
         pe__job_run_callbacks(pool);
-        if (none_live(pool, NULL))
+        if (pe__pool_none_live(pool, NULL))
             break;
     }
     pe__pool_leave(pool);

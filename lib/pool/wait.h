@@ -25,7 +25,8 @@ struct pe__wait {
 /* Looks at a record for a microsecond or two, without the mutex; collects it if it has ended. */
 void pe__pool_glance(pe_pool *pool, uint32_t record);
 
-/* A target: the record that was pushed last, when everything is waited for. */
+/* Everything is waited for: what is ready then, and as the target the record that was pushed last. */
+bool pe__pool_none_live(pe_pool *pool, void *unused);
 uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
 
 /* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */

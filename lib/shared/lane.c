@@ -156,3 +156,9 @@ struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_
     return hand;
 }
 
+void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live)
+{
+    uint64_t failed = atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1;
+    if (map->on_error != 0 && failed >= map->on_error)
+        atomic_store_explicit(&live->stop, 1, memory_order_relaxed);
+}

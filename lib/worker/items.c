@@ -52,13 +52,6 @@ static void keep_text(const struct part *part, struct pe__item_detail *detail)
     detail->text_bytes = (uint16_t)scope->text_bytes;
 }
 
-static void count_failure(const struct part *part)
-{
-    uint64_t failed = atomic_fetch_add_explicit(&part->live->failed, 1, memory_order_relaxed) + 1;
-    if (part->map->on_error != 0 && failed >= part->map->on_error)
-        atomic_store_explicit(&part->live->stop, 1, memory_order_relaxed);
-}
-
 static void close_with_detail(const struct part *part, uint64_t item, int code, uint64_t ticks)
 {
     struct pe__item_detail *detail = &part->map->detail[item];
@@ -75,7 +68,7 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     atomic_store_explicit(&part->map->state[item], PE__ITEM_DETAILED, memory_order_release);
     PE__STEP(CLOSED);
     if (code != 0)
-        count_failure(part);
+        pe__lane_count_failure(part->map, part->live);
     PE__STEP(FAILURE);
 }
 
