@@ -213,7 +213,8 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     pe__job_begin(pool, job, map->in_bytes * map->count);
     for (uint32_t lane = 0; lane < map->lanes; lane++)
         map->records[lane] = PE__MAP_TICKET_ENDED;
-    for (uint32_t lane = 0; lane < map->ticketed; lane++)
+    /* A look on the way, whether to ring, may break the pool, which ends the map. */
+    for (uint32_t lane = 0; lane < map->ticketed && map->running; lane++)
         queue_ticket(pool, job, lane, lane == 0 || map->keeps_handle);
     return 0;
 }

@@ -5,7 +5,9 @@
 
 #include "pool/job.h"
 
-#define SLAB_BYTES ((size_t)16 * 1024)
+#define SLAB_ALIGN ((size_t)16 * 1024)
+/* Leaves malloc room for its own words in front of the next slab, which otherwise would begin another 16 KiB behind. */
+#define SLAB_BYTES (SLAB_ALIGN - 64)
 /* Unused slabs that are kept for the next handles: touching fresh memory costs more than all the rest of a small
  * job. 64 MiB at most, the handles of a million jobs. */
 #define UNUSED_MOST 4096
@@ -22,7 +24,7 @@ struct slab {
 
 static struct slab *slab_of(pe_job *job)
 {
-    return (struct slab *)((uintptr_t)job & ~(uintptr_t)(SLAB_BYTES - 1));
+    return (struct slab *)((uintptr_t)job & ~(uintptr_t)(SLAB_ALIGN - 1));
 }
 
 static bool is_full(const struct slab *slab)
@@ -45,9 +47,10 @@ void pe__slabs_fini(struct pe__slabs *slabs)
 
 static struct slab *add_slab(struct pe__slabs *slabs)
 {
-    struct slab *slab = aligned_alloc(SLAB_BYTES, SLAB_BYTES);
-    if (slab == NULL)
+    void *memory;
+    if (posix_memalign(&memory, SLAB_ALIGN, SLAB_BYTES) != 0)
         return NULL;
+    struct slab *slab = memory;
     slab->free = NULL;
     slab->used = slab->fresh = 0;
     pe__base_list_push_front(&slabs->with_room, &slab->link);
