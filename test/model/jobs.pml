@@ -95,9 +95,8 @@ inline end_job(job)
  * Worker. What nobody reads before the next swap of the record's word, or before the keeper has reaped this process,
  * is done in one with what precedes it; a death comes between them all the same.
  */
-inline first_look()
+inline behind_head()
 {
-    at = cursor;
     if
     :: head > at && head <= seen -> at = head
     :: else
@@ -111,7 +110,8 @@ inline look_at_tail()
     if
     :: seen > at && seen - at > RECORDS -> at = seen - RECORDS
     :: else
-    fi
+    fi;
+    behind_head()
 }
 
 /* The swap of the head may fail, and is not tried again; nor is it tried each time. */
@@ -151,7 +151,7 @@ inline claim_at()
 /* Sets `record` and `word`, or leaves `record` at NONE. */
 inline claim()
 {
-    atomic { first_look() };
+    atomic { at = cursor; behind_head() };
     do
     :: claim_at()
     :: atomic { record == NONE && at < seen && WORD_AT(at) != QUEUED_AT(at) -> at++ }
