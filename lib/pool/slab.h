@@ -5,7 +5,8 @@
  * Handles of one slab lie in one aligned range; the slab's own line comes first in it and is found by the address.
  * Slabs with a free handle are in a list; those in which none is used are given back but for a few.
  *
- * Threads: none of its own; the pool's mutex guards it. Child: a worker's copy is never used.
+ * Threads: none of its own; the pool's mutex guards it. Child: its copy takes handles back, and gives
+ * none out.
  */
 #ifndef PE__POOL_SLAB_H
 #define PE__POOL_SLAB_H

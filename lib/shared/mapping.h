@@ -76,7 +76,7 @@ struct pe__shared {
     /* read-only to workers */
     size_t readonly_bytes;
     struct pe__config *config;
-    _Atomic uint64_t *tail; /* entries pushed so far */
+    _Atomic uint64_t *tail; /* behind the last position pushed */
     struct pe__map *maps;
     int32_t *keep_fds;
     /* shared */

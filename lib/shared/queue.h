@@ -14,9 +14,9 @@
  * The host never lets the tail go further than N beyond the oldest position that waits, judged from its private
  * book, so a worker that finds the tail more than N ahead may start N below it. The head is a hint that any worker
  * may push forward to where it has looked; it never passes a position that waits, because a worker advances only
- * over positions it has looked at. A head that is too low (its writer died, or lost the race) costs looks, never
- * jobs; one that a hostile worker pushed too high starves that pool's jobs, which the host notices by itself
- * (pool/collect.c, pool/doubt.c).
+ * over positions that it has looked at, or that the head had passed before. A head that is too low (its writer died,
+ * or lost the race) costs looks, never jobs; one that a hostile worker pushed too high starves that pool's jobs, which
+ * the host notices by itself (pool/collect.c, pool/doubt.c).
  *
  * Orders. The word is stored with release after the record's fields, the tail after the word; a worker reads the
  * tail with acquire, and claims by an acquiring swap of the word. The tail's store is sequentially consistent

@@ -58,7 +58,7 @@ enum pe__record_phase {
 #define PE__RECORD_INDEX_BITS 24
 #define PE__RECORD_NEAR_BYTES 8    /* an argument or reply up to this size lies beside the word */
 #define PE__RECORD_INLINE_BYTES 64 /* up to this size it lies in the rest of the record */
-#define PE__RECORD_FAR UINT16_MAX  /* as a length: see the far line */
+#define PE__RECORD_FAR UINT16_MAX  /* as a length: see the rest of the record */
 #define PE__RECORD_NO_REPLY (UINT16_MAX - 1)
 #define PE__RECORD_NO_BLOCK UINT32_MAX
 

@@ -24,7 +24,7 @@ struct pe__worker {
     uint64_t bit;
     int host_bell;
     int32_t pid;
-    uint64_t cursor;      /* every position of the queue below it has been looked at */
+    uint64_t cursor;      /* every position of the queue below it has been looked at, by whomever */
     uint64_t tail;        /* of the queue, when it was last looked at */
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
