@@ -482,10 +482,10 @@ static int be_busy(const void *arg, size_t bytes, pe_reply *reply)
 
 static void *start_one(void *context)
 {
-    static uint64_t in[2];
+    static uint64_t in[2], out[2];
     pe_job *job = NULL;
 
-    if (pe_pool_start_map(context, item_square, in, 8, NULL, 0, 2, NULL, &job) != 0)
+    if (pe_pool_start_map(context, item_square, in, 8, out, 8, 2, NULL, &job) != 0)
         abort();
     return job;
 }
@@ -500,12 +500,12 @@ static void *wait_for_one(void *job)
 /* Fills the queue's positions: tickets of cancelled maps keep theirs while an older job waits. */
 static void start_and_cancel(pe_pool *pool, int maps)
 {
-    uint64_t in[2] = { 0, 0 };
+    uint64_t in[2] = { 0, 0 }, out[2];
 
     for (int i = 0; i < maps; i++) {
         pe_job *job;
 
-        ck_assert_int_eq(pe_pool_start_map(pool, item_square, in, 8, NULL, 0, 2, NULL, &job), 0);
+        ck_assert_int_eq(pe_pool_start_map(pool, item_square, in, 8, out, 8, 2, NULL, &job), 0);
         ck_assert_int_eq(pe_job_cancel(job), 0);
         ck_assert_uint_eq(job_finish(job).kind, PE_CANCELLED);
     }
@@ -542,7 +542,8 @@ static void crowd_the_queue(uint32_t brief_ns)
     word_await(&crowd->last.arrived, 2);
     word_set(&crowd->last.open, UINT32_MAX);
     pthread_join(waiter, NULL);
-    ck_assert_uint_eq(job_finish(map).kind, PE_RETURNED);
+    job_assert_ended(map, PE_RETURNED, 0);
+    pe_job_free(map);
     ck_assert_uint_eq(job_finish(brief).kind, PE_RETURNED);
     for (int i = 0; i < 3; i++)
         ck_assert_uint_eq(job_finish(last[i]).kind, PE_RETURNED);
