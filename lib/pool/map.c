@@ -337,7 +337,7 @@ void pe__map_cancel(pe_pool *pool, pe_job *job)
 void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job)
 {
     const struct pe__map_job *map = pe__job_map(job);
-    for (uint32_t lane = 0; lane < map->lanes; lane++) {
+    for (uint32_t lane = 0; lane < map->ticketed; lane++) {
         if (!pe__map_has_record(map, lane))
             return;
         const struct pe__record *record = &pool->shared.records[map->records[lane]];
