@@ -341,7 +341,7 @@ PE_TEST_SLOW(h06_million_jobs_leave_memory_flat, 120)
     find_pids(pool, still);
     ck_assert_int_eq(still[0], pids[0]);
     ck_assert_int_eq(still[1], pids[1]);
-    for (int i = 0; i < 3 && !SANITIZED; i++)
+    for (int i = 0; i < 3 && !SANITIZED && harness_slowness() <= 1; i++) /* tools keep books that grow */
         ck_assert_msg(after[i] < before[i] + (1 << 20), "process %d: %lu, then %lu bytes", i,
                       (unsigned long)before[i], (unsigned long)after[i]);
     for (int i = 0; i < WINDOW; i++)
