@@ -1,17 +1,10 @@
 /* loaded.c - notes executable segments with dl_iterate_phdr, which makes no system call. */
 #include "pool/loaded.h"
 
-#include <errno.h>
 #include <link.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <parexec/error.h>
-#include <parexec/init.h>
-
-#include "base/check.h"
-#include "base/forked.h"
-#include "keeper/seed.h"
 
 static struct pe__loaded at_init;
 
@@ -107,24 +100,8 @@ const struct pe__loaded *pe__loaded_at_init(void)
     return at_init.count > 0 ? &at_init : NULL;
 }
 
-int pe_init(const pe_init_options *options)
+void pe__loaded_keep_at_init(const struct pe__loaded *loaded)
 {
-    pe_init_options checked;
-    int result = pe__base_check_sized(options, sizeof checked, sizeof checked, &checked);
-    if (result < 0)
-        return result;
-    if (checked.flags != 0 || checked.reserved != 0)
-        return PE_EINVAL;
-    struct pe__loaded loaded;
-    result = pe__loaded_note(&loaded);
-    if (result < 0)
-        return result;
-    result = pe__seed_start(checked.reserve_bytes);
-    if (result < 0) {
-        pe__loaded_fini(&loaded);
-        return result;
-    }
     pe__loaded_fini(&at_init);
-    at_init = loaded;
-    return 0;
+    at_init = *loaded;
 }

@@ -27,7 +27,8 @@ void pe__loaded_fini(struct pe__loaded *loaded);
 /* False: the address belongs to an object that was loaded after the note was made. */
 bool pe__loaded_has(const struct pe__loaded *loaded, uintptr_t address);
 
-/* What pe_init noted for pools from the seed; NULL before. */
+/* What pe_init noted for pools from the seed; NULL before. Keeping a note takes over its ranges. */
 const struct pe__loaded *pe__loaded_at_init(void);
+void pe__loaded_keep_at_init(const struct pe__loaded *loaded);
 
 #endif
