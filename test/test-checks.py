@@ -89,7 +89,7 @@ CHECKS = [
      'if (names_nobody(pool) ||', 'if ((false && names_nobody(pool)) ||', SIGNPOST),
     ('bell: sleepers', 'who is rung is a worker that there is', 'lib/shared/bell.c',
      'if (lowest >= workers)', 'if (false && workers)', SIGNPOST),
-    ('bell: present', 'no more in the statistics than there are', 'lib/pool/memory.c',
+    ('bell: present', 'no more in the statistics than there are', 'lib/pool/stats.c',
      'return alive < pool->options.workers ? alive : pool->options.workers;', 'return alive;', SIGNPOST),
     ('host_waits', 'the host looks without being rung', 'lib/pool/wait.c',
      'until = earliest(until, pe_after(wait->for_claim ? ROOM_NS : SAFETY_NS));',

@@ -1,0 +1,38 @@
+/* stats.c - the pool's figures: those that it counts, and those that are looked up when somebody asks. */
+#include "base/check.h"
+#include "pool/collect.h"
+#include "pool/pool.h"
+#include "pool/stop.h"
+
+static uint32_t count_alive(const pe_pool *pool)
+{
+    uint32_t alive = 0;
+    if (!pe__pool_has_processes(pool))
+        return 0;
+    for (uint32_t first = 0; first < pool->options.workers; first += PE__BELL_GROUP_WORKERS)
+        alive += (uint32_t)__builtin_popcountll(
+            atomic_load(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].present));
+    return alive < pool->options.workers ? alive : pool->options.workers;
+}
+
+int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
+{
+    pe_pool *pool = (pe_pool *)shown; /* the mutex is the pool's own */
+    if (stats == NULL)
+        return PE_EINVAL;
+    int result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    pe_stats full = pool->stats;
+    full.size = sizeof full;
+    full.workers = pool->options.workers;
+    full.workers_alive = count_alive(pool);
+    pe__pool_look_at_claims(pool);
+    full.queued = pool->queued;
+    full.running = pool->live_count > full.queued ? pool->live_count - full.queued : 0;
+    full.restarts = atomic_load_explicit(&pool->shared.counts->restarts, memory_order_relaxed);
+    full.recycled = atomic_load_explicit(&pool->shared.counts->recycled, memory_order_relaxed);
+    full.shared_bytes_used = pe__shared_heap_used(&pool->heap);
+    pe__pool_leave(pool);
+    return pe__base_fill_sized(stats, &full, sizeof full, sizeof full);
+}
