@@ -17,6 +17,7 @@
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/start.h"
+#include "pool/talk.h"
 #include "pool/wait.h"
 
 /* The keeper gives up waiting for workers that even SIGKILL does not end after two seconds. */

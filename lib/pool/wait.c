@@ -8,23 +8,18 @@
  */
 #include "pool/wait.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
-#include "base/fd.h"
-#include "base/forked.h"
-#include "keeper/message.h"
 #include "pool/collect.h"
 #include "pool/doubt.h"
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
-#include "pool/stop.h"
+#include "pool/talk.h"
 
 #define SPIN_NS PE__POOL_SPIN_NS
 #define SPIN_NS_LEAST 2000
@@ -32,11 +27,8 @@
 #define GLANCE_ROUNDS 4
 #define ROUNDS_ALONE 2
 #define YIELDS 8
-#define POLL_MOST 256
 /* Room for one job is not announced (pool/submit.c): look for it this often. */
 #define ROOM_NS PE_MS(5)
-/* A keeper that reads nothing for so long is not going to. */
-#define TELL_NS PE_SECONDS(5)
 /* A waiting host looks by itself this often, in case a scribbler has overwritten an announcement. */
 #define SAFETY_NS PE_SECONDS(1)
 
@@ -174,7 +166,7 @@ static bool sleep_on_descriptors(pe_pool *pool, int64_t deadline_ns)
 }
 
 /* Whoever waits for an end is served by a claim's ring too: it looks, and sleeps again. */
-static void announce(const pe_pool *pool, uint32_t record)
+void pe__pool_announce(const pe_pool *pool, uint32_t record)
 {
     uint32_t what_for = PE__BELL_FOR_END | (pool->claim_waiters > 0 ? PE__BELL_FOR_CLAIM : 0);
     atomic_store_explicit(pool->shared.host_waits, pe__bell_announcement(record, what_for), memory_order_seq_cst);
@@ -189,7 +181,7 @@ static bool is_past(const pe_pool *pool, uint32_t record, bool for_claim)
 static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
 {
     uint32_t record = pool->waiters > 0 || pool->armed ? PE__BELL_ANY : target_of(pool, wait);
-    announce(pool, record);
+    pe__pool_announce(pool, record);
     pe__pool_collect_all(pool, UINT32_MAX);
     pe__pool_hear_keeper(pool);
     if (wait->ready(pool, wait->context) || !pe__base_list_empty(&pool->ready_callbacks) ||
@@ -211,7 +203,7 @@ static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
  * announcement back. */
 static void keep_armed(pe_pool *pool)
 {
-    announce(pool, PE__BELL_ANY);
+    pe__pool_announce(pool, PE__BELL_ANY);
     pe__pool_collect_all(pool, UINT32_MAX);
     if (pool->handled > 0 || pool->has_orphans) {
         pool->armed = false;
@@ -233,7 +225,7 @@ static void follow(pe_pool *pool, const struct pe__wait *wait)
 {
     int64_t deadline_ns = wait->deadline_ns;
     struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
-    announce(pool, PE__BELL_ANY);
+    pe__pool_announce(pool, PE__BELL_ANY);
     pe__pool_collect_all(pool, UINT32_MAX);
     if (wait->ready(pool, wait->context))
         return;
@@ -291,100 +283,6 @@ int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait)
     pool->claim_waiters += wait->for_claim;
     int result = wait_until_ready(pool, wait);
     pool->claim_waiters -= wait->for_claim;
-    return result;
-}
-
-/* What the keeper has to say, and whether it is still there. */
-void pe__pool_hear_keeper(pe_pool *pool)
-{
-    struct pe__message message;
-    ssize_t got;
-    if (!pe__pool_has_processes(pool))
-        return;
-    /* Looked at first: what a dead one had to say is there by then. */
-    struct pollfd keeper = { .fd = pool->keeper_pidfd, .events = POLLIN };
-    bool gone = keeper.fd >= 0 && poll(&keeper, 1, 0) > 0;
-    while ((got = recv(pool->control, &message, sizeof message, MSG_DONTWAIT)) == (ssize_t)sizeof message) {
-        pool->all_gone |= message.type == PE__MESSAGE_GONE;
-        if (message.type == PE__MESSAGE_FAILED || message.type == PE__MESSAGE_BROKEN)
-            pool->failure = message.value < 0 ? message.value : PE_EBROKEN;
-    }
-    if (gone || got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
-        pe__pool_break(pool);
-}
-
-void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message)
-{
-    int64_t deadline_ns = pe_after(TELL_NS);
-    while (send(pool->control, message, sizeof *message, MSG_NOSIGNAL) < 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN || pe__base_fd_wait(pool->control, POLLOUT, deadline_ns) <= 0)
-            return; /* it is gone, or as good as */
-    }
-}
-
-void pe_pool_interrupt(pe_pool *pool)
-{
-    if (pool == NULL || pe__base_forked(pool->token))
-        return;
-    atomic_store(&pool->interrupted, 1);
-    pe__bell_ring_host(pool->bell);
-}
-
-int pe_pool_fd(const pe_pool *pool)
-{
-    if (pool == NULL)
-        return PE_EINVAL;
-    return pe__base_forked(pool->token) ? PE_EFORKED : pool->epoll;
-}
-
-/* What ended while jobs were submitted counts too, and may be more than one call tells. */
-static int take_handled(pe_pool *pool)
-{
-    uint32_t handled = pool->handled < POLL_MOST ? pool->handled : POLL_MOST;
-    pool->handled -= handled;
-    return (int)handled;
-}
-
-static int collect_some(pe_pool *pool)
-{
-    pe__pool_hear_keeper(pool);
-    pe__pool_collect_all(pool, POLL_MOST);
-    pe__map_adopt_orphans(pool);
-    pe__job_run_callbacks(pool);
-    pe__pool_report_progress(pool);
-    return take_handled(pool);
-}
-
-/* Drain, announce, look again: whatever ends after this look rings the descriptor. */
-static int arm(pe_pool *pool)
-{
-    if (pe__bell_drain(pool->bell) && pool->leader)
-        pe__bell_ring_host(pool->nudge); /* it may have been woken by that ring and find it gone */
-    pe__bell_drain(pool->notice);
-    pool->armed = true;
-    pe__pool_doubt(pool);
-    announce(pool, PE__BELL_ANY);
-    return collect_some(pool);
-}
-
-int pe_pool_poll(pe_pool *pool)
-{
-    int result = pe__pool_enter(pool);
-    if (result < 0)
-        return result;
-    if (pe__pool_in_callback(pool))
-        result = PE_EDEADLK;
-    else if (pe__pool_take_interrupt(pool))
-        result = PE_EINTR;
-    else if ((result = collect_some(pool)) == 0)
-        result = arm(pool);
-    if (result == 0 && pool->state == PE__POOL_BROKEN)
-        result = PE_EBROKEN;
-    if (result != 0)
-        pool->armed = false;
-    pe__pool_leave(pool);
     return result;
 }
 

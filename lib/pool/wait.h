@@ -1,4 +1,4 @@
-/* wait.h - waiting threads, and what host and keeper say to each other meanwhile. */
+/* wait.h - threads of the host that wait. */
 #ifndef PE__POOL_WAIT_H
 #define PE__POOL_WAIT_H
 
@@ -6,8 +6,6 @@
 #include <stdint.h>
 
 #include <parexec/pool.h>
-
-struct pe__message;
 
 /* Longest spin of a waiting thread before it sleeps. */
 #define PE__POOL_SPIN_NS 30000
@@ -32,7 +30,8 @@ uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
 /* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */
 int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
 bool pe__pool_take_interrupt(pe_pool *pool); /* true: there was one; without the mutex too */
-void pe__pool_hear_keeper(pe_pool *pool);
-void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
+
+/* Asks workers for a ring when this record has come far enough, or any (PE__BELL_ANY). Look again before a sleep. */
+void pe__pool_announce(const pe_pool *pool, uint32_t record);
 
 #endif

@@ -1,0 +1,15 @@
+/* talk.h - what host and keeper say to each other while the pool lives. With the mutex held. */
+#ifndef PE__POOL_TALK_H
+#define PE__POOL_TALK_H
+
+#include <parexec/pool.h>
+
+struct pe__message;
+
+/* What the keeper has to say, and whether it is still there: the pool breaks if it is not. */
+void pe__pool_hear_keeper(pe_pool *pool);
+
+/* Waits, for a while, until there is room; a keeper that is gone is not told. */
+void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
+
+#endif
