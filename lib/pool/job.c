@@ -1,9 +1,8 @@
 /*
- * job.c - job handles: their ends, callbacks, results.
+ * job.c - job handles: their ends, waits for them, results.
  *
- * A job ends once, under the mutex (pe__job_end). Its callbacks then move to the pool's queue and run later,
- * without the mutex, one at a time for the whole pool: never inside the call that registered them, never
- * inside one another.
+ * A job ends once, under the mutex (pe__job_end), which makes its callbacks due. Its memory is given back with the
+ * last reference: the user's handle, the pool's until the end, one for all callbacks.
  */
 #include "pool/job.h"
 
@@ -12,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/forked.h"
+#include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/map.h"
 #include "pool/outcome.h"
@@ -66,13 +66,6 @@ void pe__job_keep_text(pe_job *job, const void *text, size_t bytes)
     more->text_bytes = bytes;
 }
 
-static void forget_callbacks(struct pe__job_more *more)
-{
-    struct pe__base_list *link;
-    while ((link = pe__base_list_pop_front(&more->callbacks)) != NULL)
-        free(PE__BASE_LIST_ENTRY(link, struct pe__callback, link));
-}
-
 /* No reference to it is left, and nothing in it is in use. */
 static void give_back(pe_job *job)
 {
@@ -83,7 +76,7 @@ static void give_back(pe_job *job)
 void pe__job_drop(pe_job *job)
 {
     if (job->more != NULL)
-        forget_callbacks(job->more);
+        pe__job_forget_callbacks(job->more);
     if (job->is_map)
         pe__map_free(job);
     give_back(job);
@@ -113,26 +106,6 @@ static void count_end(pe_pool *pool, const pe_job *job, uint64_t result_bytes)
         pool->stats.cancelled++;
 }
 
-/* Its callbacks are due. */
-static void release_callbacks(pe_pool *pool, struct pe__job_more *more)
-{
-    struct pe__base_list *link;
-    uint32_t due = atomic_load_explicit(&pool->callbacks_due, memory_order_relaxed);
-    for (; (link = pe__base_list_pop_front(&more->callbacks)) != NULL; due++)
-        pe__base_list_push_back(&pool->ready_callbacks, link);
-    atomic_store_explicit(&pool->callbacks_due, due, memory_order_relaxed);
-}
-
-static struct pe__callback *next_due(pe_pool *pool)
-{
-    struct pe__base_list *link = pe__base_list_pop_front(&pool->ready_callbacks);
-    if (link == NULL)
-        return NULL;
-    atomic_store_explicit(&pool->callbacks_due,
-                          atomic_load_explicit(&pool->callbacks_due, memory_order_relaxed) - 1, memory_order_relaxed);
-    return PE__BASE_LIST_ENTRY(link, struct pe__callback, link);
-}
-
 /* `ended` comes last: from then on the handle's owner may read it without the mutex. */
 void pe__job_end(pe_pool *pool, pe_job *job, uint64_t result_bytes)
 {
@@ -140,18 +113,11 @@ void pe__job_end(pe_pool *pool, pe_job *job, uint64_t result_bytes)
         pe__base_list_remove(&job->more->maps);
     count_end(pool, job, result_bytes);
     if (job->more != NULL)
-        release_callbacks(pool, job->more);
+        pe__job_release_callbacks(pool, job->more);
     if (job->detached)
         pe__job_release_result(pool, job);
     atomic_store_explicit(&job->ended, true, memory_order_release);
     pe__job_unref(pool, job);
-}
-
-void pe__job_add_callback(pe_job *job, struct pe__callback *callback)
-{
-    if (job->more->callback_count++ == 0)
-        job->refs++;
-    pe__base_list_push_back(&job->more->callbacks, &callback->link);
 }
 
 void pe__job_unref(pe_pool *pool, pe_job *job)
@@ -163,46 +129,6 @@ void pe__job_unref(pe_pool *pool, pe_job *job)
         pe__map_free(job);
     pool->refs--;
     give_back(job);
-}
-
-/* It was called, or never will be. */
-static void end_callback(pe_pool *pool, struct pe__callback *callback)
-{
-    pe_job *job = callback->job;
-    free(callback);
-    if (--job->more->callback_count == 0)
-        pe__job_unref(pool, job);
-}
-
-/* Runs one; the mutex is released meanwhile. */
-static void run_callback(pe_pool *pool, struct pe__callback *callback)
-{
-    pool->in_callback = true;
-    pool->callback_thread = pthread_self();
-    pthread_mutex_unlock(&pool->mutex);
-    callback->fn(callback->job, callback->context);
-    pthread_mutex_lock(&pool->mutex);
-    pool->in_callback = false;
-    end_callback(pool, callback);
-}
-
-/* Those that are due now; what they register or bring about is for the next round. */
-void pe__job_run_callbacks(pe_pool *pool)
-{
-    struct pe__base_list *last = pool->ready_callbacks.previous;
-    struct pe__callback *callback;
-    bool more = !pe__base_list_empty(&pool->ready_callbacks);
-    while (more && !pool->in_callback && (callback = next_due(pool)) != NULL) {
-        more = &callback->link != last;
-        run_callback(pool, callback);
-    }
-}
-
-void pe__job_drop_callbacks(pe_pool *pool)
-{
-    struct pe__callback *callback;
-    while ((callback = next_due(pool)) != NULL)
-        end_callback(pool, callback);
 }
 
 bool pe__job_is_ready(pe_pool *pool, void *job)
@@ -447,34 +373,6 @@ int pe_job_cancel(pe_job *job)
         pe__pool_stop_record(pool, job->record, pool->options.grace_ns);
     pe__pool_leave(pool);
     return result;
-}
-
-int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
-{
-    if (fn == NULL)
-        return PE_EINVAL;
-    int result = enter(job);
-    if (result < 0)
-        return result;
-    pe_pool *pool = job->pool;
-    bool is_freed = pool->bell < 0;
-    struct pe__callback *callback = is_freed ? NULL : malloc(sizeof *callback);
-    if (callback == NULL || pe__job_more(job) == NULL) {
-        free(callback);
-        pe__pool_leave(pool);
-        return is_freed ? PE_ECLOSED : PE_ENOMEM; /* after pe_pool_free nobody would call it */
-    }
-    *callback = (struct pe__callback){ .job = job, .fn = fn, .context = context };
-    pe__job_add_callback(job, callback);
-    bool is_late = pe__job_has_ended(job);
-    if (is_late)
-        release_callbacks(pool, job->more);
-    if (is_late && pool->notice >= 0) {
-        pe__bell_ring_host(pool->bell);
-        pe__bell_ring_host(pool->notice);
-    }
-    pe__pool_leave(pool);
-    return 0;
 }
 
 /* With the mutex held, or in a forked child without; unlocks. */

@@ -24,14 +24,6 @@
 /* Replies up to this size are kept in the handle's line. */
 #define PE__JOB_SMALL_BYTES 8
 
-/* A registered pe_done_fn. */
-struct pe__callback {
-    struct pe__base_list link; /* of the job while it is live, then of the pool's queue */
-    pe_job *job;
-    pe_done_fn *fn;
-    void *context;
-};
-
 struct pe__map_job;
 
 /* Zeros where not in use. */
@@ -39,7 +31,7 @@ struct pe__job_more {
     pe_job *job;
     struct pe__map_job *map;       /* of a map */
     struct pe__base_list maps;     /* of the pool's maps, while it has not ended */
-    struct pe__base_list callbacks;
+    struct pe__base_list callbacks; /* of struct pe__callback, while the job is live */
     uint32_t callback_count;       /* not yet run; together they hold one reference */
     void *arg_block;               /* in the heap */
     const void *data;              /* the result, unless it is small */
@@ -119,9 +111,5 @@ void pe__job_end(pe_pool *pool, pe_job *job, uint64_t result_bytes);
 void pe__job_unref(pe_pool *pool, pe_job *job);
 bool pe__job_is_ready(pe_pool *pool, void *job); /* for a struct pe__wait: it has ended */
 void pe__job_wait_surely(pe_job *job); /* neither a time nor an interrupt ends it */
-
-void pe__job_add_callback(pe_job *job, struct pe__callback *callback); /* it has its second part */
-void pe__job_run_callbacks(pe_pool *pool);
-void pe__job_drop_callbacks(pe_pool *pool); /* the pool ends: those left are not called */
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "pool/backend.h"
+#include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/job.h"
 #include "pool/outcome.h"

@@ -6,9 +6,9 @@
  * that the host sleeps, and looks again, so that whatever ends from then on makes the descriptor readable.
  */
 #include "base/forked.h"
+#include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/doubt.h"
-#include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/progress.h"

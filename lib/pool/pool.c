@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "keeper/seed.h"
 #include "pool/backend.h"
+#include "pool/callback.h"
 #include "pool/job.h"
 #include "pool/loaded.h"
 #include "pool/options.h"

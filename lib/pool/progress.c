@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "pool/callback.h"
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "keeper/message.h"
+#include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/job.h"
 #include "pool/map.h"

@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/doubt.h"
-#include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
