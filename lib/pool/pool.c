@@ -17,6 +17,7 @@
 #include "keeper/seed.h"
 #include "pool/backend.h"
 #include "pool/callback.h"
+#include "pool/descriptors.h"
 #include "pool/job.h"
 #include "pool/loaded.h"
 #include "pool/options.h"

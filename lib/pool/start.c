@@ -1,15 +1,13 @@
 /*
- * start.c - a pool's descriptors, its keeper, and the wait for the first worker.
+ * start.c - the start of a pool's processes: the socket and the pipe, the keeper, the wait for the first worker.
  *
- * All descriptors are made close-on-exec and at or above 3, so that a host that runs with 0 to 2 closed does
- * not find ours there. The keeper's ends are closed in the host as soon as it is forked.
+ * Descriptors are made as in pool/descriptors.c. The keeper's ends are closed in the host as soon as it is forked.
  */
 #include "pool/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "keeper/message.h"
 #include "keeper/seed.h"
 #include "keeper/spawn.h"
+#include "pool/descriptors.h"
 #include "pool/pool.h"
 #include "pool/wait.h"
 #include "worker/scope.h"
@@ -28,49 +27,6 @@
 struct far_ends {
     int control, alive, host_pidfd;
 };
-
-static int watch(int epoll, int fd)
-{
-    struct epoll_event event = { .events = EPOLLIN };
-    return fd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
-}
-
-int pe__pool_open_descriptors(pe_pool *pool)
-{
-    pool->bell = pe__base_eventfd();
-    if (pool->bell < 0)
-        return pool->bell;
-    pool->notice = pe__base_eventfd();
-    if (pool->notice < 0)
-        return pool->notice;
-    pool->nudge = pe__base_eventfd();
-    if (pool->nudge < 0)
-        return pool->nudge;
-    pool->epoll = pe__base_fd_raise(epoll_create1(EPOLL_CLOEXEC));
-    if (pool->epoll < 0)
-        return pool->epoll;
-    int result = watch(pool->epoll, pool->bell);
-    return result < 0 ? result : watch(pool->epoll, pool->notice);
-}
-
-/* What stays readable for ever would keep somebody's loop awake. */
-void pe__pool_unwatch_keeper(pe_pool *pool)
-{
-    if (pool->keeper_pidfd >= 0)
-        epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->keeper_pidfd, NULL);
-    if (pool->control >= 0)
-        epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->control, NULL);
-}
-
-void pe__pool_close_descriptors(pe_pool *pool)
-{
-    int *all[] = { &pool->epoll, &pool->nudge,   &pool->notice, &pool->keeper_pidfd,
-                   &pool->alive, &pool->control, &pool->bell };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        pe__base_fd_close(*all[i]);
-        *all[i] = -1;
-    }
-}
 
 static int make_pipe(int *ret_read, int *ret_write)
 {
@@ -104,7 +60,7 @@ static int open_ends(pe_pool *pool, struct far_ends *ret)
     ret->host_pidfd = pe__base_pidfd_open(getpid());
     if (ret->host_pidfd < 0)
         ret->host_pidfd = -1; /* an old kernel: the socket's end of file has to do */
-    return watch(pool->epoll, pool->control);
+    return pe__pool_watch(pool->epoll, pool->control);
 }
 
 static void sort(int32_t *fds, uint32_t count)
@@ -176,7 +132,7 @@ static void open_keeper_pidfd(pe_pool *pool, pid_t keeper)
         return;
     }
     pool->keeper_pidfd = pidfd;
-    watch(pool->epoll, pidfd);
+    pe__pool_watch(pool->epoll, pidfd);
 }
 
 static int await_hello(pe_pool *pool)

@@ -14,10 +14,10 @@
 #include "keeper/message.h"
 #include "pool/callback.h"
 #include "pool/collect.h"
+#include "pool/descriptors.h"
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
-#include "pool/start.h"
 #include "pool/talk.h"
 #include "pool/wait.h"
 
