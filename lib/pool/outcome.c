@@ -17,7 +17,8 @@
 #include "pool/map.h"
 #include "shared/lane.h"
 
-pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest)
+/* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
+static pe_status read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest)
 {
     pe_status status = { .kind = rest, .worker = -1, .item = item };
     uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
@@ -153,7 +154,7 @@ static void read_items(struct pe__map_job *map, uint32_t rest)
 {
     uint64_t item = 0;
     while ((item = skip_plain_run(map, item)) < map->count) {
-        pe_status status = pe__map_read_item(map, item, rest);
+        pe_status status = read_item(map, item, rest);
         count_outcome(&map->summary, &status);
         if (is_good(&status))
             copy_results(map, item, item + 1);
@@ -208,7 +209,7 @@ int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
     if (item >= map->count)
         return PE_EINVAL;
     if (map->running) {
-        *ret_status = pe__map_read_item(map, item, PE_PENDING);
+        *ret_status = read_item(map, item, PE_PENDING);
         return 0;
     }
     if (map->failures_lost)

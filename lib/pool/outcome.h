@@ -9,13 +9,10 @@
 
 struct pe__map_job;
 
-/* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
-pe_status pe__map_read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest);
-
 /* Takes one item's outcome into the books; for maps that ran inline. */
 void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes);
 
-/* Copies results, fills statuses, summary and failures. */
+/* Copies results, fills statuses, summary and failures. `rest`: the kind of items still open. */
 void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest);
 
 int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);

@@ -28,8 +28,6 @@
 
 #include "shared/record.h"
 
-#define PE__QUEUE_RECORDS_MAX (UINT32_C(1) << PE__RECORD_INDEX_BITS)
-
 static inline uint32_t pe__queue_record(uint64_t position, uint32_t records)
 {
     return (uint32_t)position & (records - 1);

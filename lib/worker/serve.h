@@ -10,7 +10,7 @@
 #include "worker/reply.h"
 #include "worker/scope.h"
 
-/* Exit code of a worker whose initialiser failed; told apart from a user's by the slot's life. */
+/* Exit code of a worker whose initialiser failed. Nobody decides by it: the slot's life tells the keeper. */
 #define PE__WORKER_EXIT_INIT 70
 
 /* Longest spin before a sleep: about what waking a sleeper costs. */
