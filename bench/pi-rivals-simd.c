@@ -28,10 +28,11 @@ static uint64_t splitmix(uint64_t *z)
 static void seed(void *states, size_t bytes)
 {
     uint64_t z = 1;
-    uint64_t *words = states;
 
-    for (size_t i = 0; i < bytes / sizeof(*words); i++)
-        words[i] = splitmix(&z);
+    for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
+        uint64_t word = splitmix(&z);
+        memcpy((char *)states + at, &word, sizeof(word));
+    }
 }
 
 /* 32 more bits for each coordinate of a point beside the circle. */
