@@ -34,6 +34,7 @@ struct common {
     _Atomic uint32_t stop;   /* blockers and scribblers leave */
     _Atomic uint32_t inside; /* of those that have begun */
     _Atomic uint32_t passed; /* workers that have gone past the record that is to be forged */
+    _Atomic uint32_t go;     /* all others have, and nothing of their jobs is left */
     uint64_t value;
     void *state, *detail;
 };
@@ -208,7 +209,7 @@ static int job_forges(const void *arg, size_t arg_bytes, pe_reply *reply)
     (void)reply;
     forge_reply(record, what);
     /* A position that the other worker has not passed would be claimed by it like any other. */
-    while (what == LIFE_QUEUED && atomic_load(&common->passed) < WORKERS - 1)
+    while (what == LIFE_QUEUED && atomic_load(&common->go) == 0)
         sched_yield();
     switch (what) {
     case END_PHASE: end_as(0, self, PE__RECORD_CANCELLED + 1); break;
@@ -291,11 +292,18 @@ static int job_passes(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 0;
 }
 
-/* Each of the other workers takes a later job. */
+/* Each of the other workers takes a later job; these have ended and been collected when it is forged. */
 static void pass_by(pe_pool *pool)
 {
+    pe_job *jobs[WORKERS - 1];
+
     for (int i = 0; i < WORKERS - 1; i++)
-        ck_assert_int_eq(pe_pool_submit(pool, job_passes, NULL, 0, NULL, NULL), 0);
+        jobs[i] = submit(pool, job_passes, 0);
+    for (int i = 0; i < WORKERS - 1; i++) {
+        ck_assert_int_eq(pe_job_wait(jobs[i], pe_after(GUARD_NS)), 0);
+        pe_job_free(jobs[i]);
+    }
+    atomic_store(&common->go, 1);
 }
 
 PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
