@@ -1,6 +1,6 @@
 /*
- * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over all of
- * the shared memory, while other jobs and maps run. The host may call the pool broken and its results lost or
+ * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over records,
+ * hints, bells, lanes, items, words of blocks and descriptions of maps, while other jobs and maps run. The host may call the pool broken and its results lost or
  * wrong. It must not crash, nor hang, nor read or write outside its own memory: every part of the mapping and
  * every array handed to the pool here lies between pages that nobody may touch.
  */

@@ -1,5 +1,5 @@
 /*
- * pool.c - a pool's birth and end, and the door that every public call goes through.
+ * pool.c - a pool's birth and end, and the way out of every call that took the mutex.
  *
  * What is made is undone in reverse order by one function that accepts a half-built pool, so the failure
  * paths of pe_pool_new and pe_pool_free are the same code.

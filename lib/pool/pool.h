@@ -108,7 +108,7 @@ struct pe_pool {
     pe_stats stats; /* the counting part */
 };
 
-/* Every public call begins with this: 0 with the mutex held, or an error without it. */
+/* Public calls that need the mutex begin with this: 0 with the mutex held, or an error without it. */
 static inline int pe__pool_enter(pe_pool *pool)
 {
     if (pool == NULL)

@@ -10,7 +10,8 @@
  * Who writes:
  *     range      owner: takes from the front, publishes a stolen half into its own empty range
  *                thief: shrinks from the back and names itself, only where no name stands; clears its own name
- *     hand, running, intent_*, done, failed      owner
+ *     hand, running, intent_*, done      owner
+ *     failed    of the map: whoever closes an item that failed, a worker or the keeper
  *     running   the keeper as well: 0 once it has charged the item with its owner's death
  *     state[i]   OPEN at the start; the worker that has item i in hand closes it; the keeper closes an item whose
  *                worker it has reaped, or leaves it RETRIED, which counts as open

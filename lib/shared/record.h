@@ -19,7 +19,8 @@
  *     "worker" fields   the owner while RUNNING
  *     "ending" fields   the owner before its swap to DONE, or the keeper, after the owner was reaped, before its swap
  *     cancel            the host, any time; a flag that only ever goes from 0 to 1 between QUEUED and a final phase
- *     attempts          the keeper, between the reaping of one owner and the fork of the next
+ *     attempts          the host, to 0, with its other fields; then the keeper, between the reaping of one owner and
+ *                       the fork of the next
  *
  * Orders. Every swap is at least acquire-release: the release half publishes the fields written before it,
  * the acquire half of the next party's swap (or the host's acquire load of a final phase) makes them visible.
