@@ -1,6 +1,6 @@
 /*
- * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over records,
- * hints, bells, lanes, items, words of blocks and descriptions of maps, while other jobs and maps run. The host may call the pool broken and its results lost or
+ * A worker that writes wherever it can: forged ends of jobs and items, edge values and random bytes over all of
+ * the shared memory, while other jobs and maps run. The host may call the pool broken and its results lost or
  * wrong. It must not crash, nor hang, nor read or write outside its own memory: every part of the mapping and
  * every array handed to the pool here lies between pages that nobody may touch.
  */
@@ -721,7 +721,7 @@ PE_TEST_FULL(a_false_end_does_not_keep_the_keeper_forking, 20, 0, 1)
 
 #define TARGET_LIST(X) \
     X(RECORD_WORDS) X(RECORD_FIELDS) X(RECORD_REST) X(HINTS) X(LANES) X(ITEMS_OF_MAPS) X(BLOCK_WORDS) X(DESCRIPTORS) \
-    X(ALL_WRITABLE)
+    X(CONFIG) X(TAIL) X(TEXTS) X(REPLY_BLOCKS) X(HEAP) X(ALL_WRITABLE)
 
 #define VALUE_OF(name) name,
 enum target { TARGET_LIST(VALUE_OF) };
@@ -819,6 +819,11 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case ITEMS_OF_MAPS: hit_map(random, view); break;
     case BLOCK_WORDS: hit(random, view->block_words, view->blocks.block_count * sizeof *view->block_words); break;
     case DESCRIPTORS: hit(random, view->maps, 2 * sizeof *view->maps); break;
+    case CONFIG: hit(random, view->config, sizeof *view->config / 8 * 8); break;
+    case TAIL: hit(random, view->tail, 8); break;
+    case TEXTS: hit(random, pe__mapping_text(view, recent_record(random, view)), PE_TEXT_BYTES_MAX / 8 * 8); break;
+    case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
+    case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
     default: hit_target(random, view, (enum target)(next_random(random) % ALL_WRITABLE));
     }
 }
