@@ -459,6 +459,10 @@ PE_TEST(options_of_later_releases)
     ck_assert_int_eq(try_pool((pe_pool_options){ .rss_limit_bytes = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .inner_threads = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .idle_ns = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .queue_bytes = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .output_bytes = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .affinity = 1 }), PE_ENOSYS);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .reserved = 1 }), PE_EINVAL);
     job.timeout_ns = 1;
     ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);
     job.timeout_ns = -1;
@@ -481,6 +485,12 @@ PE_TEST(options_of_later_releases)
     map.max_inflight = 0;
     map.inflight_bytes = 1;
     ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map, NULL), PE_ENOSYS);
+    map.inflight_bytes = 0;
+    map.flags = 1;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
+    map.flags = 0;
+    map.priority = 1;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
     pool_end(pool);
 }
 

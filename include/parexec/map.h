@@ -143,10 +143,12 @@ typedef struct pe_map_options {
     uint64_t inflight_bytes;     /* 0 only, so far: else PE_ENOSYS */
     pe_progress_fn *progress;    /* told how far it is; NULL: nobody is */
     void *progress_context;      /* handed to it */
+    uint32_t flags;              /* 0 only, so far: else PE_ENOSYS */
+    uint32_t priority;           /* 0 only, so far: else PE_ENOSYS */
 } pe_map_options;
 
 /* All defaults. */
-#define PE_MAP_OPTIONS_INIT { sizeof(pe_map_options), 0, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL }
+#define PE_MAP_OPTIONS_INIT { sizeof(pe_map_options), 0, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 PE_END_DECLS
 

@@ -111,11 +111,15 @@ typedef struct pe_pool_options {
     const int32_t *keep_fds;     /* descriptors that workers keep, besides 0 to 2, under the same numbers;
                                     read in the call. NULL: none */
     size_t keep_fd_count;        /* their number, at most 65536; with PE_POOL_FROM_SEED 200 */
+    uint64_t queue_bytes;        /* 0 only, so far: else PE_ENOSYS */
+    uint64_t output_bytes;       /* 0 only, so far: else PE_ENOSYS */
+    uint32_t affinity;           /* 0 only, so far: else PE_ENOSYS */
+    uint32_t reserved;           /* 0 */
 } pe_pool_options;
 
 /* All defaults. */
 #define PE_POOL_OPTIONS_INIT \
-    { sizeof(pe_pool_options), 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
+    { sizeof(pe_pool_options), 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0 }
 
 /* What a pool has done since it was made, and what it is doing. The blocks of a reduce are jobs. */
 typedef struct pe_stats {
@@ -134,10 +138,13 @@ typedef struct pe_stats {
     uint64_t bytes_out;         /* bytes of replies and map outputs received */
     uint64_t shared_bytes_used; /* bytes of shared memory in use, as rounded up: pe_pool_alloc, arguments,
                                    running maps */
+    uint64_t timed_out;         /* jobs ended as PE_TIMED_OUT */
+    uint64_t out_of_memory;     /* jobs ended as PE_OUT_OF_MEMORY */
+    uint64_t lost;              /* jobs ended as PE_LOST */
 } pe_stats;
 
 /* To be filled in. */
-#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Makes a pool. Returns as soon as one worker has finished its initialiser and can run jobs; the others

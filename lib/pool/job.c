@@ -92,18 +92,24 @@ void pe__job_begin(pe_pool *pool, pe_job *job, uint64_t arg_bytes)
     pool->stats.bytes_in += arg_bytes;
 }
 
+static uint64_t *count_of(pe_stats *stats, uint32_t kind)
+{
+    switch (kind) {
+    case PE_RETURNED: return &stats->returned;
+    case PE_CANCELLED: return &stats->cancelled;
+    case PE_TIMED_OUT: return &stats->timed_out;
+    case PE_OUT_OF_MEMORY: return &stats->out_of_memory;
+    case PE_LOST: return &stats->lost;
+    default: return &stats->crashed;
+    }
+}
+
 static void count_end(pe_pool *pool, const pe_job *job, uint64_t result_bytes)
 {
-    uint32_t kind = job->kind;
     pool->live_count--;
     pool->handled++;
     pool->stats.bytes_out += result_bytes;
-    if (kind == PE_RETURNED)
-        pool->stats.returned++;
-    else if (kind == PE_CRASHED || kind == PE_EXITED)
-        pool->stats.crashed++;
-    else if (kind == PE_CANCELLED)
-        pool->stats.cancelled++;
+    ++*count_of(&pool->stats, job->kind);
 }
 
 /* `ended` comes last: from then on the handle's owner may read it without the mutex. */

@@ -38,7 +38,8 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
         return result;
     if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0)
         return PE_EINVAL;
-    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0)
+    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0 || ret->flags != 0 ||
+        ret->priority != 0)
         return PE_ENOSYS;
     if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
         return PE_EINVAL;

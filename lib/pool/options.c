@@ -23,7 +23,7 @@
 static bool asks_for_the_future(const pe_pool_options *options)
 {
     return options->memory_limit_bytes != 0 || options->rss_limit_bytes != 0 || options->inner_threads != 0 ||
-           options->idle_ns != 0;
+           options->idle_ns != 0 || options->queue_bytes != 0 || options->output_bytes != 0 || options->affinity != 0;
 }
 
 static bool has_valid_fds(const pe_pool_options *options)
@@ -41,7 +41,8 @@ static bool is_valid(const pe_pool_options *options)
     bool from_seed = (options->flags & PE_POOL_FROM_SEED) != 0;
     if ((options->flags & ~KNOWN_FLAGS) != 0 || options->workers > PE_WORKERS_MAX)
         return false;
-    if (options->queue_jobs > QUEUE_JOBS_MAX || options->grace_ns < PE_NOW || options->idle_ns < 0)
+    if (options->queue_jobs > QUEUE_JOBS_MAX || options->grace_ns < PE_NOW || options->idle_ns < 0 ||
+        options->reserved != 0)
         return false;
     if (from_seed && (options->flags & NOT_FROM_SEED) != 0)
         return false;

@@ -83,7 +83,7 @@ PE_TEST(layout_pe_init_options)
 PE_TEST(layout_pe_pool_options)
 {
     static const struct line lines[] = {
-        WHOLE(pe_pool_options, 128),
+        WHOLE(pe_pool_options, 152),
         MEMBER(pe_pool_options, size, 0, 8),
         MEMBER(pe_pool_options, workers, 8, 4),
         MEMBER(pe_pool_options, flags, 12, 4),
@@ -102,6 +102,10 @@ PE_TEST(layout_pe_pool_options)
         MEMBER(pe_pool_options, grace_ns, 104, 8),
         MEMBER(pe_pool_options, keep_fds, 112, 8),
         MEMBER(pe_pool_options, keep_fd_count, 120, 8),
+        MEMBER(pe_pool_options, queue_bytes, 128, 8),
+        MEMBER(pe_pool_options, output_bytes, 136, 8),
+        MEMBER(pe_pool_options, affinity, 144, 4),
+        MEMBER(pe_pool_options, reserved, 148, 4),
     };
 
     compare_sized(lines, COUNT(lines));
@@ -127,7 +131,7 @@ PE_TEST(layout_pe_job_options)
 PE_TEST(layout_pe_map_options)
 {
     static const struct line lines[] = {
-        WHOLE(pe_map_options, 104),
+        WHOLE(pe_map_options, 112),
         MEMBER(pe_map_options, size, 0, 8),
         MEMBER(pe_map_options, chunk, 8, 8),
         MEMBER(pe_map_options, context, 16, 8),
@@ -142,6 +146,8 @@ PE_TEST(layout_pe_map_options)
         MEMBER(pe_map_options, inflight_bytes, 80, 8),
         MEMBER(pe_map_options, progress, 88, 8),
         MEMBER(pe_map_options, progress_context, 96, 8),
+        MEMBER(pe_map_options, flags, 104, 4),
+        MEMBER(pe_map_options, priority, 108, 4),
     };
 
     compare_sized(lines, COUNT(lines));
@@ -169,7 +175,7 @@ PE_TEST(layout_pe_map_summary)
 PE_TEST(layout_pe_stats)
 {
     static const struct line lines[] = {
-        WHOLE(pe_stats, 104),
+        WHOLE(pe_stats, 128),
         MEMBER(pe_stats, size, 0, 8),
         MEMBER(pe_stats, workers, 8, 4),
         MEMBER(pe_stats, workers_alive, 12, 4),
@@ -184,6 +190,9 @@ PE_TEST(layout_pe_stats)
         MEMBER(pe_stats, bytes_in, 80, 8),
         MEMBER(pe_stats, bytes_out, 88, 8),
         MEMBER(pe_stats, shared_bytes_used, 96, 8),
+        MEMBER(pe_stats, timed_out, 104, 8),
+        MEMBER(pe_stats, out_of_memory, 112, 8),
+        MEMBER(pe_stats, lost, 120, 8),
     };
 
     compare_sized(lines, COUNT(lines));
