@@ -486,8 +486,8 @@ PE_TEST(options_of_later_releases)
     map.inflight_bytes = 1;
     ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map, NULL), PE_ENOSYS);
     map.inflight_bytes = 0;
-    map.flags = 1;
-    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
+    map.flags = UINT32_C(1) << 31;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
     map.flags = 0;
     map.priority = 1;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);

@@ -33,6 +33,7 @@
     X(PE_EINTR, -EINTR, "interrupted by pe_pool_interrupt") \
     X(PE_EAGAIN, -EAGAIN, "not now: it would have to wait") \
     X(PE_ENOMEM, -ENOMEM, "out of memory") \
+    X(PE_EFAULT, -EFAULT, "memory is younger than the workers") \
     X(PE_EINVAL, -EINVAL, "invalid argument") \
     X(PE_ENFILE, -ENFILE, "too many open files in the system") \
     X(PE_EMFILE, -EMFILE, "too many open files in the process") \

@@ -44,11 +44,13 @@ PE_BEGIN_DECLS
  * An item's function, in a worker.
  *
  * in        element to work on: in_bytes long, read only. In memory of pe_pool_alloc it is the caller's own
- *           element, else a copy. NULL only when the map has no input.
+ *           element, with PE_MAP_INHERITED what the worker has at that address, else a copy. NULL only when the
+ *           map has no input.
  * out       where its result goes: out_bytes long. In memory of pe_pool_alloc it is the caller's own element,
  *           with what it held before; else the bytes are arbitrary at first, and reach the caller only if the
  *           item returns 0. NULL only when the map has no output.
- * context   copy of the bytes in the options; NULL when there are none. Read only; it is shared by all.
+ * context   copy of the bytes in the options (not so with PE_MAP_INHERITED); NULL when there are none. Read
+ *           only; it is shared by all.
  * Returns: 0, or the item's own error code, which is any other int: the item has failed then. It is not run
  *          again for that.
  *
@@ -96,6 +98,20 @@ typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void
 #define PE_ON_ERROR_CONTINUE 0  /* on_error: run all items, whatever becomes of others */
 #define PE_ON_ERROR_STOP 1      /* on_error: stop at the first failure; any k: once k items have failed */
 
+/*
+ * Flags of pe_map_options.
+ *
+ * PE_MAP_INHERITED  nothing is copied on the way in: workers read input and context at the same addresses in
+ *                   the memory that they have had since they were forked, with what was there then. For large
+ *                   arrays, or structures full of pointers, that are ready before pe_pool_new (with
+ *                   PE_POOL_FROM_SEED: before pe_init) and do not change; a change made later is not seen. Of
+ *                   a reduce it concerns the context.
+ *                   Memory that is younger than the workers must not be passed. Where nothing was mapped at
+ *                   the fork the call is refused with PE_EFAULT, if the system lets the library look; where
+ *                   something else was, items read that.
+ */
+#define PE_MAP_INHERITED (UINT32_C(1) << 1)
+
 /* The most blocks that a reduce has. */
 #define PE_REDUCE_BLOCKS_MAX 1024
 
@@ -126,7 +142,8 @@ typedef struct pe_map_options {
     uint64_t chunk;              /* most items that a worker takes at once; what it has taken nobody else can
                                     take over. PE_CHUNK_AUTO (0): so many as take about 20 us. Of a reduce:
                                     blocks in one job; 0: 1 */
-    const void *context;         /* bytes that every item may read; copied in the call. NULL: none */
+    const void *context;         /* bytes that every item may read; copied in the call, but for
+                                    PE_MAP_INHERITED. NULL: none */
     size_t context_bytes;        /* their number */
     pe_status *statuses;         /* count entries, all filled in at the end of the map; NULL: not asked for.
                                     Items are timed one by one only if it is there. Of a reduce: NULL */
@@ -143,7 +160,7 @@ typedef struct pe_map_options {
     uint64_t inflight_bytes;     /* 0 only, so far: else PE_ENOSYS */
     pe_progress_fn *progress;    /* told how far it is; NULL: nobody is */
     void *progress_context;      /* handed to it */
-    uint32_t flags;              /* 0 only, so far: else PE_ENOSYS */
+    uint32_t flags;              /* PE_MAP_*; 0: none */
     uint32_t priority;           /* 0 only, so far: else PE_ENOSYS */
 } pe_map_options;
 

@@ -25,7 +25,8 @@
  * at pe_pool_new (with PE_POOL_FROM_SEED: at pe_init), each in a copy of its own. Later changes do not reach
  * them, theirs do not reach the program or each other, and a pointer into memory that is younger than the
  * fork is worthless there. What a job needs goes with it as bytes, results come back as bytes; large data is
- * best kept in memory of pe_pool_alloc, which all share at the same address.
+ * best kept in memory of pe_pool_alloc, which all share at the same address, or made before the pool and read
+ * where it is (PE_MAP_INHERITED in map.h).
  *
  * Processes. A pool has one further process, the keeper, which forks the workers, sees them die and replaces
  * them; the library makes no threads. None of these processes is a child of the program: no wait of it finds
@@ -200,7 +201,8 @@ PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, 
 /*
  * Runs a function over an array, on all workers, and waits for the end: fn(in + i * in_bytes, out + i *
  * out_bytes, context) for each i below count. Arrays in memory of pe_pool_alloc are used in place; others are
- * copied to shared memory and back.
+ * copied to shared memory and back, but for an input that workers have had from the start, see
+ * PE_MAP_INHERITED in map.h.
  *
  * fn          the items' function, see pe_map_fn. It must have been loaded when the workers were forked.
  * in          count elements of in_bytes each; NULL only when count or in_bytes is 0.
@@ -213,8 +215,9 @@ PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, 
  * Errors: PE_EITEMS: it ran to its end, or on_error stopped it, and not every item returned 0. Cut short were
  *         PE_ETIMEDOUT: options.deadline_ns passed; PE_EINTR: pe_pool_interrupt was called; PE_ECANCELED: the
  *         pool was killed or its queue cancelled by another thread; PE_EBROKEN.
- *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_ENOMEM, PE_EDEADLK (called in a callback),
- *         PE_EINVAL, PE_ENOSYS and PE_EFORKED: statuses and summary are as they were before.
+ *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT (see PE_MAP_INHERITED), PE_ENOMEM,
+ *         PE_EDEADLK (called in a callback), PE_EINVAL, PE_ENOSYS and PE_EFORKED: statuses and summary are as
+ *         they were before.
  * A map waits while 16 others have taken all places; one that is given up then is cut short like any other.
  * However a map that was not refused ends, on return nothing of it runs any more, every status is final, and the
  * output holds the results of exactly the items that returned 0. For a map that is cut short this takes as
@@ -260,8 +263,8 @@ PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, si
  * Errors: PE_EITEMS: a block or combine returned an error, or a block's worker died more often than retries
  *         allows; the summary tells. PE_ETIMEDOUT, PE_EINTR, PE_ECANCELED, PE_EBROKEN: cut short, as for
  *         pe_pool_map. PE_EDEADLK: called in a callback. PE_EINVAL: also first above last, acc NULL,
- *         acc_bytes 0 or huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_ENOMEM, PE_ENOSYS, PE_EFORKED. After
- *         any of them acc is unchanged and nothing of the reduce runs any more.
+ *         acc_bytes 0 or huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_ENOSYS,
+ *         PE_EFORKED. After any of them acc is unchanged and nothing of the reduce runs any more.
  * Ownership: everything stays the caller's.
  * Threads: any. Child: no. Since: 0.1
  */

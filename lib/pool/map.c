@@ -1,8 +1,8 @@
 /*
  * map.c - a map from its call to its last ticket.
  *
- * The host lays out one block of the heap for the map (context, item states, inputs and outputs that are not
- * shared already, details, texts), deals the items out to lanes, and queues one ticket for each lane. From
+ * The host lays out one block of the heap for the map (context, item states, inputs and outputs that are neither
+ * shared nor inherited, details, texts), deals the items out to lanes, and queues one ticket for each lane. From
  * then on the workers share the items among themselves (shared/lane.h). The map has ended when all its
  * tickets have; a ticket that could not be inherited, because no process was to be had, is queued again for
  * the same lane.
@@ -17,6 +17,7 @@
 #include "pool/backend.h"
 #include "pool/callback.h"
 #include "pool/collect.h"
+#include "pool/inherited.h"
 #include "pool/job.h"
 #include "pool/outcome.h"
 #include "pool/pool.h"
@@ -38,9 +39,10 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
         return result;
     if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0)
         return PE_EINVAL;
-    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0 || ret->flags != 0 ||
-        ret->priority != 0)
+    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0 || ret->priority != 0)
         return PE_ENOSYS;
+    if ((ret->flags & ~PE_MAP_INHERITED) != 0)
+        return PE_EINVAL;
     if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
         return PE_EINVAL;
     if (ret->context_bytes == 0)
@@ -87,12 +89,14 @@ static bool is_shared(const pe_pool *pool, const void *memory, size_t bytes)
 static int place(pe_pool *pool, struct pe__map_job *map)
 {
     const pe_map_options *options = &map->options;
-    bool copy_in = !is_shared(pool, map->in, map->in_bytes * map->count);
+    bool inherited = (options->flags & PE_MAP_INHERITED) != 0;
+    bool copy_in = !inherited && !is_shared(pool, map->in, map->in_bytes * map->count);
     bool copy_out = !is_shared(pool, map->out, map->out_bytes * map->count);
     uint64_t total = 0;
     map->text_bytes = map->count < PE__MAP_TEXT_BYTES / PE_TEXT_BYTES_MAX ? map->count * PE_TEXT_BYTES_MAX
                                                                          : PE__MAP_TEXT_BYTES;
-    uint64_t context = plan(&total, options->context_bytes), state = plan(&total, map->count);
+    uint64_t context_bytes = inherited ? 0 : options->context_bytes;
+    uint64_t context = plan(&total, context_bytes), state = plan(&total, map->count);
     uint64_t in = plan(&total, copy_in ? map->in_bytes * map->count : 0);
     uint64_t out = plan(&total, copy_out ? map->out_bytes * map->count : 0);
     uint64_t detail = plan(&total, map->count * sizeof *map->detail), texts = plan(&total, map->text_bytes);
@@ -106,11 +110,12 @@ static int place(pe_pool *pool, struct pe__map_job *map)
     map->shared_in = copy_in ? block + in : (unsigned char *)map->in;
     map->shared_out = copy_out ? block + out : map->out;
     memset((void *)map->state, PE__ITEM_OPEN, map->count);
-    if (options->context_bytes > 0)
-        memcpy(block + context, options->context, options->context_bytes);
+    if (context_bytes > 0)
+        memcpy(block + context, options->context, context_bytes);
     if (copy_in)
         memcpy(map->shared_in, map->in, map->in_bytes * map->count);
-    map->options.context = options->context != NULL ? block + context : NULL;
+    if (context_bytes > 0)
+        map->options.context = block + context;
     return 0;
 }
 
@@ -199,7 +204,9 @@ static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
 static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
 {
     struct pe__map_job *map = pe__job_map(job);
-    int result = await_map(pool, may_wait, map->options.deadline_ns);
+    int result = pe__pool_check_inherited(pool, map->in, map->in_bytes * map->count, &map->options);
+    if (result == 0)
+        result = await_map(pool, may_wait, map->options.deadline_ns);
     if (result < 0)
         return result;
     map->lanes = map->count < pool->options.workers ? (uint32_t)map->count : pool->options.workers;

@@ -68,6 +68,7 @@ struct pe_pool {
     int bell;         /* eventfd */
     int alive;        /* read end: end of file when keeper and workers are gone */
     int keeper_pidfd; /* -1 where the kernel has none */
+    pid_t keeper_pid; /* 0 without one */
     int notice;       /* eventfd: something for a loop outside, which a waiting thread has collected */
     int nudge;        /* eventfd: for the leader, whose ring a loop outside has taken */
     int epoll;        /* what pe_pool_fd gives: bell, control, keeper and notice */

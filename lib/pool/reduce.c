@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/inherited.h"
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
@@ -224,7 +225,9 @@ static int run(struct reduction *reduction)
 /* Copies what workers need into shared memory. */
 static int share(struct reduction *reduction, const void *acc)
 {
-    uint64_t context_at = stride_of(reduction->whole.acc_bytes), context_bytes = reduction->options.context_bytes;
+    bool inherited = (reduction->options.flags & PE_MAP_INHERITED) != 0;
+    uint64_t context_at = stride_of(reduction->whole.acc_bytes);
+    uint64_t context_bytes = inherited ? 0 : reduction->options.context_bytes;
     int result = pe_pool_alloc(reduction->pool, context_at + context_bytes, &reduction->shared);
     if (result < 0)
         return result;
@@ -233,7 +236,7 @@ static int share(struct reduction *reduction, const void *acc)
     if (context_bytes > 0)
         memcpy(shared + context_at, reduction->options.context, context_bytes);
     reduction->whole.neutral = shared;
-    reduction->whole.context = reduction->options.context != NULL ? shared + context_at : NULL;
+    reduction->whole.context = context_bytes > 0 ? shared + context_at : reduction->options.context;
     return 0;
 }
 
@@ -275,6 +278,8 @@ static int check(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint64_
     result = pe__pool_check_open(pool);
     if (result == 0 && !pe__pool_has_loaded(pool, (uintptr_t)fn))
         result = PE_ENOTLOADED;
+    if (result == 0)
+        result = pe__pool_check_inherited(pool, NULL, 0, ret_options);
     if (pe__pool_in_callback(pool))
         result = PE_EDEADLK;
     pe__pool_leave(pool);
