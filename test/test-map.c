@@ -512,7 +512,7 @@ static void start_and_cancel(pe_pool *pool, int maps)
 }
 
 /*
- * 64 records: 2 jobs that are held, 1 brief one, 3 at a gate, 29 maps of 2 tickets. The next map has to wait until
+ * 256 records: 2 jobs that are held, 1 brief one, 3 at a gate, 125 maps of 2 tickets. The next map has to wait until
  * the brief job and one of those at the gate have been claimed, and may then find the brief one ended, but not
  * collected. However it goes, the last two jobs wait, and must be found by the worker that was held all the time.
  */
@@ -532,7 +532,7 @@ static void crowd_the_queue(uint32_t brief_ns)
     brief = pool_submit(pool, be_busy, &crowd, sizeof crowd);
     for (int i = 0; i < 3; i++)
         last[i] = gate_submit(pool, gate_pass, &crowd->last);
-    start_and_cancel(pool, 29);
+    start_and_cancel(pool, 125);
     ck_assert_int_eq(pthread_create(&waiter, NULL, wait_for_one, held[0]), 0);
     ck_assert_int_eq(pthread_create(&starter, NULL, start_one, pool), 0);
     word_set(&crowd->held[1].open, 1);

@@ -78,7 +78,7 @@ static void send_message(const struct pe__keeper *keeper, enum pe__message_type 
 void pe__keeper_ring_all(struct pe__keeper *keeper)
 {
     struct pe__shared *shared = keeper->shared;
-    pe__bell_ring_all(shared->groups, shared->slots, shared->geometry.workers);
+    pe__bell_ring_all(shared->groups, shared->slots, keeper->numbers);
     pe__bell_ring_host(keeper->start.host_bell);
 }
 
@@ -122,7 +122,7 @@ static bool drain_signals(const struct pe__keeper *keeper)
 
 static void discount(struct pe__keeper *keeper, int64_t lost_ns)
 {
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         if (keeper->kept[i].stop_stage == PE__STOP_ASKED)
             keeper->kept[i].stop_due_ns += lost_ns;
 }
@@ -155,7 +155,7 @@ static bool receive(struct pe__keeper *keeper)
 
 static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
 {
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         if (!keeper->leaving && keeper->kept[i].pid == 0 && keeper->kept[i].fork_due_ns <= now_ns)
             pe__keeper_fork_worker(keeper, i);
 }
@@ -163,7 +163,7 @@ static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
 static int64_t next_due(const struct pe__keeper *keeper)
 {
     int64_t due = pe__keeper_next_stop(keeper);
-    for (uint32_t i = 0; !keeper->leaving && i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; !keeper->leaving && i < keeper->numbers; i++)
         if (keeper->kept[i].pid == 0 && keeper->kept[i].fork_due_ns < due)
             due = keeper->kept[i].fork_due_ns;
     return due;
@@ -230,12 +230,12 @@ noreturn void pe__keeper_run(struct pe__keeper_start *start)
         _exit(1);
     keeper->start = *start;
     keeper->shared = &keeper->start.shared;
-    uint32_t workers = keeper->shared->geometry.workers;
-    keeper->kept = private_pages(workers * sizeof *keeper->kept);
+    keeper->numbers = keeper->shared->config->workers;
+    keeper->kept = private_pages(keeper->shared->geometry.workers_most * sizeof *keeper->kept);
     save_host_signals(keeper);
     if (keeper->kept == NULL || !close_host_fds(start) || (keeper->signal_fd = open_signals()) < 0)
         _exit(1);
-    for (uint32_t i = 0; i < workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         keeper->kept[i].inherited = PE__SLOT_NO_RECORD;
     send_message(keeper, PE__MESSAGE_HELLO, (int32_t)getpid());
     loop(keeper);

@@ -48,7 +48,8 @@ struct pe__kept {
 struct pe__keeper {
     struct pe__keeper_start start;
     struct pe__shared *shared;
-    struct pe__kept *kept; /* one for each worker number */
+    struct pe__kept *kept; /* one for each worker number that there is room for */
+    uint32_t numbers;      /* worker numbers that have ever been in use */
     int signal_fd;
     uint32_t alive;
     bool served;        /* some worker has finished its initialiser */

@@ -143,7 +143,7 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
 {
     const struct pe__shared *shared = keeper->shared;
     uint64_t item;
-    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers)
+    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers_most)
         return;
     const struct pe__map *map = &shared->maps[record->map];
     struct pe__lane *lane = &pe__mapping_lanes(shared, record->map)[record->lane];
@@ -197,7 +197,7 @@ void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index)
 static uint64_t ended_in_all(const struct pe__keeper *keeper)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         sum += atomic_load_explicit(&keeper->shared->slots[i].ended, memory_order_relaxed);
     return sum;
 }
@@ -275,16 +275,15 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
 
 static uint32_t index_of(const struct pe__keeper *keeper, pid_t pid)
 {
-    uint32_t workers = keeper->shared->geometry.workers;
-    for (uint32_t i = 0; i < workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         if (keeper->kept[i].pid == pid)
             return i;
-    return workers;
+    return keeper->numbers;
 }
 
 static bool any_has_served(const struct pe__keeper *keeper)
 {
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         if (atomic_load_explicit(&keeper->shared->slots[i].life, memory_order_relaxed) >= PE__SLOT_SERVING)
             return true;
     return false;
@@ -315,7 +314,7 @@ void pe__keeper_reap(struct pe__keeper *keeper)
         uint32_t index = index_of(keeper, pid);
         end_group(keeper, pid);
         waitpid(pid, &status, 0);
-        if (index == keeper->shared->geometry.workers)
+        if (index == keeper->numbers)
             continue;
         keeper->served = keeper->served || any_has_served(keeper);
         settle(keeper, index, status);

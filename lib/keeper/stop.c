@@ -27,7 +27,7 @@ void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *me
     uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
     uint32_t owner = pe__record_owner(word);
     if (pe__record_sequence(word) != message->sequence || pe__record_phase(word) != PE__RECORD_RUNNING ||
-        owner >= keeper->shared->geometry.workers)
+        owner >= keeper->numbers)
         return; /* it has ended meanwhile */
     struct pe__kept *kept = &keeper->kept[owner];
     int64_t grace_ns = message->grace_ns > 0 ? message->grace_ns : 0;
@@ -90,7 +90,7 @@ static bool waits(const struct pe__kept *kept)
 
 void pe__keeper_stop_due(struct pe__keeper *keeper, int64_t now_ns)
 {
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++) {
+    for (uint32_t i = 0; i < keeper->numbers; i++) {
         struct pe__kept *kept = &keeper->kept[i];
         if (!waits(kept) || kept->stop_due_ns > now_ns)
             continue;
@@ -109,7 +109,7 @@ void pe__keeper_stop_due(struct pe__keeper *keeper, int64_t now_ns)
 int64_t pe__keeper_next_stop(const struct pe__keeper *keeper)
 {
     int64_t due = INT64_MAX;
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         if (waits(&keeper->kept[i]) && keeper->kept[i].stop_due_ns < due)
             due = keeper->kept[i].stop_due_ns;
     if (keeper->kill_due_ns != 0 && keeper->kill_due_ns < due)
@@ -121,7 +121,7 @@ int64_t pe__keeper_next_stop(const struct pe__keeper *keeper)
 
 void pe__keeper_signal_all(struct pe__keeper *keeper, int number)
 {
-    for (uint32_t i = 0; i < keeper->shared->geometry.workers; i++)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
         if (keeper->kept[i].pid != 0)
             pe__keeper_signal(keeper, &keeper->kept[i], number);
 }

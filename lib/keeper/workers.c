@@ -76,7 +76,7 @@ static void fork_failed(struct pe__keeper *keeper, uint32_t index, int error, in
     if (keeper->alive > 0)
         return;
     /* Nobody is left to do any work: say so at the start at once, later after a few tries. */
-    if (!keeper->served && index + 1 == keeper->shared->geometry.workers)
+    if (!keeper->served && index + 1 == keeper->numbers)
         pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, -error);
     else if (keeper->served && ++keeper->fork_failures >= FORK_FAILURES_MAX)
         pe__keeper_give_up(keeper, PE__MESSAGE_BROKEN, -error);

@@ -238,7 +238,7 @@ static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
 static bool is_possible_end(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
 {
     return pe__record_is_final(word) && pe__record_phase(word) <= PE__RECORD_CANCELLED &&
-           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
+           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->numbers;
 }
 
 static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
@@ -246,7 +246,7 @@ static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry,
     uint32_t phase = pe__record_phase(word);
     return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&
            (phase != PE__RECORD_STOPPING || entry->stop_asked) &&
-           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->options.workers;
+           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->numbers;
 }
 
 static bool is_waiting(const pe_pool *pool, uint32_t record)

@@ -33,13 +33,13 @@ static uint64_t sleepers_of(const pe_pool *pool, uint32_t group)
 
 static uint32_t group_count(const pe_pool *pool)
 {
-    return (pool->options.workers + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
+    return (pool->numbers + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
 }
 
 static bool names_nobody(const pe_pool *pool)
 {
     for (uint32_t group = 0; group < group_count(pool); group++) {
-        uint32_t members = pool->options.workers - group * PE__BELL_GROUP_WORKERS;
+        uint32_t members = pool->numbers - group * PE__BELL_GROUP_WORKERS;
         uint64_t present = atomic_load_explicit(&pool->shared.groups[group].present, memory_order_relaxed);
         if (members < PE__BELL_GROUP_WORKERS && (present | sleepers_of(pool, group)) >> members != 0)
             return true;
@@ -53,7 +53,7 @@ static bool cannot_hold(const pe_pool *pool, uint32_t record, uint32_t *held)
 {
     uint64_t word = word_of(pool, record);
     uint32_t owner = pe__record_owner(word);
-    if (!pe__record_is_held(word) || owner >= pool->options.workers)
+    if (!pe__record_is_held(word) || owner >= pool->numbers)
         return false;
     uint32_t other = held[owner];
     uint64_t other_word = other != NONE ? word_of(pool, other) : 0;
@@ -66,7 +66,7 @@ static bool cannot_hold(const pe_pool *pool, uint32_t record, uint32_t *held)
 static bool any_cannot_hold(const pe_pool *pool)
 {
     uint32_t held[PE_WORKERS_MAX];
-    for (uint32_t worker = 0; worker < pool->options.workers; worker++)
+    for (uint32_t worker = 0; worker < pool->numbers; worker++)
         held[worker] = NONE;
     PE__BASE_LIST_EACH(link, &pool->busy)
         if (cannot_hold(pool, pe__pool_record_of(pool, link), held))
@@ -98,7 +98,7 @@ static bool is_passed_over(pe_pool *pool, uint32_t record)
     doubt->sequence = sequence;
     if (again && word_of(pool, record) == pe__record_word(sequence, 0, PE__RECORD_QUEUED))
         return true;
-    pe__bell_ring_all(pool->shared.groups, pool->shared.slots, pool->options.workers);
+    pe__bell_ring_all(pool->shared.groups, pool->shared.slots, pool->numbers);
     return false;
 }
 

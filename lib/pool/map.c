@@ -181,7 +181,7 @@ static bool has_map(pe_pool *pool, void *unused)
     (void)unused;
     if (pe__pool_check_open(pool) < 0)
         return true;
-    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, 2 * pool->options.workers))
+    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, 2 * pool->numbers))
         return false;
     pe__pool_collect_all(pool, UINT32_MAX);
     return true;
@@ -209,7 +209,7 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
         result = await_map(pool, may_wait, map->options.deadline_ns);
     if (result < 0)
         return result;
-    map->lanes = map->count < pool->options.workers ? (uint32_t)map->count : pool->options.workers;
+    map->lanes = map->count < pool->workers ? (uint32_t)map->count : pool->workers;
     result = place(pool, map);
     if (result < 0)
         return result;
@@ -380,7 +380,7 @@ static void end_unstarted(struct pe__map_job *map, int result)
 /* `wanted` is what the caller asks for, the rest of it zero. */
 static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **ret_job)
 {
-    struct pe__map_job *map = malloc(sizeof *map + pool->options.workers * sizeof *map->records);
+    struct pe__map_job *map = malloc(sizeof *map + pool->workers * sizeof *map->records);
     pe_job *job = map != NULL ? pe__job_new(pool) : NULL;
     if (job == NULL || pe__job_more(job) == NULL) {
         if (job != NULL)

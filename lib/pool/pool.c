@@ -31,6 +31,10 @@
 #define TIB ((uint64_t)1 << 40)
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
 #define DEPTH_MAX 4
+/* There is always room for so many workers, however few a pool begins with. */
+#define ROOM_LEAST 64
+/* Records that each worker may have busy, while others wait: its own one and a map's ticket or two. */
+#define RECORDS_PER_WORKER 3
 
 static uint64_t physical_bytes(void)
 {
@@ -53,10 +57,15 @@ static struct pe__geometry wished_geometry(const pe_pool *pool)
     const pe_pool_options *options = &pool->options;
     bool is_inline = (options->flags & PE_POOL_INLINE) != 0;
     uint64_t memory = physical_bytes();
-    /* Jobs that wait and that run, and the tickets of all maps, which leave out as many positions. */
-    uint64_t records = options->queue_jobs + (2 + PE__MAPS_MAX) * (uint64_t)options->workers;
-    struct pe__geometry geometry = { .workers = options->workers,
-                                     .records = is_inline ? 1 : power_of_two_from(records),
+    /* Jobs that wait and that run, and the tickets of all maps, which leave out as many positions. What the power of
+     * two has beyond that is room for more workers. */
+    uint64_t working = (2 + PE__MAPS_MAX) * (uint64_t)options->workers;
+    if (working < RECORDS_PER_WORKER * ROOM_LEAST)
+        working = RECORDS_PER_WORKER * ROOM_LEAST;
+    uint32_t records = power_of_two_from(options->queue_jobs + working);
+    uint64_t most = (records - options->queue_jobs) / RECORDS_PER_WORKER;
+    struct pe__geometry geometry = { .workers_most = most < PE_WORKERS_MAX ? (uint32_t)most : PE_WORKERS_MAX,
+                                     .records = is_inline ? 1 : records,
                                      .keep_fd_count = (uint32_t)options->keep_fd_count,
                                      .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
@@ -176,6 +185,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     if (pool == NULL)
         return PE_ENOMEM;
     pool->options = checked;
+    pool->workers = pool->numbers = checked.workers;
     pool->backend = (checked.flags & PE_POOL_INLINE) != 0 ? &pe__inline_backend : &pe__process_backend;
     pool->refs = 1;
     pool->state = PE__POOL_OPEN;

@@ -59,6 +59,8 @@ struct pe_pool {
     enum pe__pool_state state;
     const struct pe__backend *backend; /* constant */
     pe_pool_options options;           /* checked, defaults filled in; constant */
+    uint32_t workers;                  /* wanted; their numbers are 0 to workers - 1 */
+    uint32_t numbers;                  /* worker numbers that have ever been in use */
     struct pe__loaded loaded;          /* constant */
     struct pe__shared shared;          /* constant until the end */
     struct pe__shared_heap heap;

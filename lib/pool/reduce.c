@@ -244,7 +244,7 @@ static uint32_t groups_in_flight(const struct reduction *reduction)
 {
     uint64_t bytes = stride_of(reduction->whole.acc_bytes) * reduction->per_group;
     uint32_t each = bytes < LARGE_GROUP_BYTES ? GROUPS_PER_WORKER : LARGE_GROUPS_PER_WORKER;
-    return reduction->pool->options.workers * each;
+    return reduction->pool->workers * each;
 }
 
 static int prepare(struct reduction *reduction, const void *acc)

@@ -153,7 +153,7 @@ static bool has_worker_or_failed(pe_pool *pool, void *unused)
     (void)unused;
     if (pool->state == PE__POOL_BROKEN)
         return true;
-    for (uint32_t first = 0; first < pool->options.workers; first += PE__BELL_GROUP_WORKERS)
+    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS)
         if (atomic_load(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].present) != 0)
             return pool->failure == 0;
     return false;

@@ -9,10 +9,10 @@ static uint32_t count_alive(const pe_pool *pool)
     uint32_t alive = 0;
     if (!pe__pool_has_processes(pool))
         return 0;
-    for (uint32_t first = 0; first < pool->options.workers; first += PE__BELL_GROUP_WORKERS)
+    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS)
         alive += (uint32_t)__builtin_popcountll(
             atomic_load(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].present));
-    return alive < pool->options.workers ? alive : pool->options.workers;
+    return alive < pool->numbers ? alive : pool->numbers;
 }
 
 int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
@@ -25,7 +25,7 @@ int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
         return result;
     pe_stats full = pool->stats;
     full.size = sizeof full;
-    full.workers = pool->options.workers;
+    full.workers = pool->workers;
     full.workers_alive = count_alive(pool);
     pe__pool_look_at_claims(pool);
     full.queued = pool->queued;

@@ -159,7 +159,7 @@ static void send_home(pe_pool *pool)
     pool->leaving = true;
     pe__pool_tell_keeper(pool, &message);
     atomic_store_explicit(&shared->config->stop, 1, memory_order_seq_cst);
-    pe__bell_ring_all(shared->groups, shared->slots, shared->geometry.workers);
+    pe__bell_ring_all(shared->groups, shared->slots, pool->numbers);
 }
 
 static int join(pe_pool *pool, int64_t deadline_ns)

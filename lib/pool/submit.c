@@ -102,19 +102,20 @@ uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job)
     return record;
 }
 
-static bool any_asleep(const struct pe__shared *shared)
+static bool any_asleep(const pe_pool *pool)
 {
-    for (uint32_t first = 0; first < shared->geometry.workers; first += PE__BELL_GROUP_WORKERS)
-        if (atomic_load_explicit(&shared->groups[first / PE__BELL_GROUP_WORKERS].sleepers, memory_order_seq_cst) != 0)
+    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS)
+        if (atomic_load_explicit(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].sleepers,
+                                 memory_order_seq_cst) != 0)
             return true;
     return false;
 }
 
-static uint32_t count_awake(const struct pe__shared *shared)
+static uint32_t count_awake(const pe_pool *pool)
 {
     uint32_t awake = 0;
-    for (uint32_t first = 0; first < shared->geometry.workers; first += PE__BELL_GROUP_WORKERS) {
-        const struct pe__bell_group *group = &shared->groups[first / PE__BELL_GROUP_WORKERS];
+    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS) {
+        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
         uint64_t asleep = atomic_load_explicit(&group->sleepers, memory_order_seq_cst);
         uint64_t present = atomic_load_explicit(&group->present, memory_order_seq_cst);
         awake += (uint32_t)__builtin_popcountll(present & ~asleep);
@@ -126,7 +127,7 @@ static uint32_t count_awake(const struct pe__shared *shared)
  * flight. */
 static bool lacks_workers(pe_pool *pool)
 {
-    uint32_t awake = count_awake(&pool->shared);
+    uint32_t awake = count_awake(pool);
     if (pool->in_flight > awake)
         pe__pool_collect_front(pool, UINT32_MAX);
     return pool->in_flight > awake;
@@ -136,7 +137,7 @@ static bool lacks_workers(pe_pool *pool)
 bool pe__pool_ring_if_needed(pe_pool *pool)
 {
     const struct pe__shared *shared = &pool->shared;
-    if (!any_asleep(shared))
+    if (!any_asleep(pool))
         return false;
     /* A ring costs both sides some microseconds: the workers that are awake get a fraction of one. */
     for (int look = 0; look < LOOKS_BEFORE_RING; look++) {
@@ -144,7 +145,7 @@ bool pe__pool_ring_if_needed(pe_pool *pool)
             return false;
         pe__base_cpu_relax();
     }
-    return lacks_workers(pool) && pe__bell_wake_one(shared->groups, shared->slots, shared->geometry.workers);
+    return lacks_workers(pool) && pe__bell_wake_one(shared->groups, shared->slots, pool->numbers);
 }
 
 /* The record that was taken last. */

@@ -123,7 +123,7 @@ static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
 {
     uint32_t record = target_of(pool, wait);
     if (!may_spin(pool)) {
-        if (pool->in_flight <= 2 * pool->options.workers)
+        if (pool->in_flight <= 2 * pool->numbers)
             pe__pool_glance(pool, record);
         return;
     }

@@ -99,11 +99,11 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->counts = part(shared, &c, sizeof *shared->counts);
     shared->head = part(shared, &c, LINE_BYTES);
     shared->host_waits = part(shared, &c, LINE_BYTES);
-    uint64_t groups = (g->workers + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
+    uint64_t groups = (g->workers_most + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
     shared->groups = part(shared, &c, groups * sizeof *shared->groups);
-    shared->slots = part(shared, &c, g->workers * sizeof *shared->slots);
+    shared->slots = part(shared, &c, g->workers_most * sizeof *shared->slots);
     shared->lives = part(shared, &c, PE__MAPS_MAX * sizeof *shared->lives);
-    shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers * sizeof *shared->lanes);
+    shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers_most * sizeof *shared->lanes);
     align(&c, PAGE_BYTES);
     shared->records = part(shared, &c, (uint64_t)g->records * sizeof *shared->records);
     align(&c, PAGE_BYTES);

@@ -61,7 +61,7 @@ struct pe__keeper_counts {
 
 /* Sizes that decide the layout. */
 struct pe__geometry {
-    uint32_t workers;
+    uint32_t workers_most; /* worker numbers there is room for; how many there are is for host and keeper to know */
     uint32_t records; /* a power of two */
     uint32_t keep_fd_count;
     uint64_t reply_bytes; /* wished budget of the reply blocks */
@@ -86,7 +86,7 @@ struct pe__shared {
     struct pe__bell_group *groups;
     struct pe__slot *slots;
     struct pe__map_live *lives;
-    struct pe__lane *lanes; /* PE__MAPS_MAX * workers */
+    struct pe__lane *lanes; /* PE__MAPS_MAX * workers_most */
     struct pe__record *records;
     struct pe__record_more *records_more;
     unsigned char *texts; /* PE_TEXT_BYTES_MAX for each record */
@@ -126,7 +126,7 @@ int pe__mapping_protect(struct pe__shared *shared);
 
 static inline struct pe__lane *pe__mapping_lanes(const struct pe__shared *shared, uint32_t map)
 {
-    return &shared->lanes[(size_t)map * shared->geometry.workers];
+    return &shared->lanes[(size_t)map * shared->geometry.workers_most];
 }
 
 static inline unsigned char *pe__mapping_text(const struct pe__shared *shared, uint32_t record)

@@ -215,7 +215,7 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
 {
     const struct pe__shared *shared = worker->shared;
     struct part part = { .worker = worker, .self = record->lane };
-    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers)
+    if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers_most)
         return true; /* only a scribbler gets here */
     part.map = &shared->maps[record->map];
     part.live = &shared->lives[record->map];
