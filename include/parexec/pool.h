@@ -362,9 +362,9 @@ PE_EXPORT int pe_pool_alloc(pe_pool *pool, size_t bytes, void **ret_memory);
 PE_EXPORT void pe_pool_dealloc(pe_pool *pool, void *memory);
 
 /*
- * A descriptor to watch in an event loop (poll, epoll, libuv): when it becomes readable, call pe_pool_poll.
- * It is only to be watched, never read, written or closed. Before the first watch and after every event call
- * pe_pool_poll until it returns 0, or events may be missed.
+ * A descriptor to watch for reading in an event loop (poll, epoll level or edge triggered, GLib, libuv): when
+ * it becomes readable, call pe_pool_poll. It is only to be watched, never read, written or closed. Before the
+ * first watch and after every event call pe_pool_poll until it returns 0, or events may be missed.
  *
  * A job that writes over the library's memory can wipe out that somebody watches. A wait finds that out by
  * itself within seconds; a loop that is to survive it calls pe_pool_poll once a second besides.
