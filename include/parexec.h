@@ -63,6 +63,7 @@
  *     job.h       what was handed over, how it ended, what it gave back
  *     map.h       functions and options of maps and reduces
  *     worker.h    what a function may ask while it runs in a worker
+ *     rng.h       random numbers that do not depend on which worker draws them
  *     init.h      for programs with threads
  *     error.h     what calls return
  *     options.h   sized structs, durations, deadlines
@@ -99,6 +100,7 @@
 #include <parexec/map.h>
 #include <parexec/options.h>
 #include <parexec/pool.h>
+#include <parexec/rng.h>
 #include <parexec/version.h>
 #include <parexec/worker.h>
 

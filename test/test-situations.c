@@ -319,6 +319,72 @@ static int call_set_log(const struct scene *scene)
     return pe_set_log(NULL, NULL);
 }
 
+/* A pe_rng belongs to nobody: with none nothing happens, with one everything works everywhere. */
+static pe_rng *rng_of(const struct scene *scene)
+{
+    static pe_rng rng;
+
+    pe_rng_init(&rng, 1, 2);
+    return scene->situation == NO_HANDLE ? NULL : &rng;
+}
+
+static int call_rng_init(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+
+    pe_rng_init(rng, 0, 0);
+    return rng == NULL || pe_rng_next(rng) == UINT64_C(0x16554d9eca36314c) ? 0 : 1;
+}
+
+static int call_rng_next(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+
+    return (pe_rng_next(rng) != 0) == (rng != NULL) ? 0 : 1;
+}
+
+static int call_rng_double(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+
+    return (pe_rng_double(rng) > 0) == (rng != NULL) ? 0 : 1;
+}
+
+static int call_rng_below(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+
+    return (pe_rng_below(rng, UINT64_MAX) != 0) == (rng != NULL) ? 0 : 1;
+}
+
+static int call_rng_fill(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+    uint64_t word = 0;
+
+    pe_rng_fill(rng, NULL, 0);
+    pe_rng_fill(rng, &word, sizeof word);
+    return (word != 0) == (rng != NULL) ? 0 : 1;
+}
+
+static int call_rng_fill_doubles(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+    double number = 0;
+
+    pe_rng_fill_doubles(rng, NULL, 0);
+    pe_rng_fill_doubles(rng, &number, 1);
+    return (number > 0) == (rng != NULL) ? 0 : 1;
+}
+
+static int call_rng_skip(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+
+    pe_rng_skip(rng, 5);
+    return rng == NULL || rng->position == 5 ? 0 : 1;
+}
+
 static int call_after(const struct scene *scene)
 {
     (void)scene;
@@ -414,6 +480,13 @@ static const struct row rows[] = {
     { "pe_pool_wait", call_wait, WAITS(0) },
     { "pe_reply_reserve", call_reply_reserve, ALWAYS(0) },
     { "pe_reply_write", call_reply_write, ALWAYS(PE_EINVAL) },
+    { "pe_rng_below", call_rng_below, ALWAYS(0) },
+    { "pe_rng_double", call_rng_double, ALWAYS(0) },
+    { "pe_rng_fill", call_rng_fill, ALWAYS(0) },
+    { "pe_rng_fill_doubles", call_rng_fill_doubles, ALWAYS(0) },
+    { "pe_rng_init", call_rng_init, ALWAYS(0) },
+    { "pe_rng_next", call_rng_next, ALWAYS(0) },
+    { "pe_rng_skip", call_rng_skip, ALWAYS(0) },
     { "pe_set_log", call_set_log, ALWAYS(0) },
     { "pe_strerror", call_strerror, ALWAYS(0) },
     { "pe_version", call_version, ALWAYS(0) },

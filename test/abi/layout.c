@@ -171,6 +171,21 @@ PE_TEST(layout_pe_map_summary)
     compare_sized(lines, COUNT(lines));
 }
 
+/* since 0.1; it lies in the callers' memory, so it can never grow */
+PE_TEST(layout_pe_rng)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_rng, 64),
+        MEMBER(pe_rng, seed, 0, 8),
+        MEMBER(pe_rng, stream, 8, 8),
+        MEMBER(pe_rng, position, 16, 8),
+        MEMBER(pe_rng, words, 24, 32),
+        MEMBER(pe_rng, reserved, 56, 8),
+    };
+
+    compare(lines, COUNT(lines));
+}
+
 /* since 0.1 */
 PE_TEST(layout_pe_stats)
 {
