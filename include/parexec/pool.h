@@ -76,12 +76,14 @@ typedef struct pe_pool pe_pool;
  *                        makes the pool. Not with PE_POOL_FROM_SEED.
  * PE_POOL_GROUPS         each worker leads a process group of its own: what stops the worker also stops the
  *                        processes that its jobs have started and left in the group, and its end ends them.
+ * PE_POOL_BACKTRACE      not yet: PE_ENOSYS.
  */
 #define PE_POOL_INLINE (UINT32_C(1) << 0)
 #define PE_POOL_FROM_SEED (UINT32_C(1) << 1)
 #define PE_POOL_KEEP_FDS (UINT32_C(1) << 2)
 #define PE_POOL_KEEP_SIGNALS (UINT32_C(1) << 3)
 #define PE_POOL_GROUPS (UINT32_C(1) << 4)
+#define PE_POOL_BACKTRACE (UINT32_C(1) << 5)
 
 /* The most workers that a pool has. */
 #define PE_WORKERS_MAX 1024

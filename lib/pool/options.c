@@ -12,7 +12,8 @@
 
 #define NOT_FROM_SEED (PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)
 #define KNOWN_FLAGS \
-    (PE_POOL_INLINE | PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS | PE_POOL_GROUPS)
+    (PE_POOL_INLINE | PE_POOL_FROM_SEED | PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS | PE_POOL_GROUPS | \
+     PE_POOL_BACKTRACE)
 #define QUEUE_JOBS_DEFAULT 4096
 #define QUEUE_JOBS_MAX (UINT64_C(1) << 20)
 #define MAX_DEATHS_DEFAULT 100
@@ -23,7 +24,8 @@
 static bool asks_for_the_future(const pe_pool_options *options)
 {
     return options->memory_limit_bytes != 0 || options->rss_limit_bytes != 0 || options->inner_threads != 0 ||
-           options->idle_ns != 0 || options->queue_bytes != 0 || options->output_bytes != 0 || options->affinity != 0;
+           options->idle_ns != 0 || options->queue_bytes != 0 || options->output_bytes != 0 || options->affinity != 0 ||
+           (options->flags & PE_POOL_BACKTRACE) != 0;
 }
 
 static bool has_valid_fds(const pe_pool_options *options)

@@ -102,6 +102,7 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     uint64_t groups = (g->workers_most + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
     shared->groups = part(shared, &c, groups * sizeof *shared->groups);
     shared->slots = part(shared, &c, g->workers_most * sizeof *shared->slots);
+    shared->crashes = part(shared, &c, g->workers_most * sizeof *shared->crashes);
     shared->lives = part(shared, &c, PE__MAPS_MAX * sizeof *shared->lives);
     shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers_most * sizeof *shared->lanes);
     align(&c, PAGE_BYTES);

@@ -28,6 +28,7 @@
 
 #include "shared/bell.h"
 #include "shared/block.h"
+#include "shared/crash.h"
 #include "shared/fence.h"
 #include "shared/lane.h"
 #include "shared/queue.h"
@@ -85,6 +86,7 @@ struct pe__shared {
     _Atomic uint64_t *host_waits;
     struct pe__bell_group *groups;
     struct pe__slot *slots;
+    struct pe__crash *crashes; /* one for each worker */
     struct pe__map_live *lives;
     struct pe__lane *lanes; /* PE__MAPS_MAX * workers_most */
     struct pe__record *records;

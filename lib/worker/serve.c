@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "shared/step.h"
+#include "worker/crash.h"
 #include "worker/hygiene.h"
 
 static noreturn void leave(struct pe__worker *worker)
@@ -305,6 +306,15 @@ static noreturn void serve(struct pe__worker *worker)
     }
 }
 
+/* Whoever needs to know more of a death than its status. */
+static void catch_crashes(const struct pe__worker *worker)
+{
+    const struct pe__config *config = worker->shared->config;
+    bool with_frames = (config->flags & PE_POOL_BACKTRACE) != 0;
+    if (with_frames)
+        pe__worker_catch_crashes(&worker->shared->crashes[worker->index], with_frames);
+}
+
 static void initialise(struct pe__worker *worker)
 {
     const struct pe__config *config = worker->shared->config;
@@ -362,6 +372,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     pe__worker_guard_exit();
     pe__mapping_protect(shared);
     PE__STEP(BORN);
+    catch_crashes(worker);
     initialise(worker);
     take_over(worker, inherited);
     serve(worker);
