@@ -10,6 +10,7 @@
 
 #include "base/cpu.h"
 #include "harness/harness.h"
+#include "harness/tree.h"
 
 #define V2_MOUNT "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define V1_MOUNT "33 25 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 - cgroup cgroup rw,cpu,cpuacct\n"
@@ -18,46 +19,10 @@
     "25 24 0:5 / /proc rw - proc proc rw\n" \
     "26 24 0:6 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
 
-struct tree {
-    char root[64];
-};
-
-static void tree_make(struct tree *tree)
-{
-    strcpy(tree->root, "/tmp/parexec-test-cpu-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(tree->root));
-}
-
-static void tree_remove(struct tree *tree)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -rf '%s'", tree->root);
-    ck_assert_int_eq(system(command), 0);
-}
-
-/* Writes a file and the directories above it. */
-static void put(const struct tree *tree, const char *path, const char *text)
-{
-    char whole[PATH_MAX];
-    FILE *file;
-
-    snprintf(whole, sizeof whole, "%s%s", tree->root, path);
-    for (char *slash = strchr(whole + strlen(tree->root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        ck_assert(mkdir(whole, 0700) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-    file = fopen(whole, "w");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(text, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
 static void put_process(const struct tree *tree, const char *groups, const char *mounts)
 {
-    put(tree, "/proc/self/cgroup", groups);
-    put(tree, "/proc/self/mountinfo", mounts);
+    tree_put(tree, "/proc/self/cgroup", groups);
+    tree_put(tree, "/proc/self/mountinfo", mounts);
 }
 
 /* ---- v2 ---- */
@@ -77,7 +42,7 @@ PE_TEST(quota_v2_is_rounded_up)
     tree_make(&tree);
     put_process(&tree, "0::/job\n", OTHER_MOUNTS V2_MOUNT);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        put(&tree, "/sys/fs/cgroup/job/cpu.max", cases[i].text);
+        tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", cases[i].text);
         ck_assert_msg(pe__base_cpu_quota(tree.root) == cases[i].cpus, "%s: %d", cases[i].text,
                       pe__base_cpu_quota(tree.root));
     }
@@ -93,12 +58,12 @@ PE_TEST(quota_v2_counts_at_every_level)
 
     tree_make(&tree);
     put_process(&tree, "0::/a/b/c\n", V2_MOUNT);
-    put(&tree, "/sys/fs/cgroup/a/b/c/d/cpu.max", "100000 100000\n");  /* below: not ours */
-    put(&tree, "/sys/fs/cgroup/a/x/cpu.max", "100000 100000\n");      /* beside */
+    tree_put(&tree, "/sys/fs/cgroup/a/b/c/d/cpu.max", "100000 100000\n");  /* below: not ours */
+    tree_put(&tree, "/sys/fs/cgroup/a/x/cpu.max", "100000 100000\n");      /* beside */
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
     for (size_t tight = 0; tight < 4; tight++) {
         for (size_t i = 0; i < 4; i++)
-            put(&tree, levels[i],
+            tree_put(&tree, levels[i],
                 i == tight ? "300000 100000\n" : i % 2 ? "max 100000\n" : "800000 100000\n");
         ck_assert_int_eq(pe__base_cpu_quota(tree.root), 3);
     }
@@ -112,7 +77,7 @@ PE_TEST(quota_v2_in_a_container_with_its_own_root)
 
     tree_make(&tree);
     put_process(&tree, "0::/\n", V2_MOUNT);
-    put(&tree, "/sys/fs/cgroup/cpu.max", "250000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu.max", "250000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 3);
     tree_remove(&tree);
 }
@@ -127,9 +92,9 @@ PE_TEST(quota_below_a_mount_of_a_subtree)
     tree_make(&tree);
     put_process(&tree, "0::/docker/abc/inner\n",
                 "30 24 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
-    put(&tree, "/sys/fs/cgroup/cpu.max", "400000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu.max", "400000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 4);
-    put(&tree, "/sys/fs/cgroup/inner/cpu.max", "200000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/inner/cpu.max", "200000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 2);
     tree_remove(&tree);
 }
@@ -142,11 +107,11 @@ PE_TEST(quota_of_another_subtree_is_not_ours)
     tree_make(&tree);
     put_process(&tree, "0::/docker/abcdef\n",
                 "31 24 0:26 /docker/abc /mnt rw - cgroup2 cgroup rw\n" V2_MOUNT);
-    put(&tree, "/mnt/cpu.max", "100000 100000\n");
-    put(&tree, "/mnt/def/cpu.max", "100000 100000\n");
-    put(&tree, "/sys/fs/cgroup/docker/abcdef/cpu.max", "500000 100000\n");
+    tree_put(&tree, "/mnt/cpu.max", "100000 100000\n");
+    tree_put(&tree, "/mnt/def/cpu.max", "100000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/docker/abcdef/cpu.max", "500000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 5);
-    put(&tree, "/sys/fs/cgroup/docker/abcdef/cpu.max", "max 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/docker/abcdef/cpu.max", "max 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
     tree_remove(&tree);
 }
@@ -158,7 +123,7 @@ PE_TEST(quota_at_the_mount_point_when_no_mount_shows_the_group)
     struct tree tree;
 
     tree_make(&tree);
-    put(&tree, "/sys/fs/cgroup/cpu.max", "200000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu.max", "200000 100000\n");
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
         put_process(&tree, groups[i], "30 24 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
         ck_assert_int_eq(pe__base_cpu_quota(tree.root), 2);
@@ -175,7 +140,7 @@ PE_TEST(quota_mount_point_with_escaped_characters)
 
     tree_make(&tree);
     put_process(&tree, "0::/my job\n", "30 24 0:26 / /mnt/my\\040groups\\134x ro - cgroup2 cgroup rw\n");
-    put(&tree, "/mnt/my groups\\x/my job/cpu.max", "300000 100000\n");
+    tree_put(&tree, "/mnt/my groups\\x/my job/cpu.max", "300000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 3);
     tree_remove(&tree);
 }
@@ -187,8 +152,8 @@ PE_TEST(quota_mount_point_at_the_root)
 
     tree_make(&tree);
     put_process(&tree, "0::/a\n", "30 24 0:26 / / ro - cgroup2 cgroup rw\n");
-    put(&tree, "/a/cpu.max", "max 100000\n");
-    put(&tree, "/cpu.max", "300000 100000\n");
+    tree_put(&tree, "/a/cpu.max", "max 100000\n");
+    tree_put(&tree, "/cpu.max", "300000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 3);
     tree_remove(&tree);
 }
@@ -201,9 +166,9 @@ static void put_v1(const struct tree *tree, const char *group, const char *quota
     char path[256];
 
     snprintf(path, sizeof path, "/sys/fs/cgroup/cpu,cpuacct%s/cpu.cfs_quota_us", group);
-    put(tree, path, quota);
+    tree_put(tree, path, quota);
     snprintf(path, sizeof path, "/sys/fs/cgroup/cpu,cpuacct%s/cpu.cfs_period_us", group);
-    put(tree, path, period);
+    tree_put(tree, path, period);
 }
 
 PE_TEST(quota_v1_counts_at_every_level)
@@ -230,9 +195,9 @@ PE_TEST(quota_v1_needs_both_files_and_the_right_controller)
 
     tree_make(&tree);
     put_process(&tree, "4:cpu,cpuacct:/a\n", V1_MOUNT);
-    put(&tree, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
-    put(&tree, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 1);
     put_process(&tree, "4:cpuset,cpuacct:/a\n", V1_MOUNT);
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
@@ -252,7 +217,7 @@ PE_TEST(quota_hybrid_takes_the_smaller)
                 V1_MOUNT "40 25 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup rw\n");
     put_v1(&tree, "/a", "300000\n", "100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 3);
-    put(&tree, "/sys/fs/cgroup/unified/b/cpu.max", "200000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/unified/b/cpu.max", "200000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 2);
     put_v1(&tree, "/a", "100000\n", "100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 1);
@@ -273,9 +238,9 @@ PE_TEST(quota_malformed_limits_nothing)
 
     tree_make(&tree);
     put_process(&tree, "0::/job\n", V2_MOUNT);
-    put(&tree, "/sys/fs/cgroup/cpu.max", "700000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu.max", "700000 100000\n");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        put(&tree, "/sys/fs/cgroup/job/cpu.max", texts[i]);
+        tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", texts[i]);
         ck_assert_msg(pe__base_cpu_quota(tree.root) == 7, "'%s'", texts[i]);
     }
     put_process(&tree, "4:cpu,cpuacct:/job\n", V1_MOUNT);
@@ -300,8 +265,8 @@ PE_TEST(quota_malformed_lists_limit_nothing)
     struct tree tree;
 
     tree_make(&tree);
-    put(&tree, "/sys/fs/cgroup/cpu.max", "100000 100000\n");
-    put(&tree, "/sys/fs/cgroup/job/cpu.max", "100000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/cpu.max", "100000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "100000 100000\n");
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         put_process(&tree, lists[i], V2_MOUNT);
         ck_assert_msg(pe__base_cpu_quota(tree.root) == 0, "groups '%s'", lists[i]);
@@ -319,11 +284,11 @@ PE_TEST(quota_missing_files_limit_nothing)
     ck_assert_int_eq(pe__base_cpu_quota("/nonexistent/root"), 0);
     tree_make(&tree);
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
-    put(&tree, "/proc/self/cgroup", "0::/job\n");
+    tree_put(&tree, "/proc/self/cgroup", "0::/job\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
-    put(&tree, "/proc/self/mountinfo", V2_MOUNT);
+    tree_put(&tree, "/proc/self/mountinfo", V2_MOUNT);
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
-    put(&tree, "/sys/fs/cgroup/job/cpu.max/in-the-way", "a directory where the file should be");
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max/in-the-way", "a directory where the file should be");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 0);
     tree_remove(&tree);
 }
@@ -342,7 +307,7 @@ PE_TEST(quota_long_list_of_mounts)
     tree_make(&tree);
     put_process(&tree, "0::/job\n", mounts);
     free(mounts);
-    put(&tree, "/sys/fs/cgroup/job/cpu.max", "300000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "300000 100000\n");
     ck_assert_int_eq(pe__base_cpu_quota(tree.root), 3);
     tree_remove(&tree);
 }
@@ -354,7 +319,7 @@ PE_TEST(quota_without_memory_never_crashes)
 
     tree_make(&tree);
     put_process(&tree, "0::/job\n4:cpu:/job\n", OTHER_MOUNTS V1_MOUNT V2_MOUNT);
-    put(&tree, "/sys/fs/cgroup/job/cpu.max", "300000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "300000 100000\n");
     for (uint64_t n = 1; n <= 40; n++) {
         int quota;
 
@@ -401,12 +366,39 @@ PE_TEST(count_is_the_smaller_of_affinity_and_quota)
     tree_make(&tree);
     ck_assert_int_eq(pe__base_cpu_count(tree.root), all);
     put_process(&tree, "0::/job\n", V2_MOUNT);
-    put(&tree, "/sys/fs/cgroup/job/cpu.max", "100000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "100000 100000\n");
     ck_assert_int_eq(pe__base_cpu_count(tree.root), 1);
-    put(&tree, "/sys/fs/cgroup/job/cpu.max", "200000000000 100000\n");
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "200000000000 100000\n");
     ck_assert_int_eq(pe__base_cpu_count(tree.root), all);
     ck_assert_int_ge(pe_cpu_count(), 1);
     ck_assert_int_le(pe_cpu_count(), all);
+    tree_remove(&tree);
+}
+END_TEST
+
+/* A mask of one CPU, a quota of 1.5, both, and files that say nothing. */
+PE_TEST(g03_count_of_usable_cpus)
+{
+    struct tree tree;
+    cpu_set_t former, one;
+    int all = pe__base_cpu_affinity(), first = 0;
+
+    tree_make(&tree);
+    put_process(&tree, "0::/job\n", V2_MOUNT);
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "150000 100000\n");
+    ck_assert_int_eq(pe__base_cpu_quota(tree.root), 2);
+    ck_assert_int_eq(pe__base_cpu_count(tree.root), all < 2 ? all : 2);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof former, &former), 0);
+    while (!CPU_ISSET(first, &former))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    ck_assert_int_eq(pe__base_cpu_count(tree.root), 1);
+    tree_put(&tree, "/sys/fs/cgroup/job/cpu.max", "1.5 cpus\n");
+    ck_assert_int_eq(pe__base_cpu_count(tree.root), 1);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof former, &former), 0);
+    ck_assert_int_eq(pe__base_cpu_count(tree.root), all);
     tree_remove(&tree);
 }
 END_TEST

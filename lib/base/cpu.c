@@ -13,7 +13,6 @@
 #include "base/cpu.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -21,13 +20,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <parexec/cpu.h>
 
+#include "base/file.h"
+
 #define AFFINITY_CPUS_FIRST 1024
 #define AFFINITY_CPUS_MAX (1 << 20)
-#define FILE_BYTES_MAX (16u << 20)
 
 /* A control group as the process sees it. The two versions differ in where it is listed and how a quota
  * is written. */
@@ -44,71 +43,54 @@ struct mount {
     const char *options;  /* of the file system, not of the mount */
 };
 
-int pe__base_cpu_affinity(void)
+/* The calling thread's mask, to be freed; NULL when it cannot be had. */
+static cpu_set_t *read_mask(size_t *ret_bytes)
 {
     for (int cpus = AFFINITY_CPUS_FIRST; cpus <= AFFINITY_CPUS_MAX; cpus *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)cpus);
         size_t bytes = CPU_ALLOC_SIZE((size_t)cpus);
-        int count = 0;
-        int error = 0;
+        int error;
 
         if (!set)
-            break;
-        if (sched_getaffinity(0, bytes, set) == 0)
-            count = CPU_COUNT_S(bytes, set);
-        else
-            error = errno;
-        CPU_FREE(set);
-        if (count > 0)
-            return count;
-        if (error != EINVAL)  /* EINVAL: the kernel's mask is longer than ours */
-            break;
-    }
-    return 1;
-}
-
-/* The text of a file of unknown length (those of /proc tell 0), to be freed; NULL when it cannot be had
- * whole. */
-static char *read_text(const char *path)
-{
-    size_t room = 4096, used = 0;
-    char *text = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return NULL;
-    for (;;) {
-        char *larger = room <= FILE_BYTES_MAX ? realloc(text, room) : NULL;
-        ssize_t bytes = -1;
-
-        if (!larger)
-            break;
-        text = larger;
-        while (used < room - 1 && (bytes = read(fd, text + used, room - 1 - used)) > 0)
-            used += (size_t)bytes;
-        if (bytes == 0) {
-            close(fd);
-            text[used] = '\0';
-            return text;
+            return NULL;
+        if (sched_getaffinity(0, bytes, set) == 0) {
+            *ret_bytes = bytes;
+            return set;
         }
-        if (bytes < 0)
-            break;
-        room *= 2;
+        error = errno;
+        CPU_FREE(set);
+        if (error != EINVAL)  /* EINVAL: the kernel's mask is longer than ours */
+            return NULL;
     }
-    close(fd);
-    free(text);
     return NULL;
 }
 
-static char *read_below(const char *root, const char *path)
+int pe__base_cpu_affinity(void)
 {
-    char *whole, *text;
+    size_t bytes;
+    cpu_set_t *set = read_mask(&bytes);
+    int count = set ? CPU_COUNT_S(bytes, set) : 0;
 
-    if (asprintf(&whole, "%s%s", root, path) < 0)
-        return NULL;
-    text = read_text(whole);
-    free(whole);
-    return text;
+    CPU_FREE(set);
+    return count > 0 ? count : 1;
+}
+
+size_t pe__base_cpu_list(int32_t **ret_cpus)
+{
+    size_t bytes, count = 0;
+    cpu_set_t *set = read_mask(&bytes);
+    int32_t *cpus = set ? malloc((size_t)CPU_COUNT_S(bytes, set) * sizeof *cpus) : NULL;
+
+    for (size_t cpu = 0; cpus && cpu < bytes * 8; cpu++)
+        if (CPU_ISSET_S(cpu, bytes, set))
+            cpus[count++] = (int32_t)cpu;
+    CPU_FREE(set);
+    if (count == 0) {
+        free(cpus);
+        return 0;
+    }
+    *ret_cpus = cpus;
+    return count;
 }
 
 /* Cuts the first line off and returns it, or NULL at the end. */
@@ -288,8 +270,8 @@ static int quota_v1(const char *quota_text, const char *period_text)
 
 static int quota_in_v1(const char *directory)
 {
-    char *quota = read_below(directory, "/cpu.cfs_quota_us");
-    char *period = read_below(directory, "/cpu.cfs_period_us");
+    char *quota = pe__base_file_read(directory, "/cpu.cfs_quota_us");
+    char *period = pe__base_file_read(directory, "/cpu.cfs_period_us");
     int cpus = quota && period ? quota_v1(quota, period) : 0;
 
     free(quota);
@@ -299,7 +281,7 @@ static int quota_in_v1(const char *directory)
 
 static int quota_in_v2(const char *directory)
 {
-    char *text = read_below(directory, "/cpu.max");
+    char *text = pe__base_file_read(directory, "/cpu.max");
     int cpus = text ? quota_v2(text) : 0;
 
     free(text);
@@ -375,8 +357,8 @@ int pe__base_cpu_quota(const char *root)
 {
     struct group v1 = { .unified = false, .path = NULL };
     struct group v2 = { .unified = true, .path = NULL };
-    char *groups = read_below(root, "/proc/self/cgroup");
-    char *mounts = read_below(root, "/proc/self/mountinfo");
+    char *groups = pe__base_file_read(root, "/proc/self/cgroup");
+    char *mounts = pe__base_file_read(root, "/proc/self/mountinfo");
     char *rest = groups, *line;
     int cpus = 0;
 

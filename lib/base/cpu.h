@@ -7,8 +7,14 @@
 #ifndef PE__BASE_CPU_H
 #define PE__BASE_CPU_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* CPUs in the calling thread's affinity mask, at least 1; any number of CPUs in the machine. */
 int pe__base_cpu_affinity(void);
+
+/* Those CPUs in ascending order, to be freed, and how many; 0 and nothing when they cannot be had. */
+size_t pe__base_cpu_list(int32_t **ret_cpus);
 
 /* The smallest quota, cgroup v1 or v2, on the way from the process's own group up to the mount, in whole CPUs
  * rounded up, at least 1. 0: none; what cannot be read or understood counts as none. */
