@@ -443,6 +443,10 @@ PE_TEST(bad_pool_options)
     ck_assert_int_eq(try_pool((pe_pool_options){ .grace_ns = -2 }), PE_EINVAL);
     ck_assert_int_eq(try_pool((pe_pool_options){ .grace_ns = INT64_MIN }), PE_EINVAL);
     ck_assert_int_eq(try_pool((pe_pool_options){ .idle_ns = -1 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .affinity = PE_PIN_COMPACT + 1 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .affinity = UINT32_MAX }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .inner_threads = 65537 }), PE_EINVAL);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .inner_threads = UINT32_MAX - 1 }), PE_EINVAL);
     ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fd_count = 1 }), PE_EINVAL);
     ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fds = negative, .keep_fd_count = 2 }), PE_EINVAL);
     ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fds = negative, .keep_fd_count = SIZE_MAX }),
@@ -458,11 +462,9 @@ PE_TEST(options_of_later_releases)
 
     ck_assert_int_eq(try_pool((pe_pool_options){ .memory_limit_bytes = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .rss_limit_bytes = 1 }), PE_ENOSYS);
-    ck_assert_int_eq(try_pool((pe_pool_options){ .inner_threads = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .idle_ns = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .queue_bytes = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .output_bytes = 1 }), PE_ENOSYS);
-    ck_assert_int_eq(try_pool((pe_pool_options){ .affinity = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .reserved = 1 }), PE_EINVAL);
     job.timeout_ns = 1;
     ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);

@@ -88,6 +88,24 @@ typedef struct pe_pool pe_pool;
 /* The most workers that a pool has. */
 #define PE_WORKERS_MAX 1024
 
+/*
+ * How workers are pinned: pe_pool_options.affinity. A worker that is pinned runs on one CPU, out of those that the
+ * thread which makes the pool may use; a replacement runs on the same one. With more workers than CPUs they share.
+ * What a job starts, threads and processes, is on its worker's CPU too, unless it sees to that itself.
+ *
+ * PE_PIN_NONE      not: the system moves them as it likes
+ * PE_PIN_SPREAD    far from each other, for jobs that need much memory: each worker has a package, a cache and a
+ *                  core to itself as far as there are enough, second threads of a core are used last
+ * PE_PIN_COMPACT   close to each other, for jobs that share data: threads of one core first, then the next core
+ *                  of the same cache
+ */
+#define PE_PIN_NONE 0
+#define PE_PIN_SPREAD 1
+#define PE_PIN_COMPACT 2
+
+/* For pe_pool_options.inner_threads: the usable CPUs divided by the workers, at least 1; 1 for pinned workers. */
+#define PE_INNER_THREADS_SHARE UINT32_MAX
+
 typedef struct pe_pool_options {
     size_t size;                 /* sizeof(pe_pool_options) */
     uint32_t workers;            /* 1 to PE_WORKERS_MAX; 0: pe_cpu_count() of them */
@@ -107,7 +125,8 @@ typedef struct pe_pool_options {
     uint32_t max_deaths;         /* worker deaths in a row, with no job or item ended in between, that break
                                     the pool. The first five are replaced at once, later ones after 100 ms.
                                     0: 100; UINT32_MAX: it never breaks for that */
-    uint32_t inner_threads;      /* 0 only, so far: else PE_ENOSYS */
+    uint32_t inner_threads;      /* threads that libraries may start in each worker, see below: 1 to 65536, or
+                                    PE_INNER_THREADS_SHARE; 0: as the program's environment says */
     int64_t idle_ns;             /* 0 only, so far: else PE_ENOSYS */
     int64_t grace_ns;            /* time that a job which is to stop has before SIGTERM, and again before
                                     SIGKILL; 0: 100 ms; PE_NOW: SIGKILL at once */
@@ -116,9 +135,20 @@ typedef struct pe_pool_options {
     size_t keep_fd_count;        /* their number, at most 65536; with PE_POOL_FROM_SEED 200 */
     uint64_t queue_bytes;        /* 0 only, so far: else PE_ENOSYS */
     uint64_t output_bytes;       /* 0 only, so far: else PE_ENOSYS */
-    uint32_t affinity;           /* 0 only, so far: else PE_ENOSYS */
+    uint32_t affinity;           /* PE_PIN_*; 0: none */
     uint32_t reserved;           /* 0 */
 } pe_pool_options;
+
+/*
+ * inner_threads: as many workers as CPUs, each with a library that starts as many threads as CPUs, get into each
+ * other's way. Before its initialiser a worker sets OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, GOTO_NUM_THREADS,
+ * MKL_NUM_THREADS, BLIS_NUM_THREADS, VECLIB_MAXIMUM_THREADS, NUMEXPR_NUM_THREADS, NUMEXPR_MAX_THREADS,
+ * NUMBA_NUM_THREADS, POLARS_MAX_THREADS, JULIA_NUM_THREADS, RAYON_NUM_THREADS and GOMAXPROCS, which reaches what the
+ * worker loads or starts from then on, programs included. If the program is linked with OpenMP, its
+ * omp_set_num_threads is called as well; with 1, functions that use OpenMP then also run in the workers of a program
+ * that has used GNU's OpenMP before it made the pool, where they hang else. Out of reach are other libraries that have read their variable when the
+ * program was loaded: call their own function in worker_init, or set the variable before the program starts.
+ */
 
 /* All defaults. */
 #define PE_POOL_OPTIONS_INIT \

@@ -19,13 +19,13 @@
 #define MAX_DEATHS_DEFAULT 100
 #define GRACE_DEFAULT_NS PE_MS(100)
 #define KEEP_FDS_MAX 65536
+#define INNER_THREADS_MAX 65536
 
 /* Parts of the struct that have their meaning in a later release. */
 static bool asks_for_the_future(const pe_pool_options *options)
 {
-    return options->memory_limit_bytes != 0 || options->rss_limit_bytes != 0 || options->inner_threads != 0 ||
-           options->idle_ns != 0 || options->queue_bytes != 0 || options->output_bytes != 0 || options->affinity != 0 ||
-           (options->flags & PE_POOL_BACKTRACE) != 0;
+    return options->memory_limit_bytes != 0 || options->rss_limit_bytes != 0 || options->idle_ns != 0 ||
+           options->queue_bytes != 0 || options->output_bytes != 0 || (options->flags & PE_POOL_BACKTRACE) != 0;
 }
 
 static bool has_valid_fds(const pe_pool_options *options)
@@ -46,11 +46,23 @@ static bool is_valid(const pe_pool_options *options)
     if (options->queue_jobs > QUEUE_JOBS_MAX || options->grace_ns < PE_NOW || options->idle_ns < 0 ||
         options->reserved != 0)
         return false;
+    if (options->affinity > PE_PIN_COMPACT ||
+        (options->inner_threads > INNER_THREADS_MAX && options->inner_threads != PE_INNER_THREADS_SHARE))
+        return false;
     if (from_seed && (options->flags & NOT_FROM_SEED) != 0)
         return false;
     if (from_seed && options->keep_fd_count > PE__SEED_KEEP_FDS_MAX)
         return false;
     return has_valid_fds(options);
+}
+
+/* Of the CPUs, what each worker may have. */
+static uint32_t share_of_cpus(const pe_pool_options *options)
+{
+    uint32_t cpus = (uint32_t)pe_cpu_count();
+    if (options->affinity != PE_PIN_NONE || cpus < options->workers)
+        return 1;
+    return cpus / options->workers;
 }
 
 static void fill_in(pe_pool_options *options)
@@ -59,6 +71,8 @@ static void fill_in(pe_pool_options *options)
         options->workers = (uint32_t)pe_cpu_count();
     if (options->workers > PE_WORKERS_MAX)
         options->workers = PE_WORKERS_MAX;
+    if (options->inner_threads == PE_INNER_THREADS_SHARE)
+        options->inner_threads = share_of_cpus(options);
     if (options->queue_jobs == 0)
         options->queue_jobs = QUEUE_JOBS_DEFAULT;
     if (options->max_deaths == 0)

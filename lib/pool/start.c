@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/fd.h"
+#include "base/topology.h"
 #include "keeper/keeper.h"
 #include "keeper/message.h"
 #include "keeper/seed.h"
@@ -84,6 +86,8 @@ static void write_config(pe_pool *pool)
     config->cpus = (uint32_t)pe__base_cpu_affinity();
     config->max_deaths = options->max_deaths;
     config->keep_fd_count = (uint32_t)options->keep_fd_count;
+    config->inner_threads = options->inner_threads;
+    config->affinity = options->affinity;
     config->depth = scope != NULL ? scope->depth : 0;
     config->jobs_per_worker = options->jobs_per_worker;
     config->max_reply_bytes = options->max_reply_bytes;
@@ -99,6 +103,22 @@ static void write_config(pe_pool *pool)
     sort(pool->shared.keep_fds, config->keep_fd_count);
     for (uint32_t i = 0; i < options->workers; i++)
         pool->shared.slots[i].hint = PE__SLOT_NO_RECORD;
+}
+
+/* Out of the CPUs that the calling thread may use. */
+static int choose_pins(pe_pool *pool)
+{
+    const pe_pool_options *options = &pool->options;
+    int32_t *cpus;
+    if (options->affinity == PE_PIN_NONE)
+        return 0;
+    size_t count = pe__base_cpu_list(&cpus);
+    if (count == 0)
+        return PE_ENOMEM;
+    int result = pe__base_topology_deal("", cpus, count, options->affinity == PE_PIN_SPREAD,
+                                        pool->shared.geometry.workers_most, pool->shared.pins);
+    free(cpus);
+    return result;
 }
 
 static void run_keeper(void *start)
@@ -175,6 +195,8 @@ int pe__pool_start_processes(pe_pool *pool)
 {
     struct far_ends far;
     int result = open_ends(pool, &far);
+    if (result == 0)
+        result = choose_pins(pool);
     if (result == 0) {
         write_config(pool);
         result = fork_keeper(pool, &far);

@@ -92,6 +92,7 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->config = part(shared, &c, sizeof *shared->config);
     shared->tail = part(shared, &c, LINE_BYTES);
     shared->keep_fds = part(shared, &c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
+    shared->pins = part(shared, &c, (uint64_t)g->workers_most * sizeof *shared->pins);
     shared->maps = part(shared, &c, PE__MAPS_MAX * sizeof *shared->maps);
     align(&c, PAGE_BYTES);
     shared->readonly_bytes = c.at;

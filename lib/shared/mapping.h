@@ -42,6 +42,8 @@ struct pe__config {
     uint32_t cpus;
     uint32_t max_deaths;
     uint32_t keep_fd_count;
+    uint32_t inner_threads; /* 0: not limited */
+    uint32_t affinity;      /* 0: workers are not pinned */
     uint32_t depth; /* pools around this one: 0 in a program, 1 in a pool's worker, ... */
     uint64_t jobs_per_worker;
     uint64_t max_reply_bytes;
@@ -80,6 +82,7 @@ struct pe__shared {
     _Atomic uint64_t *tail; /* behind the last position pushed */
     struct pe__map *maps;
     int32_t *keep_fds;
+    int32_t *pins; /* with affinity: the CPU of each worker number */
     /* shared */
     struct pe__keeper_counts *counts;
     _Atomic uint64_t *head;

@@ -7,6 +7,7 @@
  */
 #include "worker/hygiene.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -18,6 +19,18 @@ bool pe__worker_die_with(pid_t parent)
     /* The signal follows the parent's thread, not its process: the keeper has just one. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     return getppid() == parent;
+}
+
+void pe__worker_pin(int cpu)
+{
+    size_t cpus = (size_t)cpu + 1;
+    cpu_set_t *set = CPU_ALLOC(cpus);
+    if (set == NULL)
+        return;
+    CPU_ZERO_S(CPU_ALLOC_SIZE(cpus), set);
+    CPU_SET_S((size_t)cpu, CPU_ALLOC_SIZE(cpus), set);
+    sched_setaffinity(0, CPU_ALLOC_SIZE(cpus), set);
+    CPU_FREE(set);
 }
 
 void pe__worker_reset_signals(const sigset_t *ignored)

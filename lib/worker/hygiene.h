@@ -12,6 +12,9 @@
 /* Ask the kernel to kill this process with its parent `parent`. False: the parent is gone already. */
 bool pe__worker_die_with(pid_t parent);
 
+/* Keeps the calling process on one CPU; where that is refused, it runs as before. */
+void pe__worker_pin(int cpu);
+
 /* Every disposition to its default, but for those in `ignored`; nothing pending is kept, the mask is left
  * alone. */
 void pe__worker_reset_signals(const sigset_t *ignored);

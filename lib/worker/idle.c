@@ -69,24 +69,25 @@ static bool look_often(const struct pe__worker *worker)
     return false;
 }
 
-/* Leaves this CPU, if another one is allowed; the affinity mask is as before afterwards. */
-static void move_away(int cpu)
+/* Leaves this CPU; the affinity mask is as before afterwards. False: no other one is allowed. */
+static bool move_away(int cpu)
 {
     cpu_set_t allowed, others;
     if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
-        return;
+        return false;
     others = allowed;
     CPU_CLR(cpu, &others);
-    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
-        sched_setaffinity(0, sizeof allowed, &allowed);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) < 0)
+        return false;
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    return true;
 }
 
 static void make_way(struct pe__worker *worker)
 {
     int cpu = sched_getcpu();
-    if (cpu >= 0 && cpu == atomic_load_explicit(&worker->shared->config->host_cpu, memory_order_relaxed))
-        move_away(cpu);
-    else
+    bool in_the_way = cpu >= 0 && cpu == atomic_load_explicit(&worker->shared->config->host_cpu, memory_order_relaxed);
+    if (!in_the_way || !move_away(cpu))
         sched_yield();
 }
 

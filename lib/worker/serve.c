@@ -20,6 +20,7 @@
 #include "shared/step.h"
 #include "worker/crash.h"
 #include "worker/hygiene.h"
+#include "worker/threads.h"
 
 static noreturn void leave(struct pe__worker *worker)
 {
@@ -315,6 +316,16 @@ static void catch_crashes(const struct pe__worker *worker)
         pe__worker_catch_crashes(&worker->shared->crashes[worker->index], with_frames);
 }
 
+/* What the options say of every worker. */
+static void obey_options(const struct pe__worker *worker)
+{
+    const struct pe__config *config = worker->shared->config;
+    if (config->affinity != PE_PIN_NONE)
+        pe__worker_pin(worker->shared->pins[worker->index]);
+    if (config->inner_threads != 0)
+        pe__worker_limit_threads(config->inner_threads);
+}
+
 static void initialise(struct pe__worker *worker)
 {
     const struct pe__config *config = worker->shared->config;
@@ -373,6 +384,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     pe__mapping_protect(shared);
     PE__STEP(BORN);
     catch_crashes(worker);
+    obey_options(worker);
     initialise(worker);
     take_over(worker, inherited);
     serve(worker);

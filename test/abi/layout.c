@@ -245,4 +245,12 @@ PE_TEST(layout_kinds)
     ck_assert_int_eq(PE_OUT_OF_MEMORY, 7);
 }
 
+PE_TEST(layout_pins)
+{
+    ck_assert_int_eq(PE_PIN_NONE, 0);
+    ck_assert_int_eq(PE_PIN_SPREAD, 1);
+    ck_assert_int_eq(PE_PIN_COMPACT, 2);
+    ck_assert_uint_eq(PE_INNER_THREADS_SHARE, UINT32_MAX);
+}
+
 HARNESS_MAIN("layout")
