@@ -474,9 +474,6 @@ PE_TEST(options_of_later_releases)
     job.deadline_ns = pe_after(PE_SECONDS(1));
     ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);
     job.deadline_ns = 0;
-    job.priority = 1;
-    ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), PE_ENOSYS);
-    job.priority = 0;
     ck_assert_int_eq(pe_pool_submit(pool, job_nothing, NULL, 0, &job, NULL), 0);
     map.timeout_ns = 1;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
@@ -491,9 +488,6 @@ PE_TEST(options_of_later_releases)
     map.inflight_bytes = 0;
     map.flags = UINT32_C(1) << 31;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
-    map.flags = 0;
-    map.priority = 1;
-    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
     pool_end(pool);
 }
 

@@ -556,7 +556,33 @@ PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
 
 /* ---- announcements and hints: nobody sleeps for ever ---- */
 
-enum signpost { SLEEPERS_NONE, SLEEPERS_BEYOND, PRESENT_ALL, HEAD_FAR, HOST_WAITS_NONE, BELLS, SIGNPOSTS };
+enum signpost {
+    SLEEPERS_NONE,
+    SLEEPERS_BEYOND,
+    PRESENT_ALL,
+    HEAD_FAR,
+    HEAD_OF_HIGH_FAR,
+    HEAD_OF_LOW_FAR,
+    HOST_WAITS_NONE,
+    BELLS,
+    SIGNPOSTS
+};
+
+/* The level that it is about. */
+static uint32_t level_of(enum signpost signpost)
+{
+    return signpost == HEAD_OF_HIGH_FAR  ? PE_PRIORITY_HIGH
+           : signpost == HEAD_OF_LOW_FAR ? PE_PRIORITY_LOW
+                                         : PE_PRIORITY_NORMAL;
+}
+
+static void push_head_far(uint32_t level)
+{
+    const struct pe__shared *view = &common->view;
+
+    atomic_store(&view->heads[level].head, atomic_load(&view->tails[level].tail) + 1);
+}
+
 
 static char host_state(void)
 {
@@ -593,7 +619,9 @@ static int job_misleads(const void *arg, size_t arg_bytes, pe_reply *reply)
     case SLEEPERS_NONE: atomic_store(&view->groups[0].sleepers, 0); break;
     case SLEEPERS_BEYOND: atomic_store(&view->groups[0].sleepers, UINT64_MAX << WORKERS); break;
     case PRESENT_ALL: atomic_store(&view->groups[0].present, UINT64_MAX); break;
-    case HEAD_FAR: atomic_store(view->head, atomic_load(view->tail) + 1); break;
+    case HEAD_FAR:
+    case HEAD_OF_HIGH_FAR:
+    case HEAD_OF_LOW_FAR: push_head_far(level_of((enum signpost)value_of(arg))); break;
     case HOST_WAITS_NONE: forget_host(); break;
     default:
         for (uint32_t i = 0; i < WORKERS; i++)
@@ -629,7 +657,9 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
 {
     pe_pool *pool = begin_scene();
     pe_stats stats = PE_STATS_INIT;
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
 
+    options.priority = level_of((enum signpost)_i);
     for (uint64_t round = 0; round < 3; round++) {
         pe_job *jobs[6], *liar = NULL;
 
@@ -645,7 +675,7 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
         atomic_store(&common->go, 0);
         for (uint64_t i = 0; i < 6; i++) {
             jobs[i] = NULL;
-            int result = pe_pool_try_submit(pool, job_holds, &i, sizeof i, NULL, &jobs[i]);
+            int result = pe_pool_try_submit(pool, job_holds, &i, sizeof i, &options, &jobs[i]);
             ck_assert(result == 0 || result == PE_EBROKEN);
         }
         atomic_store(&common->go, 1);
@@ -765,9 +795,10 @@ static void hit(uint64_t *random, void *start, size_t bytes)
 /* One of those that were pushed last. */
 static uint32_t recent_record(uint64_t *random, const struct pe__shared *view)
 {
-    uint64_t tail = atomic_load(view->tail);
+    uint32_t level = (uint32_t)(next_random(random) % PE__QUEUE_LEVELS);
+    uint64_t tail = atomic_load(&view->tails[level].tail);
 
-    return pe__queue_record(tail - next_random(random) % 16, view->geometry.records);
+    return pe__queue_record(level, tail - next_random(random) % 16, view->geometry.records);
 }
 
 static void hit_record(uint64_t *random, const struct pe__shared *view, enum target target)
@@ -803,7 +834,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case RECORD_REST: hit_record(random, view, target); break;
     case HINTS:
         switch (next_random(random) % 5) {
-        case 0: hit(random, view->head, 8); break;
+        case 0: hit(random, view->heads, PE__QUEUE_LEVELS * sizeof *view->heads); break;
         case 1: hit(random, view->host_waits, 8); break;
         case 2: hit(random, view->groups, sizeof *view->groups); break;
         case 3: hit(random, view->counts, sizeof *view->counts); break;
@@ -820,7 +851,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case BLOCK_WORDS: hit(random, view->block_words, view->blocks.block_count * sizeof *view->block_words); break;
     case DESCRIPTORS: hit(random, view->maps, 2 * sizeof *view->maps); break;
     case CONFIG: hit(random, view->config, sizeof *view->config / 8 * 8); break;
-    case TAIL: hit(random, view->tail, 8); break;
+    case TAIL: hit(random, view->tails, PE__QUEUE_LEVELS * sizeof *view->tails); break;
     case TEXTS: hit(random, pe__mapping_text(view, recent_record(random, view)), PE_TEXT_BYTES_MAX / 8 * 8); break;
     case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
@@ -935,6 +966,7 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
     enum { JOBS = 10 };
     pe_job *jobs[JOBS + 2] = { NULL };
     pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_job_options job_options = PE_JOB_OPTIONS_INIT;
     uint32_t count = 0;
 
     options.chunk = with_statuses ? 1 : 0;
@@ -947,9 +979,11 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
     pe_job *map = NULL;
     if (pe_pool_start_map(pool, item_works, arrays->in, 8, arrays->out, 8, ITEMS, &options, &map) != 0)
         map = NULL;
-    for (uint64_t i = 0; i < JOBS; i++)
-        if (pe_pool_try_submit(pool, job_replies, &i, sizeof i, NULL, &jobs[count]) == 0)
+    for (uint64_t i = 0; i < JOBS; i++) {
+        job_options.priority = (uint32_t)(i % PE__QUEUE_LEVELS);
+        if (pe_pool_try_submit(pool, job_replies, &i, sizeof i, &job_options, &jobs[count]) == 0)
             count++;
+    }
     for (uint32_t i = 0; i < count; i++) {
         await(pool, jobs[i], PE_SECONDS(3));
         look_at_job(jobs[i]);

@@ -143,6 +143,7 @@ static void run_jobs(struct scene *scene)
     options.retries = scene->retries;
     for (uint64_t i = 0; i < JOBS; i++) {
         uint64_t arg[20] = { i };
+        options.priority = (uint32_t)(i % PE__QUEUE_LEVELS);
         ck_assert_int_eq(pe_pool_submit(scene->pool, job_replies, arg, i % 3 == 0 ? sizeof arg : 8, &options,
                                         &jobs[i]),
                          0);
@@ -159,7 +160,7 @@ static void run_jobs(struct scene *scene)
     }
 }
 
-static void run_map(struct scene *scene, int with_statuses, uint64_t chunk)
+static void run_map(struct scene *scene, uint32_t priority, int with_statuses, uint64_t chunk)
 {
     uint64_t in[ITEMS], out[ITEMS], failed = 0;
     pe_status statuses[ITEMS];
@@ -174,6 +175,7 @@ static void run_map(struct scene *scene, int with_statuses, uint64_t chunk)
     }
     options.retries = scene->retries;
     options.chunk = chunk;
+    options.priority = priority;
     options.summary = &summary;
     options.statuses = with_statuses ? statuses : NULL;
     ck_assert_int_eq(pe_pool_start_map(scene->pool, item_triples, in, 8, out, 8, ITEMS, &options, &job), 0);
@@ -207,7 +209,7 @@ static void let_sleep(const struct scene *scene)
     }
 }
 
-/* One job at a time, each of which has to wake somebody. */
+/* One job at a time, of each priority one, each of which has to wake somebody. */
 static void run_sleepers(struct scene *scene)
 {
     for (uint64_t i = 0; i < 3; i++) {
@@ -218,6 +220,7 @@ static void run_sleepers(struct scene *scene)
         let_sleep(scene);
         forget_ledger();
         options.retries = scene->retries;
+        options.priority = (uint32_t)i;
         ck_assert_int_eq(pe_pool_submit(scene->pool, job_replies, &i, sizeof i, &options, &job), 0);
         ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
         ck_assert_int_eq(pe_job_status(job, &status), 0);
@@ -271,7 +274,7 @@ static int needs_short_lives(int step)
 static void one_round(struct scene *scene, uint32_t round)
 {
     run_jobs(scene);
-    run_map(scene, round % 2, round % 3 == 0 ? 0 : round % 3);
+    run_map(scene, round % PE__QUEUE_LEVELS, round % 2, round % 3 == 0 ? 0 : round % 3);
     run_sleepers(scene);
 }
 

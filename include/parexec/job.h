@@ -82,11 +82,21 @@ typedef struct pe_status {
     uint64_t reserved[2]; /* 0 */
 } pe_status;
 
+/*
+ * Values of priority, for jobs, maps and reduces. A worker that is free takes, of all that waits, what has the highest
+ * priority, and of that the oldest. Nothing that runs is interrupted, and a worker that has begun with a map stays
+ * with it until no item of it is left to take. As long as enough of a higher priority comes in, nothing of a lower one
+ * starts, however long it has waited.
+ */
+#define PE_PRIORITY_NORMAL 0 /* the default */
+#define PE_PRIORITY_HIGH 1
+#define PE_PRIORITY_LOW 2
+
 typedef struct pe_job_options {
     size_t size;                /* sizeof(pe_job_options) */
     uint32_t retries;           /* times to run the job again after a crash or an exit; 0: never. A job that
                                    returns is never run again */
-    uint32_t priority;          /* 0 only, so far: else PE_ENOSYS */
+    uint32_t priority;          /* PE_PRIORITY_*: which of the jobs that wait a free worker takes first */
     int64_t timeout_ns;         /* 0 only, so far: else PE_ENOSYS */
     int64_t deadline_ns;        /* 0 only, so far: else PE_ENOSYS */
     int64_t submit_deadline_ns; /* when pe_pool_submit gives up waiting for room, a point in time as of

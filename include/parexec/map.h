@@ -161,7 +161,7 @@ typedef struct pe_map_options {
     pe_progress_fn *progress;    /* told how far it is; NULL: nobody is */
     void *progress_context;      /* handed to it */
     uint32_t flags;              /* PE_MAP_*; 0: none */
-    uint32_t priority;           /* 0 only, so far: else PE_ENOSYS */
+    uint32_t priority;           /* PE_PRIORITY_* (job.h): when workers that are free begin with it */
 } pe_map_options;
 
 /* All defaults. */

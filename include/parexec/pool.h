@@ -113,8 +113,8 @@ typedef struct pe_pool_options {
     pe_worker_fn *worker_init;   /* run by each worker before its first job; NULL: nothing is */
     pe_worker_fn *worker_exit;   /* run by a worker that leaves by itself; NULL: nothing is */
     void *worker_context;        /* handed to both, an address that means the same in the workers' memory */
-    uint64_t queue_jobs;         /* jobs that may wait for a worker, at most 2^20; with more, pe_pool_submit
-                                    waits. Maps and what runs do not count. 0: 4096 */
+    uint64_t queue_jobs;         /* jobs of each priority that may wait for a worker, at most 2^20; with more,
+                                    pe_pool_submit waits. Maps and what runs do not count. 0: 4096 */
     uint64_t shared_bytes;       /* range of addresses for pe_pool_alloc, arguments and arrays of maps. It
                                     costs memory only as far as it is used; less is taken where it is refused.
                                     0: twice the machine's memory */
@@ -198,8 +198,8 @@ typedef struct pe_stats {
 PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
 
 /*
- * Hands over a job: fn will be called in a worker with a copy of the argument. Jobs start in the order of
- * submission. While queue_jobs jobs wait already, the call waits for room, and looks after the pool
+ * Hands over a job: fn will be called in a worker with a copy of the argument. Jobs of one priority start in the
+ * order of submission. While queue_jobs jobs of its priority wait already, the call waits for room, and looks after the pool
  * meanwhile.
  *
  * fn          the job's function. It must have been loaded when the workers were forked.

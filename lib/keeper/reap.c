@@ -30,17 +30,29 @@ static bool holds(const struct pe__keeper *keeper, uint32_t record, uint32_t ind
     return pe__record_is_held(word) && pe__record_owner(word) == index;
 }
 
+/* Records of a level that may ever have been pushed. A word may have been claimed before the tail was moved over it,
+ * but not before it was moved over the one in front. */
+static uint32_t used_records(const struct pe__keeper *keeper, uint32_t level)
+{
+    uint32_t records = keeper->shared->geometry.records;
+    uint64_t tail = atomic_load_explicit(&keeper->shared->tails[level].tail, memory_order_acquire);
+    return tail < records ? (uint32_t)tail + 1 : records;
+}
+
 /* The hint is stored before every claim; where it does not fit, it may have been overwritten, so look at
  * all. */
 static uint32_t held_record(const struct pe__keeper *keeper, uint32_t index)
 {
     uint32_t records = keeper->shared->geometry.records;
     uint32_t hint = atomic_load_explicit(&keeper->shared->slots[index].hint, memory_order_relaxed);
-    if (hint < records && holds(keeper, hint, index))
+    if (hint < pe__mapping_records(keeper->shared) && holds(keeper, hint, index))
         return hint;
-    for (uint32_t record = 0; record < records; record++)
-        if (holds(keeper, record, index))
-            return record;
+    for (uint32_t level = 0; level < PE__QUEUE_LEVELS; level++) {
+        uint32_t first = level * records, last = first + used_records(keeper, level);
+        for (uint32_t record = first; record < last; record++)
+            if (holds(keeper, record, index))
+                return record;
+    }
     return PE__SLOT_NO_RECORD;
 }
 

@@ -16,7 +16,7 @@
 
 static struct pe__record *record_at(const struct pe__keeper *keeper, uint32_t index)
 {
-    return index < keeper->shared->geometry.records ? &keeper->shared->records[index] : NULL;
+    return index < pe__mapping_records(keeper->shared) ? &keeper->shared->records[index] : NULL;
 }
 
 void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *message)

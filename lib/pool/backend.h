@@ -14,6 +14,7 @@ struct pe__request {
     const void *arg;
     size_t arg_bytes;
     uint32_t retries;
+    uint32_t level; /* PE_PRIORITY_* */
     bool may_wait; /* else PE_EAGAIN */
     int64_t deadline_ns;
 };

@@ -283,58 +283,84 @@ void pe__pool_collect_record(pe_pool *pool, uint32_t record)
 }
 
 /* Lines of the next records to be collected come over from the worker's cache while this one is taken over. */
-static void expect(const pe_pool *pool, uint32_t record)
+static void expect(const pe_pool *pool, const struct pe__level *level, uint32_t record)
 {
-    __builtin_prefetch(&pool->shared.records[(record + RECORDS_AHEAD) & (pool->shared.geometry.records - 1)]);
+    __builtin_prefetch(&pool->shared.records[pe__pool_record_at(pool, level, record + RECORDS_AHEAD)]);
 }
 
-uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
+static uint32_t collect_front(pe_pool *pool, struct pe__level *level, uint32_t most)
 {
     uint32_t count = 0;
-    for (; count < most && !pe__base_list_empty(&pool->busy); count++) {
-        uint32_t record = pe__pool_record_of(pool, pool->busy.next);
+    for (; count < most && !pe__base_list_empty(&level->busy); count++) {
+        uint32_t record = pe__pool_record_of(pool, level->busy.next);
         if (count + RECORDS_AHEAD < pool->in_flight)
-            expect(pool, record);
+            expect(pool, level, record);
         if (!collect(pool, record))
             break;
     }
     return count;
 }
 
-/* Records are claimed in the order of their pushes: behind one that waits in the queue none has begun. */
-uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
+uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
 {
     uint32_t count = 0;
-    PE__BASE_LIST_EACH_SAFE(link, after, &pool->busy) {
+    PE__POOL_EACH_LEVEL(level, pool)
+        if (!pe__base_list_empty(&level->busy))
+            count += collect_front(pool, level, most - count);
+    return count;
+}
+
+/* Records of a level are claimed in the order of their pushes: behind one that waits in the queue none has begun. */
+static uint32_t collect_all(pe_pool *pool, struct pe__level *level, uint32_t most)
+{
+    uint32_t count = 0;
+    PE__BASE_LIST_EACH_SAFE(link, after, &level->busy) {
         uint32_t record = pe__pool_record_of(pool, link);
         if (count >= most || pool->settling || is_waiting(pool, record))
             break;
-        expect(pool, record);
+        expect(pool, level, record);
         count += collect(pool, record);
     }
     return count;
 }
 
-/* A record that waits although a later one was claimed is one that no worker will find: a scribbler made
- * it so. */
-void pe__pool_check_order(pe_pool *pool)
+uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
 {
-    struct pe__base_list *first = NULL;
-    PE__BASE_LIST_EACH(link, &pool->busy) {
+    uint32_t count = 0;
+    PE__POOL_EACH_LEVEL(level, pool)
+        count += collect_all(pool, level, most - count);
+    return count;
+}
+
+/* A record that waits although a later one of its level was claimed is one that no worker will find: a scribbler made
+ * it so. */
+static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
+{
+    const struct pe__base_list *first = NULL;
+    PE__BASE_LIST_EACH(link, &level->busy) {
         bool waits = is_waiting(pool, pe__pool_record_of(pool, link));
         if (waits && first == NULL)
             first = link;
         /* The first one may have been claimed since it was looked at, but then before the later one. */
-        if (!waits && first != NULL && is_waiting(pool, pe__pool_record_of(pool, first))) {
+        if (!waits && first != NULL && is_waiting(pool, pe__pool_record_of(pool, first)))
+            return true;
+    }
+    return false;
+}
+
+void pe__pool_check_order(pe_pool *pool)
+{
+    PE__POOL_EACH_LEVEL(level, pool) {
+        if (is_out_of_order(pool, level)) {
             pe__pool_break(pool);
             return;
         }
     }
 }
 
-bool pe__pool_is_waiting_at(const pe_pool *pool, uint64_t position)
+bool pe__pool_is_waiting_at(const pe_pool *pool, const struct pe__level *level, uint64_t position)
 {
-    uint32_t records = pool->shared.geometry.records, record = pe__queue_record(position, records);
+    uint32_t records = pool->shared.geometry.records, record = pe__pool_record_at(pool, level, position);
     const struct pe__entry *entry = &pool->entries[record];
     if (entry->job == NULL || entry->sequence != pe__queue_sequence(position, records))
         return false;
@@ -343,17 +369,17 @@ bool pe__pool_is_waiting_at(const pe_pool *pool, uint64_t position)
 }
 
 /* It waits no longer. */
-static void discount(pe_pool *pool, uint32_t record)
+static void discount(struct pe__level *level, struct pe__entry *entry)
 {
-    pool->queued -= pool->entries[record].is_counted;
-    pool->entries[record].is_counted = false;
+    level->queued -= entry->is_counted;
+    entry->is_counted = false;
 }
 
 /* Claims go in the queue's order, so the first position that still waits ends the look. */
-void pe__pool_look_at_claims(pe_pool *pool)
+void pe__pool_look_at_claims(pe_pool *pool, struct pe__level *level)
 {
-    for (; pool->claimed < pool->tail && !pe__pool_is_waiting_at(pool, pool->claimed); pool->claimed++)
-        discount(pool, pe__queue_record(pool->claimed, pool->shared.geometry.records));
+    for (; level->claimed < level->tail && !pe__pool_is_waiting_at(pool, level, level->claimed); level->claimed++)
+        discount(level, &pool->entries[pe__pool_record_at(pool, level, level->claimed)]);
 }
 
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
@@ -366,7 +392,7 @@ void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
         pe__map_ticket_ended(pool, job, lane, pe__record_word(0, 0, PE__RECORD_CANCELLED));
         return;
     }
-    discount(pool, record);
+    discount(pe__pool_level_of(pool, record), entry);
     leave_record(pool, job, record);
     job->kind = (uint8_t)kind;
     job->worker = -1;
@@ -395,10 +421,12 @@ void pe__pool_settle_rest(pe_pool *pool, uint32_t kind)
     if (pool->settling)
         return;
     pool->settling = true;
-    while (!pe__base_list_empty(&pool->busy))
-        settle_record(pool, pe__pool_record_of(pool, pool->busy.next), kind);
-    pool->claimed = pool->tail;
-    pool->queued = 0;
+    PE__POOL_EACH_LEVEL(level, pool) {
+        while (!pe__base_list_empty(&level->busy))
+            settle_record(pool, pe__pool_record_of(pool, level->busy.next), kind);
+        level->claimed = level->tail;
+        level->queued = 0;
+    }
     /* Only maps are left, and their tickets are gone. */
     while (!pe__base_list_empty(&pool->maps))
         pe__map_finish(pool, pe__job_of_map(pool->maps.next), kind);

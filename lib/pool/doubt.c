@@ -68,17 +68,20 @@ static bool any_cannot_hold(const pe_pool *pool)
     uint32_t held[PE_WORKERS_MAX];
     for (uint32_t worker = 0; worker < pool->numbers; worker++)
         held[worker] = NONE;
-    PE__BASE_LIST_EACH(link, &pool->busy)
-        if (cannot_hold(pool, pe__pool_record_of(pool, link), held))
-            return true;
+    for (uint32_t level = 0; level < PE__QUEUE_LEVELS; level++)
+        PE__BASE_LIST_EACH(link, &pool->levels[level].busy)
+            if (cannot_hold(pool, pe__pool_record_of(pool, link), held))
+                return true;
     return false;
 }
 
+/* Of some level. Whoever goes to sleep has looked at all of them. */
 static uint32_t oldest_waiting(const pe_pool *pool)
 {
-    PE__BASE_LIST_EACH(link, &pool->busy)
-        if (pe__record_phase(word_of(pool, pe__pool_record_of(pool, link))) == PE__RECORD_QUEUED)
-            return pe__pool_record_of(pool, link);
+    for (uint32_t level = 0; level < PE__QUEUE_LEVELS; level++)
+        PE__BASE_LIST_EACH(link, &pool->levels[level].busy)
+            if (pe__record_phase(word_of(pool, pe__pool_record_of(pool, link))) == PE__RECORD_QUEUED)
+                return pe__pool_record_of(pool, link);
     return NONE;
 }
 
@@ -105,7 +108,7 @@ static bool is_passed_over(pe_pool *pool, uint32_t record)
 void pe__pool_doubt(pe_pool *pool)
 {
     int64_t now_ns = pe__base_now_ns();
-    if (now_ns < pool->doubt.due_ns || !pe__pool_has_processes(pool) || pe__base_list_empty(&pool->busy))
+    if (now_ns < pool->doubt.due_ns || !pe__pool_has_processes(pool) || pool->in_flight == 0)
         return;
     pool->doubt.due_ns = now_ns + EACH_NS;
     uint32_t waiting = oldest_waiting(pool);

@@ -37,9 +37,10 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
     int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
     if (result < 0)
         return result;
-    if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0)
+    if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0 ||
+        ret->priority >= PE__QUEUE_LEVELS)
         return PE_EINVAL;
-    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0 || ret->priority != 0)
+    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0)
         return PE_ENOSYS;
     if ((ret->flags & ~PE_MAP_INHERITED) != 0)
         return PE_EINVAL;
@@ -159,14 +160,15 @@ static void describe(pe_pool *pool, struct pe__map_job *map)
 
 static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_ring)
 {
-    uint32_t index = pe__pool_take_record(pool, job);
+    struct pe__level *level = &pool->levels[pe__job_map(job)->options.priority];
+    uint32_t index = pe__pool_take_record(pool, level, job);
     pool->entries[index].lane = lane;
     pe__job_map(job)->records[lane] = index;
     struct pe__record *record = &pool->shared.records[index];
     record->fn = NULL;
     record->map = (uint16_t)pe__job_map(job)->index;
     record->lane = (uint16_t)lane;
-    pe__pool_push(pool, index, may_ring);
+    pe__pool_push(pool, level, index, may_ring);
 }
 
 static uint32_t free_map(const pe_pool *pool)
@@ -176,26 +178,28 @@ static uint32_t free_map(const pe_pool *pool)
 
 /* What has ended is collected after the last look at claims, so of the records that come next no more are busy than
  * workers run jobs: that many positions are left out. */
-static bool has_map(pe_pool *pool, void *unused)
+static bool has_map(pe_pool *pool, void *wanted)
 {
-    (void)unused;
+    const struct pe__map_job *map = wanted;
     if (pe__pool_check_open(pool) < 0)
         return true;
-    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, 2 * pool->numbers))
+    struct pe__level *level = &pool->levels[map->options.priority];
+    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, level, 2 * pool->numbers))
         return false;
     pe__pool_collect_all(pool, UINT32_MAX);
     return true;
 }
 
-static int await_map(pe_pool *pool, bool may_wait, int64_t deadline_ns)
+static int await_map(pe_pool *pool, struct pe__map_job *map, bool may_wait)
 {
     pe__pool_collect_all(pool, UINT32_MAX);
-    if (has_map(pool, NULL))
+    if (has_map(pool, map))
         return pe__pool_check_open(pool);
     if (!may_wait)
         return PE_EAGAIN;
     struct pe__wait wait = { .ready = has_map,
-                             .deadline_ns = deadline_ns,
+                             .context = map,
+                             .deadline_ns = map->options.deadline_ns,
                              .for_claim = true };
     int result = pe__pool_wait_for(pool, &wait);
     return result < 0 ? result : pe__pool_check_open(pool);
@@ -206,7 +210,7 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     struct pe__map_job *map = pe__job_map(job);
     int result = pe__pool_check_inherited(pool, map->in, map->in_bytes * map->count, &map->options);
     if (result == 0)
-        result = await_map(pool, may_wait, map->options.deadline_ns);
+        result = await_map(pool, map, may_wait);
     if (result < 0)
         return result;
     map->lanes = map->count < pool->workers ? (uint32_t)map->count : pool->workers;
@@ -252,6 +256,11 @@ static void end_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
         pe__map_finish(pool, job, PE_CANCELLED);
 }
 
+static void have_orphans(pe_pool *pool, const struct pe__map_job *map)
+{
+    pool->levels[map->options.priority].has_orphans = pool->has_orphans = true;
+}
+
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
 {
     struct pe__map_job *map = pe__job_map(job);
@@ -263,29 +272,41 @@ void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t wo
     }
     /* This may be the middle of a collection, which finds a place for nothing. */
     map->records[lane] = PE__MAP_TICKET_ORPHANED;
-    pool->has_orphans = true;
+    have_orphans(pool, map);
 }
 
-static pe_job *find_orphan(pe_pool *pool, uint32_t *ret_lane)
+static pe_job *find_orphan(pe_pool *pool, const struct pe__level *level, uint32_t *ret_lane)
 {
     PE__BASE_LIST_EACH(link, &pool->maps) {
         const struct pe__map_job *map = pe__job_map(pe__job_of_map(link));
-        for (*ret_lane = 0; *ret_lane < map->lanes; ++*ret_lane)
+        for (*ret_lane = 0; map->options.priority == level->number && *ret_lane < map->lanes; ++*ret_lane)
             if (map->records[*ret_lane] == PE__MAP_TICKET_ORPHANED)
                 return pe__job_of_map(link);
     }
     return NULL;
 }
 
-void pe__map_adopt_orphans(pe_pool *pool)
+/* A level without a place must not keep those of another one waiting. */
+static void adopt_orphans_of(pe_pool *pool, struct pe__level *level)
 {
     uint32_t lane;
-    while (pool->has_orphans && pe__pool_has_processes(pool) && pe__pool_find_place(pool)) {
-        pe_job *job = find_orphan(pool, &lane);
+    while (level->has_orphans && pe__pool_has_processes(pool) && pe__pool_find_place(pool, level)) {
+        pe_job *job = find_orphan(pool, level, &lane);
         if (job == NULL)
-            pool->has_orphans = false;
+            level->has_orphans = false;
         else
             queue_ticket(pool, job, lane, true);
+    }
+}
+
+void pe__map_adopt_orphans(pe_pool *pool)
+{
+    if (!pool->has_orphans)
+        return;
+    pool->has_orphans = false;
+    PE__POOL_EACH_LEVEL(level, pool) {
+        adopt_orphans_of(pool, level);
+        pool->has_orphans |= level->has_orphans;
     }
 }
 
@@ -298,7 +319,7 @@ static void queue_rest(pe_pool *pool, pe_job *job)
     map->tickets += map->lanes - map->ticketed;
     while (map->ticketed < map->lanes)
         map->records[map->ticketed++] = PE__MAP_TICKET_ORPHANED;
-    pool->has_orphans = true;
+    have_orphans(pool, map);
     pe__map_adopt_orphans(pool);
 }
 

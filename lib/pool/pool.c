@@ -106,12 +106,16 @@ static void unmap_memory(pe_pool *pool)
 
 static int make_book(pe_pool *pool)
 {
-    const struct pe__geometry *geometry = &pool->shared.geometry;
     uint64_t warm_limit = physical_bytes() / 8;
+    PE__POOL_EACH_LEVEL(level, pool) {
+        level->number = (uint32_t)(level - pool->levels);
+        level->first = pe__queue_record(level->number, 0, pool->shared.geometry.records);
+        pe__base_list_init(&level->busy);
+    }
     int result = pe__shared_heap_init(&pool->heap, pool->shared.heap, pool->shared.heap_bytes, warm_limit);
     if (result < 0)
         return result;
-    pool->entries = calloc(geometry->records, sizeof *pool->entries);
+    pool->entries = calloc(pe__mapping_records(&pool->shared), sizeof *pool->entries);
     pool->block_held = calloc(pool->shared.blocks.block_count, sizeof *pool->block_held);
     return pool->entries != NULL && pool->block_held != NULL ? 0 : PE_ENOMEM;
 }
@@ -193,7 +197,6 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->nudge = -1;
     pool->epoll = -1;
     pe__base_list_init(&pool->maps);
-    pe__base_list_init(&pool->busy);
     pe__base_list_init(&pool->ready_callbacks);
     pe__slabs_init(&pool->slabs);
     make_locks(pool);

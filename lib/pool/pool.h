@@ -39,14 +39,25 @@ enum pe__pool_state {
 
 /* What the host believes of a record. */
 struct pe__entry {
-    struct pe__base_list link; /* of the pool's busy records, oldest first, while `job` is not NULL */
+    struct pe__base_list link; /* of its level's busy records, oldest first, while `job` is not NULL */
     pe_job *job;               /* NULL: free */
     uint64_t sequence;         /* of its present or last use */
     uint32_t lane;             /* of a ticket */
     bool is_ticket;
-    bool is_counted; /* in `queued`: a plain job that has been seen neither claimed nor cancelled */
+    bool is_counted; /* in its level's `queued`: a plain job that has been seen neither claimed nor cancelled */
     bool stop_asked; /* the keeper was told to stop this use */
     bool more_used;  /* retries, cancel and attempts in the record may be other than 0 */
+};
+
+/* What it knows of one level of the queue (shared/queue.h). */
+struct pe__level {
+    uint32_t number;           /* PE_PRIORITY_*; constant */
+    uint32_t first;            /* of its records; constant */
+    struct pe__base_list busy; /* records in flight, in the order of their pushes */
+    uint64_t tail;             /* positions pushed or left out */
+    uint64_t claimed;          /* no position below it waits, as far as has been looked */
+    uint32_t queued;           /* plain jobs in positions [claimed, tail), but for those that were cancelled */
+    bool has_orphans;          /* maybe: tickets that are to be queued again */
 };
 
 struct pe__backend;
@@ -78,11 +89,8 @@ struct pe_pool {
     int failure;      /* what the keeper said before it gave up, 0: nothing */
 
     struct pe__entry *entries; /* one for each record */
-    struct pe__base_list busy; /* records in flight, in the order of their pushes */
-    uint64_t tail;       /* positions pushed or left out */
-    uint64_t claimed;    /* no position below it waits, as far as has been looked */
-    uint32_t queued;     /* plain jobs in positions [claimed, tail), but for those that were cancelled */
-    uint32_t in_flight;  /* length of `busy` */
+    struct pe__level levels[PE__QUEUE_LEVELS];
+    uint32_t in_flight;  /* records, of all levels */
     uint32_t collect_from; /* in flight, when a submission collects */
     bool all_gone;       /* the keeper said that it has reaped every worker */
     bool leaving;        /* the keeper was told to end: its end breaks nothing, if it comes in order */
@@ -93,7 +101,7 @@ struct pe_pool {
     uint32_t map_busy;   /* bit for each map descriptor */
 
     struct pe__base_list maps; /* maps that have not ended */
-    bool has_orphans;          /* maybe: tickets that are to be queued again */
+    bool has_orphans;          /* some level has */
     uint64_t live_count;       /* jobs of any kind that have not ended */
     struct pe__base_list ready_callbacks;
     bool in_callback;
@@ -137,5 +145,19 @@ static inline uint32_t pe__pool_record_of(const pe_pool *pool, const struct pe__
 {
     return (uint32_t)(PE__BASE_LIST_ENTRY(link, struct pe__entry, link) - pool->entries);
 }
+
+static inline uint32_t pe__pool_record_at(const pe_pool *pool, const struct pe__level *level, uint64_t position)
+{
+    return level->first + pe__queue_record(0, position, pool->shared.geometry.records);
+}
+
+/* The level whose record it is. */
+static inline struct pe__level *pe__pool_level_of(pe_pool *pool, uint32_t record)
+{
+    return &pool->levels[pe__queue_level(record, pool->shared.geometry.records)];
+}
+
+#define PE__POOL_EACH_LEVEL(level, pool) \
+    for (struct pe__level *level = (pool)->levels; level < (pool)->levels + PE__QUEUE_LEVELS; level++)
 
 #endif

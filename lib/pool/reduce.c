@@ -93,7 +93,8 @@ static uint32_t group_count(const struct reduction *reduction)
 static int submit_group(struct reduction *reduction)
 {
     struct group group = reduction->whole;
-    pe_job_options options = { PE_SIZED(pe_job_options), .retries = reduction->options.retries };
+    pe_job_options options = { PE_SIZED(pe_job_options), .retries = reduction->options.retries,
+                               .priority = reduction->options.priority };
     options.submit_deadline_ns = reduction->options.deadline_ns;
     group.from = reduction->submitted * reduction->per_group;
     group.to = group.from + reduction->per_group;

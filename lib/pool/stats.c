@@ -15,6 +15,16 @@ static uint32_t count_alive(const pe_pool *pool)
     return alive < pool->numbers ? alive : pool->numbers;
 }
 
+static uint64_t count_queued(pe_pool *pool)
+{
+    uint64_t queued = 0;
+    PE__POOL_EACH_LEVEL(level, pool) {
+        pe__pool_look_at_claims(pool, level);
+        queued += level->queued;
+    }
+    return queued;
+}
+
 int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
 {
     pe_pool *pool = (pe_pool *)shown; /* the mutex is the pool's own */
@@ -27,8 +37,7 @@ int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
     full.size = sizeof full;
     full.workers = pool->workers;
     full.workers_alive = count_alive(pool);
-    pe__pool_look_at_claims(pool);
-    full.queued = pool->queued;
+    full.queued = count_queued(pool);
     full.running = pool->live_count > full.queued ? pool->live_count - full.queued : 0;
     full.restarts = atomic_load_explicit(&pool->shared.counts->restarts, memory_order_relaxed);
     full.recycled = atomic_load_explicit(&pool->shared.counts->recycled, memory_order_relaxed);

@@ -225,17 +225,23 @@ void pe__pool_stop_record(pe_pool *pool, uint32_t index, int64_t grace_ns)
     pe__pool_tell_keeper(pool, &message);
 }
 
-int pe_pool_cancel_queued(pe_pool *pool)
+static void cancel_queued_jobs(pe_pool *pool, struct pe__level *level)
 {
-    int result = pe__pool_enter(pool);
-    if (result < 0)
-        return result;
-    PE__BASE_LIST_EACH_SAFE(link, after, &pool->busy) {
+    PE__BASE_LIST_EACH_SAFE(link, after, &level->busy) {
         uint32_t record = pe__pool_record_of(pool, link);
         pe_job *job = pool->entries[record].job;
         if (!job->is_map)
             pe__pool_cancel_if_queued(pool, record);
     }
+}
+
+int pe_pool_cancel_queued(pe_pool *pool)
+{
+    int result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    PE__POOL_EACH_LEVEL(level, pool)
+        cancel_queued_jobs(pool, level);
     PE__BASE_LIST_EACH_SAFE(link, after, &pool->maps)
         pe__map_cancel_if_queued(pool, pe__job_of_map(link));
     if (!pe__pool_in_callback(pool))

@@ -2,10 +2,11 @@
  * submit.c - a job's way into the queue.
  *
  * When must a push ring? Let `awake` be the workers that serve and have not announced sleep. Each holds one
- * record at most and looks at the queue before it announces. While no more records are in flight (the new one
+ * record at most and looks at all levels of the queue before it announces. While no more records are in flight (the new one
  * included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise
  * a sleeper, if there is one, is rung. Claims go in the queue's order, hence a record is never left behind by an
- * awake worker that took a later one. A worker that dies leaves `present` first, and then the keeper rings
+ * awake worker that took a later one of its level; and one that took a record of another level holds that one, so
+ * another worker is free as long as the count tells so. A worker that dies leaves `present` first, and then the keeper rings
  * everybody.
  *
  * Of the tickets of a map that its caller waits for, only the first is judged at once; the others when the
@@ -58,46 +59,46 @@ int pe__pool_check_open(const pe_pool *pool)
 }
 
 /* Positions from the oldest that waits to the tail, and `count` more, fit into the ring of records. */
-bool pe__pool_has_positions(pe_pool *pool, uint32_t count)
+bool pe__pool_has_positions(pe_pool *pool, struct pe__level *level, uint32_t count)
 {
     uint32_t records = pool->shared.geometry.records;
-    if (pool->tail - pool->claimed + count > records)
-        pe__pool_look_at_claims(pool);
-    return pool->tail - pool->claimed + count <= records;
+    if (level->tail - level->claimed + count > records)
+        pe__pool_look_at_claims(pool, level);
+    return level->tail - level->claimed + count <= records;
 }
 
-static uint32_t record_at_tail(const pe_pool *pool)
+static uint32_t record_at_tail(const pe_pool *pool, const struct pe__level *level)
 {
-    return pe__queue_record(pool->tail, pool->shared.geometry.records);
+    return pe__pool_record_at(pool, level, level->tail);
 }
 
 /* Leaves out positions whose records are still at work. */
-bool pe__pool_find_place(pe_pool *pool)
+bool pe__pool_find_place(pe_pool *pool, struct pe__level *level)
 {
-    while (pe__pool_has_positions(pool, 1)) {
-        uint32_t record = record_at_tail(pool);
+    while (pe__pool_has_positions(pool, level, 1)) {
+        uint32_t record = record_at_tail(pool, level);
         if (pool->entries[record].job == NULL)
             return true;
         pe__pool_collect_record(pool, record);
         if (pool->entries[record].job != NULL)
-            pool->tail++;
+            level->tail++;
     }
     return false;
 }
 
-uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job)
+uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *job)
 {
-    while (pool->entries[record_at_tail(pool)].job != NULL)
-        pool->tail++;
-    uint32_t record = record_at_tail(pool);
+    uint32_t record;
+    while (pool->entries[record = record_at_tail(pool, level)].job != NULL)
+        level->tail++;
     struct pe__entry *entry = &pool->entries[record];
-    entry->sequence = pe__queue_sequence(pool->tail, pool->shared.geometry.records);
+    entry->sequence = pe__queue_sequence(level->tail, pool->shared.geometry.records);
     entry->job = job;
     entry->is_ticket = job->is_map;
     entry->is_counted = !job->is_map;
     entry->stop_asked = false;
-    pe__base_list_push_back(&pool->busy, &entry->link);
-    pool->queued += entry->is_counted;
+    pe__base_list_push_back(&level->busy, &entry->link);
+    level->queued += entry->is_counted;
     pool->in_flight++;
     return record;
 }
@@ -148,67 +149,72 @@ bool pe__pool_ring_if_needed(pe_pool *pool)
     return lacks_workers(pool) && pe__bell_wake_one(shared->groups, shared->slots, pool->numbers);
 }
 
-/* The record that was taken last. */
-void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring)
+/* The record that was taken last of its level. */
+void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool may_ring)
 {
     const struct pe__shared *shared = &pool->shared;
     uint64_t word = pe__record_word(pool->entries[record].sequence, 0, PE__RECORD_QUEUED);
     atomic_store_explicit(&shared->records[record].word, word, memory_order_release);
-    pool->tail++;
-    atomic_store_explicit(shared->tail, pool->tail, memory_order_seq_cst);
+    level->tail++;
+    atomic_store_explicit(&shared->tails[level->number].tail, level->tail, memory_order_seq_cst);
     /* A later one's line comes over from a worker's cache meanwhile; the next one's is being looked at by workers. */
-    __builtin_prefetch(&shared->records[pe__queue_record(pool->tail + RECORDS_AHEAD, shared->geometry.records)], 1);
+    __builtin_prefetch(&shared->records[pe__pool_record_at(pool, level, level->tail + RECORDS_AHEAD)], 1);
     if (may_ring)
         pe__pool_ring_if_needed(pool);
 }
 
 /* The usual case, without looking at anything that is shared. */
-static bool has_room_at_once(const pe_pool *pool)
+static bool has_room_at_once(const pe_pool *pool, const struct pe__level *level)
 {
-    return pool->state == PE__POOL_OPEN && pool->queued < pool->options.queue_jobs &&
-           pool->tail - pool->claimed < pool->shared.geometry.records &&
-           pool->entries[record_at_tail(pool)].job == NULL;
+    return pool->state == PE__POOL_OPEN && level->queued < pool->options.queue_jobs &&
+           level->tail - level->claimed < pool->shared.geometry.records &&
+           pool->entries[record_at_tail(pool, level)].job == NULL;
 }
 
-static bool has_room(pe_pool *pool, void *unused)
+static bool has_room(pe_pool *pool, struct pe__level *level)
 {
-    (void)unused;
     if (pe__pool_check_open(pool) < 0)
         return true;
-    if (pool->queued >= pool->options.queue_jobs)
-        pe__pool_look_at_claims(pool);
-    return pool->queued < pool->options.queue_jobs && (pe__pool_find_place(pool) || pe__pool_check_open(pool) < 0);
+    if (level->queued >= pool->options.queue_jobs)
+        pe__pool_look_at_claims(pool, level);
+    return level->queued < pool->options.queue_jobs &&
+           (pe__pool_find_place(pool, level) || pe__pool_check_open(pool) < 0);
 }
+
+/* What a submission waits for. */
+struct room {
+    struct pe__level *level;
+    int64_t patience_ns; /* when room for one will do */
+};
 
 /* Waking up for every claim would cost more than it brings: wait for room for many, unless that takes
  * long. */
-static bool has_room_for_many(pe_pool *pool, void *patience_ns)
+static bool has_room_for_many(pe_pool *pool, void *context)
 {
-    if (!has_room(pool, NULL))
+    const struct room *wanted = context;
+    if (!has_room(pool, wanted->level))
         return false;
-    uint64_t room = pool->options.queue_jobs - pool->queued, enough = pool->options.queue_jobs / 2;
-    return pe__pool_check_open(pool) < 0 || room >= enough ||
-           pe__base_deadline_passed(*(int64_t *)patience_ns);
+    uint64_t most = pool->options.queue_jobs, room = most - wanted->level->queued;
+    return pe__pool_check_open(pool) < 0 || room >= most / 2 || pe__base_deadline_passed(wanted->patience_ns);
 }
 
-static uint32_t middle_of_queue(pe_pool *pool, void *unused)
+static uint32_t middle_of_queue(pe_pool *pool, void *context)
 {
-    (void)unused;
-    pe__pool_look_at_claims(pool);
-    uint64_t waiting = pool->tail - pool->claimed;
+    struct pe__level *level = ((const struct room *)context)->level;
+    pe__pool_look_at_claims(pool, level);
+    uint64_t waiting = level->tail - level->claimed;
     if (waiting == 0)
         return PE__BELL_ANY;
-    uint64_t middle = pool->claimed + waiting / 2;
-    return pe__pool_is_waiting_at(pool, middle) ? pe__queue_record(middle, pool->shared.geometry.records)
-                                                : PE__BELL_ANY;
+    uint64_t middle = level->claimed + waiting / 2;
+    return pe__pool_is_waiting_at(pool, level, middle) ? pe__pool_record_at(pool, level, middle) : PE__BELL_ANY;
 }
 
-static int wait_for_room(pe_pool *pool, const struct pe__request *request)
+static int wait_for_room(pe_pool *pool, struct pe__level *level, const struct pe__request *request)
 {
-    int64_t patience_ns = pe_after(PATIENCE_NS);
+    struct room wanted = { .level = level, .patience_ns = pe_after(PATIENCE_NS) };
     struct pe__wait wait = { .ready = has_room_for_many,
                              .target = middle_of_queue,
-                             .context = &patience_ns,
+                             .context = &wanted,
                              .deadline_ns = request->deadline_ns,
                              .for_claim = true };
     if (!request->may_wait)
@@ -217,7 +223,7 @@ static int wait_for_room(pe_pool *pool, const struct pe__request *request)
     return result < 0 ? result : pe__pool_check_open(pool);
 }
 
-static int make_room(pe_pool *pool, const struct pe__request *request)
+static int make_room(pe_pool *pool, struct pe__level *level, const struct pe__request *request)
 {
     if (pool->in_flight >= pool->collect_from) {
         pe__pool_collect_front(pool, COLLECT_MOST);
@@ -225,9 +231,9 @@ static int make_room(pe_pool *pool, const struct pe__request *request)
     }
     if (pool->has_orphans)
         pe__map_adopt_orphans(pool);
-    if (has_room_at_once(pool))
+    if (has_room_at_once(pool, level))
         return 0;
-    return has_room(pool, NULL) ? pe__pool_check_open(pool) : wait_for_room(pool, request);
+    return has_room(pool, level) ? pe__pool_check_open(pool) : wait_for_room(pool, level, request);
 }
 
 static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *request)
@@ -271,13 +277,14 @@ static void fill_argument(struct pe__record *record, struct pe__record_more *mor
 
 int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__request *request)
 {
-    int result = make_room(pool, request);
+    struct pe__level *level = &pool->levels[request->level];
+    int result = make_room(pool, level, request);
     if (result < 0)
         return result;
     result = place_argument(pool, job, request);
     if (result < 0)
         return result;
-    uint32_t index = pe__pool_take_record(pool, job);
+    uint32_t index = pe__pool_take_record(pool, level, job);
     struct pe__record *record = &pool->shared.records[index];
     struct pe__record_more *more = &pool->shared.records_more[index];
     job->record = index;
@@ -288,7 +295,7 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     /* A worker may be looking at the record's line all the time: what is written there is written in one go. */
     record->fn = request->fn;
     fill_argument(record, more, job, request);
-    pe__pool_push(pool, index, true);
+    pe__pool_push(pool, level, index, true);
     return 0;
 }
 
@@ -298,11 +305,12 @@ static int read_options(const pe_job_options *given, struct pe__request *request
     int result = pe__base_check_sized(given, sizeof options, sizeof options, &options);
     if (result < 0)
         return result;
-    if (options.timeout_ns < 0 || options.deadline_ns < 0 || options.priority > 2)
+    if (options.timeout_ns < 0 || options.deadline_ns < 0 || options.priority >= PE__QUEUE_LEVELS)
         return PE_EINVAL;
-    if (options.timeout_ns != 0 || options.deadline_ns != 0 || options.priority != 0)
+    if (options.timeout_ns != 0 || options.deadline_ns != 0)
         return PE_ENOSYS;
     request->retries = options.retries;
+    request->level = options.priority;
     if (options.submit_deadline_ns != 0)
         request->deadline_ns = options.submit_deadline_ns;
     return pe__base_deadline_check(request->deadline_ns);

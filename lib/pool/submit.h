@@ -12,12 +12,13 @@
 
 #include <parexec/pool.h>
 
+struct pe__level;
 struct pe__request;
 
-bool pe__pool_has_positions(pe_pool *pool, uint32_t count); /* in the queue, busy records included */
-bool pe__pool_find_place(pe_pool *pool); /* for one record; collects, so not for the middle of a collection */
-uint32_t pe__pool_take_record(pe_pool *pool, pe_job *job); /* at the next free position: there is one */
-void pe__pool_push(pe_pool *pool, uint32_t record, bool may_ring);
+bool pe__pool_has_positions(pe_pool *pool, struct pe__level *level, uint32_t count); /* busy records included */
+bool pe__pool_find_place(pe_pool *pool, struct pe__level *level); /* collects, so not for the middle of a collection */
+uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *job); /* there is a free one */
+void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool may_ring);
 bool pe__pool_ring_if_needed(pe_pool *pool);
 int pe__pool_check_open(const pe_pool *pool);
 bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn); /* when the workers were forked */

@@ -44,10 +44,28 @@ static bool has_come(const pe_pool *pool, uint32_t record, bool for_claim)
     return for_claim ? pe__record_phase(word) != PE__RECORD_QUEUED : pe__record_is_final(word);
 }
 
+/* Levels from the lowest, whose newest record is likely the last to end. */
+static const uint32_t from_lowest[PE__QUEUE_LEVELS] = { PE_PRIORITY_LOW, PE_PRIORITY_NORMAL, PE_PRIORITY_HIGH };
+
 uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused)
 {
     (void)unused;
-    return pe__base_list_empty(&pool->busy) ? PE__BELL_ANY : pe__pool_record_of(pool, pool->busy.previous);
+    for (int i = 0; i < PE__QUEUE_LEVELS; i++) {
+        const struct pe__base_list *busy = &pool->levels[from_lowest[i]].busy;
+        if (!pe__base_list_empty(busy))
+            return pe__pool_record_of(pool, busy->previous);
+    }
+    return PE__BELL_ANY;
+}
+
+static uint32_t oldest_busy(const pe_pool *pool)
+{
+    for (int i = PE__QUEUE_LEVELS - 1; i >= 0; i--) {
+        const struct pe__base_list *busy = &pool->levels[from_lowest[i]].busy;
+        if (!pe__base_list_empty(busy))
+            return pe__pool_record_of(pool, busy->next);
+    }
+    return PE__BELL_ANY;
 }
 
 static uint32_t target_of(pe_pool *pool, const struct pe__wait *wait)
@@ -127,8 +145,8 @@ static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
             pe__pool_glance(pool, record);
         return;
     }
-    if (record == PE__BELL_ANY && !pe__base_list_empty(&pool->busy))
-        record = pe__pool_record_of(pool, pool->busy.next);
+    if (record == PE__BELL_ANY)
+        record = oldest_busy(pool);
     if (record == PE__BELL_ANY)
         return;
     pthread_mutex_unlock(&pool->mutex);

@@ -90,7 +90,7 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
 #endif
     shared->base = base;
     shared->config = part(shared, &c, sizeof *shared->config);
-    shared->tail = part(shared, &c, LINE_BYTES);
+    shared->tails = part(shared, &c, PE__QUEUE_LEVELS * sizeof *shared->tails);
     shared->keep_fds = part(shared, &c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
     shared->pins = part(shared, &c, (uint64_t)g->workers_most * sizeof *shared->pins);
     shared->maps = part(shared, &c, PE__MAPS_MAX * sizeof *shared->maps);
@@ -98,7 +98,7 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->readonly_bytes = c.at;
 
     shared->counts = part(shared, &c, sizeof *shared->counts);
-    shared->head = part(shared, &c, LINE_BYTES);
+    shared->heads = part(shared, &c, PE__QUEUE_LEVELS * sizeof *shared->heads);
     shared->host_waits = part(shared, &c, LINE_BYTES);
     uint64_t groups = (g->workers_most + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
     shared->groups = part(shared, &c, groups * sizeof *shared->groups);
@@ -106,12 +106,13 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->crashes = part(shared, &c, g->workers_most * sizeof *shared->crashes);
     shared->lives = part(shared, &c, PE__MAPS_MAX * sizeof *shared->lives);
     shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers_most * sizeof *shared->lanes);
+    uint64_t records = pe__mapping_records(shared);
     align(&c, PAGE_BYTES);
-    shared->records = part(shared, &c, (uint64_t)g->records * sizeof *shared->records);
+    shared->records = part(shared, &c, records * sizeof *shared->records);
     align(&c, PAGE_BYTES);
-    shared->records_more = part(shared, &c, (uint64_t)g->records * sizeof *shared->records_more);
+    shared->records_more = part(shared, &c, records * sizeof *shared->records_more);
     align(&c, PAGE_BYTES);
-    shared->texts = part(shared, &c, (uint64_t)g->records * PE_TEXT_BYTES_MAX);
+    shared->texts = part(shared, &c, records * PE_TEXT_BYTES_MAX);
     align(&c, PAGE_BYTES);
     struct pe__block_table probe;
     pe__block_plan(&probe, 0, g->reply_bytes);

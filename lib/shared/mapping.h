@@ -3,7 +3,7 @@
  *
  * One range of addresses, mapped shared before the keeper is forked, so it has the same address everywhere:
  *
- *     config, tail, map descriptors            written by the host alone; workers map these pages read-only
+ *     config, tails, map descriptors           written by the host alone; workers map these pages read-only
  *     slots, bells, lanes, records, ...        written as the heads of their files say
  *     reply blocks                             written by the workers that took them
  *     heap                                     arguments, maps' arrays, pe_pool_alloc; bookkeeping in the host
@@ -65,7 +65,7 @@ struct pe__keeper_counts {
 /* Sizes that decide the layout. */
 struct pe__geometry {
     uint32_t workers_most; /* worker numbers there is room for; how many there are is for host and keeper to know */
-    uint32_t records; /* a power of two */
+    uint32_t records; /* of each level of the queue, a power of two */
     uint32_t keep_fd_count;
     uint64_t reply_bytes; /* wished budget of the reply blocks */
     uint64_t heap_bytes;  /* wished */
@@ -79,13 +79,13 @@ struct pe__shared {
     /* read-only to workers */
     size_t readonly_bytes;
     struct pe__config *config;
-    _Atomic uint64_t *tail; /* behind the last position pushed */
+    struct pe__queue_tail *tails; /* of each level */
     struct pe__map *maps;
     int32_t *keep_fds;
     int32_t *pins; /* with affinity: the CPU of each worker number */
     /* shared */
     struct pe__keeper_counts *counts;
-    _Atomic uint64_t *head;
+    struct pe__queue_head *heads; /* of each level */
     _Atomic uint64_t *host_waits;
     struct pe__bell_group *groups;
     struct pe__slot *slots;
@@ -128,6 +128,12 @@ void pe__mapping_discard(void *memory, size_t bytes);
 
 /* In a worker: what only the host writes becomes read-only. */
 int pe__mapping_protect(struct pe__shared *shared);
+
+/* Of all levels. */
+static inline uint32_t pe__mapping_records(const struct pe__shared *shared)
+{
+    return PE__QUEUE_LEVELS * shared->geometry.records;
+}
 
 static inline struct pe__lane *pe__mapping_lanes(const struct pe__shared *shared, uint32_t map)
 {

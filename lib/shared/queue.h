@@ -1,10 +1,12 @@
 /*
- * queue.h - the order of submission: the records themselves, in a ring.
+ * queue.h - the order of submission: the records themselves, in a ring for each level of priority.
  *
- * Position p of the queue is record p mod N (N a power of two) in its use number p / N + 1, and it waits exactly
- * while that record's word is QUEUED with that sequence. So there are no entries beside the records, and a job
- * travels to its worker in the one line that it is. The host, under its mutex, pushes at the tail: it fills the
- * record, stores the word, then the tail. A position whose record is still busy with an older job is left out.
+ * The levels are numbered as PE_PRIORITY_* are, and each has N records (a power of two) of its own: those of level l
+ * begin at record l * N, and are address space only while the level is not used. Position p of a level's queue is
+ * its record p mod N in its use number p / N + 1, and it waits exactly while that record's word is QUEUED with that
+ * sequence. So there are no entries beside the records, and a job travels to its worker in the one line that it is.
+ * The host, under its mutex, pushes at the tail: it fills the record, stores the word, then the tail. A position whose
+ * record is still busy with an older job is left out.
  *
  * Workers look at positions from their own cursor on. At position p the word tells: QUEUED with p's sequence, then
  * it can be claimed; anything else, and p is below a tail that was read before the word, then p was claimed,
@@ -18,8 +20,14 @@
  * or lost the race) costs looks, never jobs; one that a hostile worker pushed too high starves that pool's jobs, which
  * the host notices by itself (pool/collect.c, pool/doubt.c).
  *
+ * All of this holds for each level by itself. What joins them is the order in which a free worker looks: at the level
+ * above the normal one by its tail, at the normal one, then at the one below. It goes to sleep only when it has
+ * found nothing at any of them since it announced it. Tail and head of each level have a line of their own: a look at
+ * a level that nobody pushes to is a load from the worker's own cache, and the normal level's tail, which the host
+ * writes all the time, is left alone until what was seen of it is done.
+ *
  * Orders. The word is stored with release after the record's fields, the tail after the word; a worker reads the
- * tail with acquire, and claims by an acquiring swap of the word. The tail's store is sequentially consistent
+ * tail with acquire or more, and claims by an acquiring swap of the word. The tail's store is sequentially consistent
  * because the host next looks at the announcements of sleepers (bell.h). The head needs no order: what a worker
  * finds through it is always judged by the claim word's own swap.
  */
@@ -28,9 +36,30 @@
 
 #include "shared/record.h"
 
-static inline uint32_t pe__queue_record(uint64_t position, uint32_t records)
+#define PE__QUEUE_LEVELS 3
+
+/* Behind the last position pushed. */
+struct pe__queue_tail {
+    _Atomic uint64_t tail;
+    uint64_t pad[7];
+};
+
+/* No position below it waits. */
+struct pe__queue_head {
+    _Atomic uint64_t head;
+    uint64_t pad[7];
+};
+
+/* `records` is N, the number of each level. */
+static inline uint32_t pe__queue_record(uint32_t level, uint64_t position, uint32_t records)
 {
-    return (uint32_t)position & (records - 1);
+    return level * records + ((uint32_t)position & (records - 1));
+}
+
+/* The level whose record it is. */
+static inline uint32_t pe__queue_level(uint32_t record, uint32_t records)
+{
+    return record >> __builtin_ctz(records);
 }
 
 /* From 1 on, so that the zeros of fresh memory are no use of any record. */

@@ -29,17 +29,26 @@
 #define BATCH_LEAST 3
 #define LONE_EACH 256   /* single jobs before the worker stays away once to see whether there is a batch */
 
-/* The very line that a job comes in. */
+/* The very line that a job comes in; of the level above the normal one, which is mostly left alone, the tail. */
 static bool has_job(const struct pe__worker *worker)
 {
-    uint64_t word = atomic_load_explicit(&pe__worker_record_at(worker, worker->cursor)->word, memory_order_relaxed);
-    return word == pe__worker_queued_word(worker, worker->cursor);
+    uint64_t at = worker->queues[PE_PRIORITY_NORMAL].cursor;
+    const struct pe__record *record = pe__worker_record_at(worker, PE_PRIORITY_NORMAL, at);
+    return atomic_load_explicit(&record->word, memory_order_relaxed) == pe__worker_queued_word(worker, at) ||
+           pe__worker_has_pushed(worker, PE_PRIORITY_HIGH);
+}
+
+static bool any_pushed(const struct pe__worker *worker)
+{
+    for (uint32_t level = 0; level < PE__QUEUE_LEVELS; level++)
+        if (pe__worker_has_pushed(worker, level))
+            return true;
+    return false;
 }
 
 static bool has_news(const struct pe__worker *worker)
 {
-    return atomic_load_explicit(worker->shared->tail, memory_order_acquire) > worker->cursor ||
-           atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0;
+    return any_pushed(worker) || atomic_load_explicit(&worker->shared->config->stop, memory_order_seq_cst) != 0;
 }
 
 /* How many workers may stay awake without work. */
@@ -144,8 +153,7 @@ static void sleep_until_rung(struct pe__worker *worker)
     PE__STEP(BELL_SEEN);
     atomic_fetch_or_explicit(&worker->group->sleepers, worker->bit, memory_order_seq_cst);
     PE__STEP(ANNOUNCED);
-    if (atomic_load_explicit(worker->shared->tail, memory_order_seq_cst) <= worker->cursor &&
-        atomic_load_explicit(&worker->shared->config->stop, memory_order_seq_cst) == 0) {
+    if (!has_news(worker)) {
         PE__STEP(ASLEEP);
         pe__bell_sleep(worker->slot, seen, -1);
     }

@@ -5,6 +5,8 @@
  * completion that fails means that the keeper has begun to stop this worker: it touches nothing more and
  * waits to be killed. The slot's hint is stored before the claim, so whatever instant this process dies at,
  * the keeper finds what it held.
+ *
+ * A claim looks at the levels of the queue from the highest to the lowest, and takes the first position that waits.
  */
 #include "worker/serve.h"
 
@@ -225,40 +227,41 @@ static void run(struct pe__worker *worker)
 }
 
 /* Whoever has slept, worked for long or just begun need not look at what all have pushed the hint over. */
-static uint64_t behind_head(const struct pe__worker *worker, uint64_t at)
+static uint64_t behind_head(const struct pe__worker *worker, uint32_t level, uint64_t at)
 {
-    uint64_t head = atomic_load_explicit(worker->shared->head, memory_order_relaxed);
-    return head > at && head <= worker->tail ? head : at;
+    uint64_t head = atomic_load_explicit(&worker->shared->heads[level].head, memory_order_relaxed);
+    return head > at && head <= worker->queues[level].tail ? head : at;
 }
 
 /* The tail's line is the host's to write: it is looked at again only when all that was seen there is done. False:
  * nothing was pushed at *at or behind it. */
-static bool look_at_tail(struct pe__worker *worker, uint64_t *at)
+static bool look_at_tail(struct pe__worker *worker, uint32_t level, uint64_t *at)
 {
     uint32_t records = worker->shared->geometry.records;
-    worker->tail = atomic_load_explicit(worker->shared->tail, memory_order_acquire);
-    if (worker->tail <= *at)
+    uint64_t tail = pe__worker_tail(worker, level);
+    worker->queues[level].tail = tail;
+    if (tail <= *at)
         return false;
-    if (worker->tail - *at > records)
-        *at = worker->tail - records;
-    *at = behind_head(worker, *at);
+    if (tail - *at > records)
+        *at = tail - records;
+    *at = behind_head(worker, level, *at);
     return true;
 }
 
-static void look_done(struct pe__worker *worker, uint64_t at)
+static void look_done(struct pe__worker *worker, uint32_t level, uint64_t at)
 {
-    _Atomic uint64_t *head = worker->shared->head;
-    worker->cursor = at;
+    _Atomic uint64_t *head = &worker->shared->heads[level].head;
+    worker->queues[level].cursor = at;
     uint64_t pushed = atomic_load_explicit(head, memory_order_relaxed);
     if (pushed < at)
         atomic_compare_exchange_weak_explicit(head, &pushed, at, memory_order_relaxed, memory_order_relaxed);
 }
 
 /* Claims the position if it waits; false: somebody else was quicker. */
-static bool claim_at(struct pe__worker *worker, uint64_t at, uint64_t queued)
+static bool claim_at(struct pe__worker *worker, uint32_t level, uint64_t at, uint64_t queued)
 {
-    struct pe__record *record = pe__worker_record_at(worker, at);
-    uint32_t index = pe__queue_record(at, worker->shared->geometry.records);
+    struct pe__record *record = pe__worker_record_at(worker, level, at);
+    uint32_t index = pe__queue_record(level, at, worker->shared->geometry.records);
     uint64_t running = pe__record_word(pe__record_sequence(queued), worker->index, PE__RECORD_RUNNING);
     PE__STEP(LOOKED);
     atomic_store_explicit(&worker->slot->hint, index, memory_order_release);
@@ -271,25 +274,41 @@ static bool claim_at(struct pe__worker *worker, uint64_t at, uint64_t queued)
     return true;
 }
 
-/* True: a record has become this worker's. */
-static bool claim(struct pe__worker *worker)
+/* The oldest one of a level. */
+static inline bool claim_of(struct pe__worker *worker, uint32_t level)
 {
-    uint64_t at = behind_head(worker, worker->cursor);
+    uint64_t at = behind_head(worker, level, worker->queues[level].cursor);
     for (;;) {
         uint64_t queued = pe__worker_queued_word(worker, at);
-        uint64_t word = atomic_load_explicit(&pe__worker_record_at(worker, at)->word, memory_order_relaxed);
-        if (word == queued && claim_at(worker, at, queued)) {
-            look_done(worker, at + 1);
+        uint64_t word = atomic_load_explicit(&pe__worker_record_at(worker, level, at)->word, memory_order_relaxed);
+        if (word == queued && claim_at(worker, level, at, queued)) {
+            look_done(worker, level, at + 1);
             PE__STEP(HEAD_PUSHED);
             return true;
         }
-        if (word == queued || at < worker->tail)
+        if (word == queued || at < worker->queues[level].tail)
             at++;
-        else if (!look_at_tail(worker, &at))
+        else if (!look_at_tail(worker, level, &at))
             break;
     }
-    look_done(worker, at);
+    look_done(worker, level, at);
     return false;
+}
+
+/* One of a level that most pools do not use. */
+static __attribute__((noinline, cold)) bool claim_rare(struct pe__worker *worker, uint32_t level)
+{
+    return claim_of(worker, level);
+}
+
+/* True: a record has become this worker's. */
+static bool claim(struct pe__worker *worker)
+{
+    if (pe__worker_has_pushed(worker, PE_PRIORITY_HIGH) && claim_rare(worker, PE_PRIORITY_HIGH))
+        return true;
+    if (claim_of(worker, PE_PRIORITY_NORMAL))
+        return true;
+    return pe__worker_has_pushed(worker, PE_PRIORITY_LOW) && claim_rare(worker, PE_PRIORITY_LOW);
 }
 
 static noreturn void serve(struct pe__worker *worker)

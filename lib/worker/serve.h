@@ -16,6 +16,12 @@
 /* Longest spin before a sleep: about what waking a sleeper costs. */
 #define PE__WORKER_SPIN_NS 30000
 
+/* What it knows of a level of the queue. */
+struct pe__worker_queue {
+    uint64_t cursor; /* every position below it has been looked at, by whomever */
+    uint64_t tail;   /* when it was last looked at */
+};
+
 struct pe__worker {
     struct pe__shared *shared;
     uint32_t index;
@@ -24,8 +30,7 @@ struct pe__worker {
     uint64_t bit;
     int host_bell;
     int32_t pid;
-    uint64_t cursor;      /* every position of the queue below it has been looked at, by whomever */
-    uint64_t tail;        /* of the queue, when it was last looked at */
+    struct pe__worker_queue queues[PE__QUEUE_LEVELS];
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
     int64_t spin_ns;      /* how long the next wait may spin */
@@ -53,15 +58,28 @@ void pe__worker_idle(struct pe__worker *worker);
  * stays held. */
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
 
-/* The word of the record at a position while the position waits. */
+/* The word of the record at a position, of whatever level, while the position waits. */
 static inline uint64_t pe__worker_queued_word(const struct pe__worker *worker, uint64_t position)
 {
     return pe__record_word(pe__queue_sequence(position, worker->shared->geometry.records), 0, PE__RECORD_QUEUED);
 }
 
-static inline struct pe__record *pe__worker_record_at(const struct pe__worker *worker, uint64_t position)
+static inline struct pe__record *pe__worker_record_at(const struct pe__worker *worker, uint32_t level,
+                                                      uint64_t position)
 {
-    return &worker->shared->records[pe__queue_record(position, worker->shared->geometry.records)];
+    return &worker->shared->records[pe__queue_record(level, position, worker->shared->geometry.records)];
+}
+
+/* A look may be the last one before a sleep (bell.h), hence the order. */
+static inline uint64_t pe__worker_tail(const struct pe__worker *worker, uint32_t level)
+{
+    return atomic_load_explicit(&worker->shared->tails[level].tail, memory_order_seq_cst);
+}
+
+/* Something has been pushed to that level that this worker has not looked at. */
+static inline bool pe__worker_has_pushed(const struct pe__worker *worker, uint32_t level)
+{
+    return pe__worker_tail(worker, level) > worker->queues[level].cursor;
 }
 
 /* Jobs and items this life may still run. */

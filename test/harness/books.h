@@ -22,7 +22,7 @@ static inline void books_assert_nothing_left(const pe_pool *pool)
     ck_assert_uint_eq(pool->live_count, 0);
     ck_assert_uint_eq(pool->map_busy, 0);
     ck_assert_uint_eq(pe__shared_heap_used(&pool->heap), 0);
-    for (uint32_t i = 0; i < in->geometry.records; i++) {
+    for (uint32_t i = 0; i < pe__mapping_records(in); i++) {
         uint64_t word = atomic_load(&in->records[i].word);
         if (pool->state == PE__POOL_OPEN)
             ck_assert(word == 0 || pe__record_is_final(word));
