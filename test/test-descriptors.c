@@ -6,13 +6,16 @@
 #include "harness/harness.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
+#include <parexec/init.h>
 
 #include "harness/pool.h"
 #include "harness/process.h"
@@ -249,6 +252,43 @@ PE_TEST(p52_keep_fds_flag_keeps_all)
     pe_pool_free(pool);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
+}
+END_TEST
+
+static int listen_at(struct sockaddr_in *address)
+{
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t bytes = sizeof *address;
+
+    ck_assert_int_ge(listener, 0);
+    if (bind(listener, (struct sockaddr *)address, sizeof *address) < 0 || listen(listener, 5) < 0)
+        ck_abort_msg("cannot listen: %s", strerror(errno));
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)address, &bytes), 0);
+    return listener;
+}
+
+/* A copy that another process holds would keep the port. 0: a pool, 1: the seed, 2: a pool from the seed. */
+PE_TEST_LOOP(p52_closed_listener_can_be_bound_again, 0, 3)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int listener = listen_at(&address);
+    pe_pool *pool = NULL;
+
+    if (_i > 0 && !harness_forks())
+        HARNESS_SKIP("pe_init is for the whole life of a process");
+    if (_i > 0)
+        ck_assert_int_eq(pe_init(NULL), 0);
+    if (_i != 1)
+        pool = pool_with((pe_pool_options){ .workers = 2, .flags = _i > 0 ? PE_POOL_FROM_SEED : 0 });
+    close(listener);
+    listener = listen_at(&address);
+    if (pool)
+        ck_assert_uint_eq(pool_run(pool, leave, NULL, 0).kind, PE_EXITED);
+    close(listener);
+    close(listen_at(&address));
+    pe_pool_free(pool);
+    if (_i > 0)
+        harness_leaks_mark();
 }
 END_TEST
 

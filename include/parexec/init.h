@@ -55,7 +55,9 @@ typedef struct pe_init_options {
  * Errors: PE_EALREADY: this process has a seed; it stays and can be used. PE_EINVAL: a wrong size, flags or
  *         reserved not 0. PE_ENOMEM: no address range or no memory. PE_EMFILE, PE_ENFILE: no descriptor.
  *         PE_EAGAIN: no process can be had now. After an error there is no seed; the call can be repeated.
- * Ownership: nothing to free. The seed costs one descriptor and lasts until the program ends.
+ *         PE_EBROKEN: it ended at once.
+ * Ownership: nothing to free. The seed costs one descriptor and lasts until the program ends or the library is
+ *         unloaded.
  * Threads: any. Child: yes; a process forked by the program, a worker too, can make a seed of its own.
  * Since: 0.1
  */

@@ -6,12 +6,15 @@
  * inherits: the child's next number is therefore above every token it can have inherited, through any
  * number of forks.
  *
+ * The page is one of the library's own zeroed data, behind everything that comes from the file, since only anonymous
+ * memory can be wiped. So it needs no memory that could be refused, and goes when the library is unloaded.
+ *
  * Before Linux 4.14 the kernel refuses; then a handler of pthread_atfork wipes an ordinary word (a child
  * made by a bare clone is not noticed there).
  *
- * There is no lock, since a fork could leave it held: the first page wins by compare-and-swap, a second
- * one goes back. Word and pointer need no order among each other beyond acquire and release of the
- * pointer.
+ * There is no lock, since a fork could leave it held: threads that come here together do the same thing twice, and the
+ * first pointer wins by compare-and-swap. Word and pointer need no order among each other beyond acquire and release
+ * of the pointer.
  */
 #include "base/forked.h"
 
@@ -23,56 +26,38 @@
 
 #include <parexec/error.h>
 
+#define PAGE_BYTES_MAX 65536
+
 typedef _Atomic uint64_t word;
 
 word *_Atomic pe__base_forked_word;
 static word plain_word;
 static word generations;
+static unsigned char room[2 * PAGE_BYTES_MAX]; /* one whole page of it is used */
 
 static void wipe_plain_word(void)
 {
     atomic_store_explicit(&plain_word, 0, memory_order_relaxed);
 }
 
-static size_t page_bytes(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static word *make_word(void)
-{
-    void *page = mmap(NULL, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (page == MAP_FAILED)
-        return NULL;
-    if (madvise(page, page_bytes(), MADV_WIPEONFORK) == 0)
-        return page;
-    munmap(page, page_bytes());
-    /* Two threads may both register: wiping twice is as good as once. */
-    return pthread_atfork(NULL, NULL, wipe_plain_word) == 0 ? &plain_word : NULL;
-}
-
-static void unmake_word(word *made)
-{
-    if (made != &plain_word)
-        munmap((void *)made, page_bytes());
-}
-
 static word *get_word(void)
 {
-    word *there = atomic_load_explicit(&pe__base_forked_word, memory_order_acquire);
-    word *made;
+    uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char *page = room + (page_bytes - (uintptr_t)room % page_bytes) % page_bytes;
+    word *first = atomic_load_explicit(&pe__base_forked_word, memory_order_acquire), *there;
 
-    if (there)
-        return there;
-    made = make_word();
-    if (!made)
+    if (first)
+        return first;
+    if (page_bytes <= PAGE_BYTES_MAX && madvise(page, page_bytes, MADV_WIPEONFORK) == 0)
+        there = (word *)(void *)page;
+    else if (pthread_atfork(NULL, NULL, wipe_plain_word) == 0)
+        there = &plain_word;
+    else
         return NULL;
-    if (atomic_compare_exchange_strong_explicit(&pe__base_forked_word, &there, made, memory_order_acq_rel,
-                                                memory_order_acquire))
-        return made;
-    unmake_word(made);
-    return there;
+    return atomic_compare_exchange_strong_explicit(&pe__base_forked_word, &first, there, memory_order_acq_rel,
+                                                   memory_order_acquire)
+               ? there
+               : first;
 }
 
 int pe__base_forked_token(uint64_t *ret_token)

@@ -123,15 +123,20 @@ static noreturn void become_keeper(const struct request *request, int *fds, size
     pe__keeper_run(&start);
 }
 
+static void answer(int socket, int32_t result)
+{
+    send(socket, &result, sizeof result, MSG_NOSIGNAL);
+}
+
 static void serve_request(int socket, const struct request *request, int *fds, size_t count)
 {
     pid_t pid = fork();
     if (pid == 0)
         become_keeper(request, fds, count);
-    int32_t answer = pid > 0 ? 0 : -errno;
+    int32_t result = pid > 0 ? 0 : -errno;
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
-    send(socket, &answer, sizeof answer, MSG_NOSIGNAL);
+    answer(socket, result);
 }
 
 static void seed_run(void *context)
@@ -147,6 +152,7 @@ static void seed_run(void *context)
     sigemptyset(&ignored);
     sigaddset(&ignored, SIGCHLD); /* keepers are not waited for; each one resets this */
     pe__worker_reset_signals(&ignored);
+    answer(start.socket, 0);
     for (;;) {
         struct pollfd watched[2] = { { .fd = start.socket, .events = POLLIN },
                                      { .fd = start.host_pidfd, .events = POLLIN } };
@@ -184,6 +190,20 @@ static int reserve_range(uint64_t wished)
     return PE_ENOMEM;
 }
 
+static int receive_answer(int socket)
+{
+    int32_t answer;
+    for (;;) {
+        struct pollfd watched = { .fd = socket, .events = POLLIN };
+        poll(&watched, 1, -1);
+        ssize_t got = recv(socket, &answer, sizeof answer, 0);
+        if (got == (ssize_t)sizeof answer)
+            return answer;
+        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
+            return PE_EBROKEN;
+    }
+}
+
 static int start_locked(uint64_t reserve_bytes)
 {
     int ends[2];
@@ -202,9 +222,12 @@ static int start_locked(uint64_t reserve_bytes)
         start.host_pidfd = -1;
     result = pe__keeper_spawn(seed_run, &start);
     pe__base_fd_close(start.host_pidfd);
+    pe__base_fd_close(ends[1]);
+    ends[1] = -1;
+    if (result == 0)
+        result = receive_answer(ends[0]); /* it has closed what is the host's */
     if (result < 0)
         goto unmap;
-    pe__base_fd_close(ends[1]);
     seed.socket = ends[0];
     seed.parts = NULL;
     seed.started = true;
@@ -220,6 +243,21 @@ close_ends:
 bool pe__seed_exists(void)
 {
     return seed.started && !pe__base_forked(seed.token);
+}
+
+/* When the library is unloaded, and when the program exits. Threads may still be at work then: a seed that is busy, or
+ * whose memory a pool uses, stays and ends with the program. */
+__attribute__((destructor)) static void end_seed(void)
+{
+    if (!pe__seed_exists() || pthread_mutex_trylock(&seed.mutex) != 0)
+        return;
+    if (seed.parts == NULL) {
+        pe__base_fd_close(seed.socket);
+        munmap(seed.mapped, seed.mapped_bytes);
+        seed.range_bytes = 0; /* a pool that is just being made finds no room */
+        seed.started = false;
+    }
+    pthread_mutex_unlock(&seed.mutex);
 }
 
 int pe__seed_start(uint64_t reserve_bytes)
@@ -322,20 +360,6 @@ static int send_request(const struct request *request, const int *fds, size_t co
     return sent < 0 ? -errno : 0;
 }
 
-static int receive_answer(void)
-{
-    int32_t answer;
-    for (;;) {
-        struct pollfd watched = { .fd = seed.socket, .events = POLLIN };
-        poll(&watched, 1, -1);
-        ssize_t got = recv(seed.socket, &answer, sizeof answer, 0);
-        if (got == (ssize_t)sizeof answer)
-            return answer;
-        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
-            return PE_EBROKEN;
-    }
-}
-
 int pe__seed_fork_keeper(const struct pe__keeper_start *start)
 {
     const struct pe__shared *shared = &start->shared;
@@ -356,7 +380,7 @@ int pe__seed_fork_keeper(const struct pe__keeper_start *start)
     pthread_mutex_lock(&seed.mutex);
     int result = send_request(&request, fds, count);
     if (result == 0)
-        result = receive_answer();
+        result = receive_answer(seed.socket);
     pthread_mutex_unlock(&seed.mutex);
     return result;
 }

@@ -1,0 +1,253 @@
+/*
+ * A host with threads: workers that are copies of it, made while others allocate, and what the log says about that.
+ */
+
+#include "harness/harness.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
+#include <parexec/log.h>
+
+#include "harness/pool.h"
+#include "harness/process.h"
+
+static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    kill(getpid(), SIGSEGV);
+    return 0;
+}
+
+static void assert_crash_is_told(pe_pool *pool)
+{
+    pe_status status = pool_run(pool, crash, NULL, 0);
+
+    ck_assert_uint_eq(status.kind, PE_CRASHED);
+    ck_assert_int_eq(status.code, SIGSEGV);
+}
+
+/* libc makes malloc whole again in a forked child; the sanitizer's own allocator may stay locked. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FORK_KEEPS_MALLOC 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FORK_KEEPS_MALLOC 0
+#endif
+#endif
+#ifndef FORK_KEEPS_MALLOC
+#define FORK_KEEPS_MALLOC 1
+#endif
+
+static _Atomic int churning;
+
+/* Holds the locks of malloc and of stdio most of the time. */
+static void *churn(void *unused)
+{
+    unsigned seed = 1;
+
+    (void)unused;
+    while (atomic_load(&churning)) {
+        void *memory = malloc(16 + rand_r(&seed) % 5000);
+
+        ck_assert_ptr_nonnull(memory);
+        fputs("", stdout);
+        free(memory);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static int allocate(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    char *memory[20];
+    char text[64];
+
+    (void)arg;
+    (void)arg_bytes;
+    for (int i = 0; i < 20; i++) {
+        memory[i] = malloc((size_t)(100 * i + 1));
+        if (!memory[i])
+            return 1;
+    }
+    for (int i = 0; i < 20; i++)
+        free(memory[i]);
+    snprintf(text, sizeof text, "%d %f", getpid(), 1.5);
+    return pe_reply_write(reply, text, strlen(text));
+}
+
+static int allocate_and_print(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    printf("worker %d %f\n", getpid(), 1.5);
+    return allocate(arg, arg_bytes, reply);
+}
+
+static void start_threads(pthread_t *threads, int count)
+{
+    atomic_store(&churning, 1);
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, churn, NULL), 0);
+}
+
+static void stop_threads(const pthread_t *threads, int count)
+{
+    atomic_store(&churning, 0);
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static int count_lines(int fd)
+{
+    char text[4096];
+    ssize_t bytes;
+    int lines = 0;
+
+    ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+    while ((bytes = read(fd, text, sizeof text)) > 0) {
+        for (ssize_t i = 0; i < bytes; i++)
+            lines += text[i] == '\n';
+    }
+    return lines;
+}
+
+enum { BEFORE_THE_THREADS, FROM_THE_SEED, AMONG_THE_THREADS, KINDS_OF_HOST };
+
+static pe_pool *pool_beside_threads(int kind, pthread_t *threads)
+{
+    pe_pool_options options = { .workers = 2, .jobs_per_worker = 1 };
+    pe_pool *pool;
+
+    if (kind != BEFORE_THE_THREADS) {
+        options.flags = kind == FROM_THE_SEED ? PE_POOL_FROM_SEED : 0;
+        start_threads(threads, 8);
+        return pool_with(options);
+    }
+    pool = pool_with(options);
+    start_threads(threads, 8);
+    return pool;
+}
+
+/* Every job costs a worker: by turns it is replaced after its job, and crashes. Returns how many printed. */
+static int replace_workers(pe_pool *pool, int times)
+{
+    int printed = 0, wrong = 0;
+
+    for (int i = 0; i < times; i++) {
+        pe_status status = pool_run(pool, i % 2 ? crash : allocate_and_print, NULL, 0);
+
+        printed += status.kind == PE_RETURNED && status.code == 0;
+        wrong += i % 2 && status.kind != PE_CRASHED;
+    }
+    ck_assert_int_eq(wrong, 0);
+    return printed;
+}
+
+PE_TEST_LOOP(p48_workers_replaced_while_eight_threads_allocate, 0, KINDS_OF_HOST)
+{
+    const int times = _i == AMONG_THE_THREADS ? 200 : 1000;
+    int out = memfd_create("out", MFD_CLOEXEC), saved = dup(1), printed;
+    pthread_t threads[8];
+    pe_pool *pool;
+
+    if (_i == AMONG_THE_THREADS && !FORK_KEEPS_MALLOC)
+        HARNESS_SKIP("the sanitizer's allocator does not survive a fork beside threads");
+    if (!harness_forks())
+        HARNESS_SKIP("pe_init is for the whole life of a process");
+    ck_assert_int_eq(dup2(out, 1), 1);
+    if (_i == FROM_THE_SEED)
+        process_start_seed();
+    pool = pool_beside_threads(_i, threads);
+    printed = replace_workers(pool, times);
+    pool_await_restarts(pool, (uint64_t)times / 2);
+    ck_assert_uint_ge(pool_stats(pool).recycled, (uint64_t)times / 2 - 2);
+    pool_end(pool);
+    stop_threads(threads, 8);
+    dup2(saved, 1);
+    close(saved);
+    ck_assert_int_eq(printed, times / 2);
+    ck_assert_int_eq(count_lines(out), times / 2);
+    close(out);
+    harness_leaks_mark(); /* the seed */
+}
+END_TEST
+
+PE_TEST(p48_pools_made_while_eight_threads_allocate)
+{
+    pthread_t threads[8];
+
+    if (!FORK_KEEPS_MALLOC)
+        HARNESS_SKIP("the sanitizer's allocator does not survive a fork beside threads");
+    start_threads(threads, 8);
+    for (int i = 0; i < 10; i++) {
+        pe_pool *pool = pool_of(2);
+
+        ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
+        assert_crash_is_told(pool);
+        ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
+        pe_pool_free(pool);
+    }
+    stop_threads(threads, 8);
+}
+END_TEST
+
+struct heard {
+    int warnings;
+    char text[512];
+};
+
+static void hear(int level, const char *message, void *context)
+{
+    struct heard *heard = context;
+
+    if (level > PE_LOG_WARNING)
+        return;
+    heard->warnings++;
+    snprintf(heard->text, sizeof heard->text, "%s", message);
+}
+
+PE_TEST(p49_log_tells_of_a_fork_with_threads)
+{
+    struct heard heard = { 0, "" };
+    pthread_t thread;
+
+    ck_assert_int_eq(pe_set_log(hear, &heard), 0);
+    pe_pool_free(pool_of(1));
+    ck_assert_int_eq(heard.warnings, 0);
+    start_threads(&thread, 1);
+    pe_pool_free(pool_of(1));
+    ck_assert_int_eq(heard.warnings, 1);
+    ck_assert_ptr_nonnull(strstr(heard.text, "thread"));
+    stop_threads(&thread, 1);
+    pe_set_log(NULL, NULL);
+}
+END_TEST
+
+PE_TEST(p49_log_is_silent_for_a_pool_from_the_seed)
+{
+    struct heard heard = { 0, "" };
+    pthread_t thread;
+    pe_pool *pool;
+
+    if (!harness_forks())
+        HARNESS_SKIP("the seed would outlive the test");
+    process_start_seed();
+    ck_assert_int_eq(pe_set_log(hear, &heard), 0);
+    start_threads(&thread, 1);
+    pool = pool_with((pe_pool_options){ .workers = 1, .flags = PE_POOL_FROM_SEED });
+    pe_pool_free(pool);
+    stop_threads(&thread, 1);
+    ck_assert_int_eq(heard.warnings, 0);
+    pe_set_log(NULL, NULL);
+}
+END_TEST
+
+HARNESS_MAIN("threads")
