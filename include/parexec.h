@@ -62,6 +62,7 @@
  *     pool.h      pools: make, submit, map, reduce, wait, end; what workers see of the program
  *     job.h       what was handed over, how it ended, what it gave back
  *     map.h       functions and options of maps and reduces
+ *     stream.h    maps over input that comes bit by bit
  *     worker.h    what a function may ask while it runs in a worker
  *     rng.h       random numbers that do not depend on which worker draws them
  *     init.h      for programs with threads
@@ -101,6 +102,7 @@
 #include <parexec/options.h>
 #include <parexec/pool.h>
 #include <parexec/rng.h>
+#include <parexec/stream.h>
 #include <parexec/version.h>
 #include <parexec/worker.h>
 

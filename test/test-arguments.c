@@ -15,11 +15,18 @@ static void on_done(pe_job *job, void *context)
     (void)job, (void)context;
 }
 
+static int source_of_nothing(void *item, void *context)
+{
+    (void)item, (void)context;
+    return 0;
+}
+
 PE_TEST(null_pool_is_refused_everywhere)
 {
     uint64_t memory[2];
     void *block = memory;
     pe_job *job = (pe_job *)(void *)memory;
+    pe_stream *stream;
     pe_stats stats = PE_STATS_INIT;
 
     ck_assert_int_eq(pe_pool_new(NULL, NULL), PE_EINVAL);
@@ -28,6 +35,7 @@ PE_TEST(null_pool_is_refused_everywhere)
     ck_assert_int_eq(pe_pool_map(NULL, item_nothing, memory, 8, memory, 8, 2, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_start_map(NULL, item_nothing, memory, 8, memory, 8, 2, NULL, &job), PE_EINVAL);
     ck_assert_int_eq(pe_pool_reduce(NULL, range_nothing, combine_nothing, 0, 1, memory, 8, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_stream(NULL, item_nothing, source_of_nothing, NULL, 8, 8, NULL, &stream), PE_EINVAL);
     ck_assert_int_eq(pe_pool_wait(NULL, PE_FOREVER), PE_EINVAL);
     ck_assert_int_eq(pe_pool_close(NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_join(NULL, PE_FOREVER), PE_EINVAL);
@@ -244,8 +252,49 @@ PE_TEST(bad_arguments_of_reduce)
     options.statuses = statuses;
     ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, 8, &options),
                      PE_EINVAL);
+    options.statuses = NULL;
+    options.flags = PE_MAP_ORDERED;
+    ck_assert_int_eq(pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 1, &acc, 8, &options),
+                     PE_EINVAL);
     ck_assert_uint_eq(acc, 5);
     ck_assert_uint_eq(pool_stats(pool).submitted, 0);
+    pool_end(pool);
+}
+
+static int try_stream(pe_pool *pool, size_t in_bytes, size_t out_bytes, pe_map_options options)
+{
+    pe_stream *stream = NULL;
+
+    options.size = sizeof options;
+    int result = pe_pool_stream(pool, item_nothing, source_of_nothing, NULL, in_bytes, out_bytes, &options, &stream);
+    ck_assert((result == 0) == (stream != NULL));
+    pe_stream_free(stream);
+    return result;
+}
+
+PE_TEST(a03_bad_arguments_of_streams)
+{
+    pe_pool *pool = pool_of(1);
+    pe_status statuses[1];
+    pe_stream *stream = NULL;
+
+    ck_assert_int_eq(pe_pool_stream(pool, NULL, source_of_nothing, NULL, 8, 8, NULL, &stream), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_stream(pool, item_nothing, NULL, NULL, 8, 8, NULL, &stream), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_stream(pool, item_nothing, source_of_nothing, NULL, 8, 8, NULL, NULL), PE_EINVAL);
+    ck_assert_ptr_null(stream);
+    ck_assert_int_eq(try_stream(pool, SIZE_MAX, 8, (pe_map_options){ 0 }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, 8, SIZE_MAX, (pe_map_options){ 0 }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, SIZE_MAX / 2, SIZE_MAX / 2, (pe_map_options){ 0 }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, SIZE_MAX / 16, SIZE_MAX / 16, (pe_map_options){ 0 }), PE_ENOMEM);
+    ck_assert_int_eq(try_stream(pool, (size_t)1 << 48, 8, (pe_map_options){ 0 }), PE_ENOMEM);
+    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .statuses = statuses }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .flags = UINT32_C(1) << 31 }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .context_bytes = 1 }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .deadline_ns = 1 }), PE_EINVAL);
+    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .max_inflight = 1, .inflight_bytes = UINT64_MAX }), 0);
+    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .max_inflight = UINT64_MAX, .inflight_bytes = 4096 }), 0);
+    ck_assert_uint_eq(pool_stats(pool).submitted, 0);
+    ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
     pool_end(pool);
 }
 
@@ -357,13 +406,23 @@ static int call_reduce(pe_pool *pool, const union sized *options)
     return pe_pool_reduce(pool, range_nothing, combine_nothing, 0, 3, &acc, sizeof acc, &options->map);
 }
 
+static int call_stream(pe_pool *pool, const union sized *options)
+{
+    pe_stream *stream = NULL;
+    int result = pe_pool_stream(pool, item_nothing, source_of_nothing, NULL, 8, 8, &options->map, &stream);
+
+    pe_stream_free(stream);
+    return result;
+}
+
 static const struct kind kinds[] = {
     { sizeof(pe_pool_options), call_pool_new },  { sizeof(pe_job_options), call_submit },
     { sizeof(pe_job_options), call_try_submit }, { sizeof(pe_map_options), call_map },
     { sizeof(pe_map_options), call_start_map },  { sizeof(pe_map_options), call_reduce },
+    { sizeof(pe_map_options), call_stream },
 };
 
-PE_TEST_LOOP(option_structs_short_and_long, 0, 6)
+PE_TEST_LOOP(option_structs_short_and_long, 0, 7)
 {
     const struct kind *kind = &kinds[_i];
     static union sized options;
@@ -480,12 +539,14 @@ PE_TEST(options_of_later_releases)
     map.timeout_ns = -1;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
     map.timeout_ns = 0;
-    map.max_inflight = 1;
-    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_ENOSYS);
+    map.max_inflight = 1; /* for streams only, as the next two */
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
     map.max_inflight = 0;
     map.inflight_bytes = 1;
-    ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map, NULL), PE_ENOSYS);
+    ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map, NULL), PE_EINVAL);
     map.inflight_bytes = 0;
+    map.flags = PE_MAP_ORDERED;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
     map.flags = UINT32_C(1) << 31;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &map), PE_EINVAL);
     pool_end(pool);

@@ -15,6 +15,7 @@
 
 #include <parexec/error.h>
 #include <parexec/init.h>
+#include <parexec/stream.h>
 
 #include "harness/pool.h"
 #include "harness/process.h"
@@ -280,14 +281,22 @@ static void *load(const char *name, void *ret_function)
     return library;
 }
 
+static int source_of_nothing(void *item, void *context)
+{
+    (void)item, (void)context;
+    return 0;
+}
+
 static void assert_not_loaded(pe_pool *pool, pe_job_fn *job_fn, pe_map_fn *map_fn)
 {
     pe_job *job;
+    pe_stream *stream;
 
     ck_assert_int_eq(pe_pool_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
     ck_assert_int_eq(pe_pool_try_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
     ck_assert_int_eq(pe_pool_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL), PE_ENOTLOADED);
     ck_assert_int_eq(pe_pool_start_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL, &job), PE_ENOTLOADED);
+    ck_assert_int_eq(pe_pool_stream(pool, map_fn, source_of_nothing, NULL, 8, 8, NULL, &stream), PE_ENOTLOADED);
     ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, number);
 }
 

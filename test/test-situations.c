@@ -32,6 +32,7 @@ struct scene {
     pe_pool *pool;
     pe_job *live;  /* ends when told to; has ended where the pool has */
     pe_job *ended; /* with a reply of eight bytes */
+    pe_stream *stream; /* of nothing */
     void *memory;
     _Atomic int *flag;
     pid_t keeper; /* of a pool that is to break */
@@ -106,6 +107,50 @@ static int call_reduce(const struct scene *scene)
 
     ck_assert_uint_eq(acc, 5);
     return result;
+}
+
+static int source_of_nothing(void *item, void *context)
+{
+    (void)item, (void)context;
+    return 0;
+}
+
+static int call_stream(const struct scene *scene)
+{
+    pe_stream *stream = NULL;
+    int result = pe_pool_stream(scene->pool, item_nothing, source_of_nothing, NULL, 8, 8, NULL, &stream);
+
+    ck_assert((result == 0) == (stream != NULL));
+    pe_stream_free(stream);
+    return result;
+}
+
+static int call_stream_next(const struct scene *scene)
+{
+    uint64_t index = 99;
+    int result = pe_stream_next(scene->stream, PE_FOREVER, &index, NULL, NULL, NULL);
+
+    ck_assert_uint_eq(index, 99);
+    return result;
+}
+
+static int call_stream_text(const struct scene *scene)
+{
+    const char *text = NULL;
+    int result = pe_stream_text(scene->stream, PE_TEXT_MESSAGE, &text, NULL);
+
+    ck_assert_ptr_null(text);
+    return result;
+}
+
+/* Only where the test's own handle stays good; of a worker's copy once. */
+static int call_stream_free(const struct scene *scene)
+{
+    static int calls;
+
+    if (scene->situation == NO_HANDLE || scene->situation == CHILD || (scene->situation == WORKER && calls++ == 0))
+        pe_stream_free(scene->stream);
+    return 0;
 }
 
 static int call_wait(const struct scene *scene)
@@ -475,6 +520,7 @@ static const struct row rows[] = {
     { "pe_pool_reduce", call_reduce, TAKES_JOBS(PE_EDEADLK) },
     { "pe_pool_start_map", call_start_map, TAKES_JOBS(0) },
     { "pe_pool_stats", call_stats, ASKS(0) },
+    { "pe_pool_stream", call_stream, TAKES_JOBS(PE_EDEADLK) },
     { "pe_pool_submit", call_submit, TAKES_JOBS(0) },
     { "pe_pool_try_submit", call_try_submit, TAKES_JOBS(0) },
     { "pe_pool_wait", call_wait, WAITS(0) },
@@ -488,6 +534,9 @@ static const struct row rows[] = {
     { "pe_rng_next", call_rng_next, ALWAYS(0) },
     { "pe_rng_skip", call_rng_skip, ALWAYS(0) },
     { "pe_set_log", call_set_log, ALWAYS(0) },
+    { "pe_stream_free", call_stream_free, ALWAYS(0) },
+    { "pe_stream_next", call_stream_next, { PE_EINVAL, 0, 0, 0, 0, PE_EFORKED, PE_EFORKED, PE_EDEADLK } },
+    { "pe_stream_text", call_stream_text, ASKS(PE_ENODATA) },
     { "pe_strerror", call_strerror, ALWAYS(0) },
     { "pe_version", call_version, ALWAYS(0) },
     { "pe_version_string", call_version_string, ALWAYS(0) },
@@ -520,6 +569,7 @@ static void begin_scene(enum situation situation)
     if (situation == BROKEN)
         process_workers(scene.pool, 1, &worker);
     scene.keeper = worker.keeper;
+    ck_assert_int_eq(pe_pool_stream(scene.pool, item_nothing, source_of_nothing, NULL, 8, 8, NULL, &scene.stream), 0);
     uint64_t number = 4;
     scene.ended = pool_submit(scene.pool, job_double, &number, sizeof number);
     job_ended(scene.ended);
@@ -663,6 +713,7 @@ static void end_scene(void)
     pe_pool_kill(scene.pool, PE_NOW);
     pe_job_free(scene.live);
     pe_job_free(scene.ended);
+    pe_stream_free(scene.stream);
     pe_pool_free(scene.pool);
 }
 

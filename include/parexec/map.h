@@ -84,12 +84,14 @@ typedef int pe_combine_fn(void *acc, const void *part, const void *context);
 /*
  * Hears how far a map or reduce is, about every 100 ms while a thread waits in the pool, and once at the end.
  *
- * done      items that have ended, of a reduce blocks. At the end: without the cancelled and lost ones.
+ * done      items that have ended, of a reduce blocks. At the end: without the cancelled and lost ones. Of a
+ *           stream those that were handed out.
  * failed    of those, the ones that did not return 0.
- * total     all.
+ * total     all; of a stream 0, for nobody knows.
  * context   progress_context of the options.
  * It runs in a thread that is inside the pool, under the rules of pe_done_fn (job.h). A reduce calls it in
- * the calling thread and not at all for an empty range.
+ * the calling thread and not at all for an empty range; a stream inside pe_stream_next, and at the end only if
+ * that end is reached there.
  */
 typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void *context);
 
@@ -101,15 +103,18 @@ typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void
 /*
  * Flags of pe_map_options.
  *
+ * PE_MAP_ORDERED    of a stream: results are handed out in the order of the input, not as they come. One that
+ *                   takes long holds back those behind it, which go on counting as in flight. Elsewhere PE_EINVAL.
  * PE_MAP_INHERITED  nothing is copied on the way in: workers read input and context at the same addresses in
  *                   the memory that they have had since they were forked, with what was there then. For large
  *                   arrays, or structures full of pointers, that are ready before pe_pool_new (with
  *                   PE_POOL_FROM_SEED: before pe_init) and do not change; a change made later is not seen. Of
- *                   a reduce it concerns the context.
+ *                   a reduce and a stream it concerns the context.
  *                   Memory that is younger than the workers must not be passed. Where nothing was mapped at
  *                   the fork the call is refused with PE_EFAULT, if the system lets the library look; where
  *                   something else was, items read that.
  */
+#define PE_MAP_ORDERED (UINT32_C(1) << 0)
 #define PE_MAP_INHERITED (UINT32_C(1) << 1)
 
 /* The most blocks that a reduce has. */
@@ -119,7 +124,8 @@ typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void
  * What became of a map, in figures. Filled in at its end, through pe_map_options.summary.
  *
  * Of a reduce the blocks are counted: returned those that were combined, failed 1 for the group of blocks
- * (see chunk) that ended the reduce, first_failed the first block of that group.
+ * (see chunk) that ended the reduce, first_failed the first block of that group. Of a stream the items that
+ * were made; it is filled in when pe_stream_next tells the end, or else by pe_stream_free.
  */
 typedef struct pe_map_summary {
     size_t size;            /* sizeof(pe_map_summary), set by the caller */
@@ -141,23 +147,29 @@ typedef struct pe_map_options {
     size_t size;                 /* sizeof(pe_map_options) */
     uint64_t chunk;              /* most items that a worker takes at once; what it has taken nobody else can
                                     take over. PE_CHUNK_AUTO (0): so many as take about 20 us. Of a reduce:
-                                    blocks in one job; 0: 1 */
+                                    blocks in one job; 0: 1. Of a stream any value: items are taken singly */
     const void *context;         /* bytes that every item may read; copied in the call, but for
                                     PE_MAP_INHERITED. NULL: none */
     size_t context_bytes;        /* their number */
     pe_status *statuses;         /* count entries, all filled in at the end of the map; NULL: not asked for.
-                                    Items are timed one by one only if it is there. Of a reduce: NULL */
+                                    Items are timed one by one only if it is there. Of a reduce or stream:
+                                    NULL */
     pe_map_summary *summary;     /* filled in at the end, its size set before; NULL: not asked for */
     uint32_t on_error;           /* stop once so many items have failed: no further one is started, those in
                                     hand go on to their end. PE_ON_ERROR_CONTINUE (0): never. A reduce always
-                                    stops at the first */
+                                    stops at the first. Of a stream: once so many failures were handed out no
+                                    more items are asked for; what is in flight goes on */
     uint32_t retries;            /* times to run an item (of a reduce: a group of blocks) again after a crash
                                     or an exit; 0: never */
     int64_t timeout_ns;          /* 0 only, so far: else PE_ENOSYS */
     int64_t deadline_ns;         /* when pe_pool_map and pe_pool_reduce give up, a point in time as of
-                                    pe_after; 0: never. For pe_pool_start_map only of the wait for a place */
-    uint64_t max_inflight;       /* 0 only, so far: else PE_ENOSYS */
-    uint64_t inflight_bytes;     /* 0 only, so far: else PE_ENOSYS */
+                                    pe_after; 0: never. For pe_pool_start_map only of the wait for a place. For
+                                    a stream: pe_stream_next waits no longer */
+    uint64_t max_inflight;       /* of a stream: items that were made and not handed out, at most. 0: 64 for
+                                    each worker, 4 when input and result are 16 KiB or more. Elsewhere 0 */
+    uint64_t inflight_bytes;     /* of a stream: bytes of inputs and results that it holds, the one handed out
+                                    last included, each item rounded up to 64 bytes; at most, but for two
+                                    items, which it always may hold. 0: what max_inflight allows. Elsewhere 0 */
     pe_progress_fn *progress;    /* told how far it is; NULL: nobody is */
     void *progress_context;      /* handed to it */
     uint32_t flags;              /* PE_MAP_*; 0: none */

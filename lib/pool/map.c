@@ -32,7 +32,7 @@
 /* Of each part, so that the sum of a map's parts cannot overflow either. */
 #define PART_MOST (SIZE_MAX / 16)
 
-int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
+int pe__map_check_common(const pe_map_options *given, pe_map_options *ret)
 {
     int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
     if (result < 0)
@@ -40,9 +40,9 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
     if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0 ||
         ret->priority >= PE__QUEUE_LEVELS)
         return PE_EINVAL;
-    if (ret->timeout_ns != 0 || ret->max_inflight != 0 || ret->inflight_bytes != 0)
+    if (ret->timeout_ns != 0)
         return PE_ENOSYS;
-    if ((ret->flags & ~PE_MAP_INHERITED) != 0)
+    if ((ret->flags & ~(PE_MAP_ORDERED | PE_MAP_INHERITED)) != 0)
         return PE_EINVAL;
     if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
         return PE_EINVAL;
@@ -51,6 +51,15 @@ int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
     if (ret->deadline_ns == 0)
         ret->deadline_ns = PE_FOREVER;
     return pe__base_deadline_check(ret->deadline_ns);
+}
+
+int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
+{
+    int result = pe__map_check_common(given, ret);
+    if (result < 0)
+        return result;
+    bool of_stream = ret->max_inflight != 0 || ret->inflight_bytes != 0 || (ret->flags & PE_MAP_ORDERED) != 0;
+    return of_stream ? PE_EINVAL : 0;
 }
 
 static bool overflows(size_t count, size_t bytes)

@@ -316,8 +316,7 @@ static int read_options(const pe_job_options *given, struct pe__request *request
     return pe__base_deadline_check(request->deadline_ns);
 }
 
-/* With the mutex held. */
-static int accept_job(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
+int pe__pool_accept(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
 {
     int result = pe__pool_check_open(pool);
     if (result < 0)
@@ -354,7 +353,7 @@ int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_by
         return result;
     if (pe__pool_in_callback(pool))
         request.may_wait = false;
-    result = accept_job(pool, &request, ret_job);
+    result = pe__pool_accept(pool, &request, ret_job);
     pe__pool_leave(pool);
     return result;
 }

@@ -15,6 +15,9 @@
 struct pe__level;
 struct pe__request;
 
+/* A checked request becomes a job, or an error and nothing. */
+int pe__pool_accept(pe_pool *pool, const struct pe__request *request, pe_job **ret_job);
+
 bool pe__pool_has_positions(pe_pool *pool, struct pe__level *level, uint32_t count); /* busy records included */
 bool pe__pool_find_place(pe_pool *pool, struct pe__level *level); /* collects, so not for the middle of a collection */
 uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *job); /* there is a free one */
