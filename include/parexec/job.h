@@ -83,10 +83,10 @@ typedef struct pe_status {
 } pe_status;
 
 /*
- * Values of priority, for jobs, maps and reduces. A worker that is free takes, of all that waits, what has the highest
- * priority, and of that the oldest. Nothing that runs is interrupted, and a worker that has begun with a map stays
- * with it until no item of it is left to take. As long as enough of a higher priority comes in, nothing of a lower one
- * starts, however long it has waited.
+ * Values of priority, for jobs, maps, reduces and streams. A worker that is free takes, of all that waits, what has
+ * the highest priority, and of that the oldest. Nothing that runs is interrupted, and a worker that has begun with a
+ * map stays with it until no item of it is left to take. As long as enough of a higher priority comes in, nothing of a
+ * lower one starts, however long it has waited.
  */
 #define PE_PRIORITY_NORMAL 0 /* the default */
 #define PE_PRIORITY_HIGH 1
