@@ -121,7 +121,8 @@ typedef struct pe_pool_options {
     uint64_t jobs_per_worker;    /* replace a worker once it has run so many jobs and items; 0: never */
     uint64_t max_reply_bytes;    /* most bytes of one reply; 0: what memory holds */
     uint64_t memory_limit_bytes; /* 0 only, so far: else PE_ENOSYS */
-    uint64_t rss_limit_bytes;    /* 0 only, so far: else PE_ENOSYS */
+    uint64_t rss_limit_bytes;    /* replace a worker, between jobs or items, once its private memory has grown by
+                                    more since its initialiser, see below; 0: never */
     uint32_t max_deaths;         /* worker deaths in a row, with no job or item ended in between, that break
                                     the pool. The first five are replaced at once, later ones after 100 ms.
                                     0: 100; UINT32_MAX: it never breaks for that */
@@ -140,6 +141,11 @@ typedef struct pe_pool_options {
 } pe_pool_options;
 
 /*
+ * rss_limit_bytes: for functions that leak. What counts is resident private memory beyond what the worker had when its
+ * initialiser returned; not what it shares with the program since the fork, nor the pool's shared memory. A worker
+ * looks after a job or an item, once a millisecond at most, so it may have exceeded the limit by what it takes in a
+ * millisecond or in one job. Where /proc cannot be read, there is no limit.
+ *
  * inner_threads: as many workers as CPUs, each with a library that starts as many threads as CPUs, get into each
  * other's way. Before its initialiser a worker sets OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, GOTO_NUM_THREADS,
  * MKL_NUM_THREADS, BLIS_NUM_THREADS, VECLIB_MAXIMUM_THREADS, NUMEXPR_NUM_THREADS, NUMEXPR_MAX_THREADS,
@@ -166,7 +172,7 @@ typedef struct pe_stats {
     uint64_t crashed;           /* jobs ended as PE_CRASHED or PE_EXITED */
     uint64_t cancelled;         /* jobs ended as PE_CANCELLED */
     uint64_t restarts;          /* workers replaced after a death, also one that stopping a job took */
-    uint64_t recycled;          /* workers replaced after jobs_per_worker */
+    uint64_t recycled;          /* workers replaced for jobs_per_worker or rss_limit_bytes */
     uint64_t bytes_in;          /* bytes of arguments and map inputs handed over */
     uint64_t bytes_out;         /* bytes of replies and map outputs received */
     uint64_t shared_bytes_used; /* bytes of shared memory in use, as rounded up: pe_pool_alloc, arguments,

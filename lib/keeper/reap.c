@@ -251,6 +251,12 @@ static bool has_retired(const struct pe__keeper *keeper, uint32_t life, int stat
            (record == PE__SLOT_NO_RECORD || pe__record_is_ticket(&keeper->shared->records[record]));
 }
 
+static bool may_retire(const struct pe__keeper *keeper)
+{
+    const struct pe__config *config = keeper->shared->config;
+    return config->jobs_per_worker != 0 || config->rss_limit_bytes != 0;
+}
+
 /* One worker process has ended. */
 static void settle(struct pe__keeper *keeper, uint32_t index, int status)
 {
@@ -280,7 +286,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     if (!retired && !stopped)
         count_death(keeper, index);
     /* Left although nobody is to leave: a scribbler has set the word for it, and would keep us forking. */
-    if (retired && !keeper->leaving && keeper->shared->config->jobs_per_worker == 0)
+    if (retired && !keeper->leaving && !may_retire(keeper))
         kept->fork_due_ns = pe__base_now_ns() + BACK_OFF_NS;
     pe__keeper_ring_all(keeper);
 }

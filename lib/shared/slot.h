@@ -14,7 +14,7 @@ enum pe__slot_life {
     PE__SLOT_EMPTY = 0,
     PE__SLOT_STARTING = 1,  /* hygiene and initialiser are running */
     PE__SLOT_SERVING = 2,
-    PE__SLOT_RETIRING = 3,  /* leaves by its own will: jobs_per_worker, or the pool's end */
+    PE__SLOT_RETIRING = 3,  /* leaves by its own will: jobs_per_worker, rss_limit_bytes, or the pool's end */
 };
 
 #define PE__SLOT_NO_RECORD UINT32_MAX

@@ -138,7 +138,24 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
     return last;
 }
 
-/* False: the map was stopped. */
+static uint64_t run_items(const struct part *part, uint64_t first, uint64_t last, bool fresh)
+{
+    return fresh && !part->map->timed ? run_plain(part, first, last) : run_careful(part, first, last);
+}
+
+/* One by one, with a look at the worker's memory after each. What is left in the hand is the next life's. */
+static uint64_t run_watched(const struct part *part, uint64_t first, uint64_t last, bool fresh)
+{
+    struct pe__worker_memory *memory = &part->worker->memory;
+    uint64_t item = first;
+    while (item < last && !memory->overgrown && run_items(part, item, item + 1, fresh) > item) {
+        pe__worker_memory_look(memory, pe__base_ticks());
+        item++;
+    }
+    return item;
+}
+
+/* False: the map was stopped, or this life is over. */
 static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
 {
     const struct pe__map *map = part->map;
@@ -147,7 +164,8 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
         last = map->count;
     if (first >= last)
         return true;
-    uint64_t end = fresh && !map->timed ? run_plain(part, first, last) : run_careful(part, first, last);
+    bool watched = part->worker->memory.resident_most != 0;
+    uint64_t end = watched ? run_watched(part, first, last, fresh) : run_items(part, first, last, fresh);
     uint64_t ran = end - first;
     part->worker->served += ran;
     atomic_store_explicit(&part->lane->done,
@@ -197,7 +215,7 @@ static bool run_lane(const struct part *part)
     bool going = run_hand(part, left, false);
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
-        if (part->worker->served >= part->served_most)
+        if (part->worker->served >= part->served_most || part->worker->memory.overgrown)
             return false;
         if (!take(part, units, &hand))
             break;
@@ -208,7 +226,7 @@ static bool run_lane(const struct part *part)
         units = next_units(part, hand.last - hand.first, pe__base_ticks_to_ns(now - before));
         before = now;
     }
-    return true;
+    return !part->worker->memory.overgrown;
 }
 
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record)

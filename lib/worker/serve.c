@@ -222,7 +222,8 @@ static void run(struct pe__worker *worker)
     record->end_ticks = worker->ticks;
     PE__STEP(TIMED);
     complete(worker, record);
-    if (pe__worker_life_left(worker) == 0)
+    if ((worker->memory.resident_most != 0 && pe__worker_memory_look(&worker->memory, worker->ticks)) ||
+        pe__worker_life_left(worker) == 0)
         leave(worker);
 }
 
@@ -356,6 +357,7 @@ static void initialise(struct pe__worker *worker)
             _exit(PE__WORKER_EXIT_INIT);
         }
     }
+    pe__worker_memory_begin(&worker->memory, config->rss_limit_bytes);
     PE__STEP(INITIALISED);
     atomic_store_explicit(&worker->slot->life, PE__SLOT_SERVING, memory_order_release);
     PE__STEP(SERVING);

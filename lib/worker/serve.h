@@ -7,6 +7,7 @@
 #include <stdnoreturn.h>
 
 #include "shared/mapping.h"
+#include "worker/memory.h"
 #include "worker/reply.h"
 #include "worker/scope.h"
 
@@ -37,6 +38,7 @@ struct pe__worker {
     uint32_t batch;       /* records run since this worker last found nothing to do */
     uint32_t lone;        /* times in turn that it found no more than one or two before the queue was empty */
     bool paces;           /* leaves the queue alone for a while before it looks again */
+    struct pe__worker_memory memory;
     /* of the record in hand */
     uint32_t record_index;
     uint64_t word;
