@@ -19,6 +19,14 @@ enum ours_maps_variant {
 };
 extern const struct map_ops ours_maps;
 
+enum ours_heirs_variant {
+    ONCE, /* pe_map_once, arrays in huge pages */
+    ONCE_SMALL_PAGES,
+    INHERITED, /* a pool that was made after the input */
+    INHERITED_SMALL_PAGES
+};
+extern const struct map_ops ours_heirs;
+
 enum storm_variant { STORM_CALM, STORM_KILLS };
 extern const struct driver ours_start, ours_kill, ours_storm, ours_idle, ours_memory;
 

@@ -27,6 +27,8 @@
       .divisor = fewer }
 #define OURS_MAP(name, which) \
     { .label = name, .role = OURS, .driver = &maps_driver, .ops = &ours_maps, .variant = which }
+#define OURS_HEIRS(name, which) \
+    { .label = name, .role = OURS, .driver = &maps_driver, .ops = &ours_heirs, .variant = which }
 #define SOLO(name, who, which) { .label = name, .role = who, .driver = &which }
 
 #define TRIP_METRICS { { "mean", "us", LESS_IS_BETTER }, { "p50", "us", LESS_IS_BETTER } }
@@ -146,9 +148,26 @@ const struct row pool_rows[] = {
         .activity = INPUTS, .workers = 2, .bytes = 16 * MIB, .quick_bytes = MIB / 4,
         .metrics = { { "wall", "ms", LESS_IS_BETTER } },
         .contenders = { SERIAL, OPENMP("OpenMP dynamic,1", OPENMP_DYNAMIC_1), MP_POOL(0),
-                        OURS_MAP("ours", OURS_SHARED), OURS_MAP("ours, ordinary memory", OURS_ORDINARY) },
+                        OURS_MAP("ours", OURS_SHARED), OURS_MAP("ours, ordinary memory", OURS_ORDINARY),
+                        OURS_HEIRS("ours, array from before", INHERITED_SMALL_PAGES) },
         .goals = { { 0, RATIO_AT_MOST, 1, "ours", "serial loop" },
                    { 0, SPEED_AT_LEAST, 20, "ours, ordinary memory", "mp.Pool" } },
+    },
+    /* Whatever is in the program's memory is forked too: contenders with large private arrays are elsewhere. */
+    {
+        .key = "once", .what = "The same without a pool: workers forked for each map, input in huge pages",
+        .activity = INPUTS, .workers = 2, .bytes = 16 * MIB, .quick_bytes = MIB / 4,
+        .metrics = { { "wall", "ms", LESS_IS_BETTER } },
+        .contenders = { OURS_MAP("in a pool, shared memory", OURS_SHARED), OURS_HEIRS("pe_map_once", ONCE),
+                        OURS_HEIRS("in a pool, array from before", INHERITED) },
+        .goals = { { 0, RATIO_AT_MOST, 1.3, "pe_map_once", "in a pool, shared memory" } },
+    },
+    {
+        .key = "once-4k", .what = "The same, input in pages of 4 KiB",
+        .activity = INPUTS, .workers = 2, .bytes = 16 * MIB, .quick_bytes = MIB / 4,
+        .metrics = { { "wall", "ms", LESS_IS_BETTER } },
+        .contenders = { OURS_MAP("in a pool, shared memory", OURS_SHARED),
+                        OURS_HEIRS("pe_map_once", ONCE_SMALL_PAGES) },
     },
     {
         .key = "results", .what = "Map that brings 64 results of 16 MiB (quick: 256 KiB)",

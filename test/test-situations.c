@@ -90,6 +90,16 @@ static int call_map(const struct scene *scene)
     return result;
 }
 
+static int call_map_once(const struct scene *scene)
+{
+    uint64_t in = 3, out = UNTOUCHED;
+    pe_map_fn *fn = scene->situation == NO_HANDLE ? NULL : item_square;
+    int result = pe_map_once(NULL, fn, &in, 8, &out, 8, 1, NULL);
+
+    ck_assert_uint_eq(out, result == 0 ? 9 : UNTOUCHED);
+    return result;
+}
+
 static int call_start_map(const struct scene *scene)
 {
     pe_job *job = NULL;
@@ -504,6 +514,7 @@ static const struct row rows[] = {
     { "pe_job_status", call_job_status, ASKS(0) },
     { "pe_job_wait", call_job_wait, WAITS(0) },
     { "pe_job_wait_any", call_job_wait_any, WAITS(0) },
+    { "pe_map_once", call_map_once, { PE_EINVAL, 0, 0, 0, 0, 0, 0, 0 } },
     { "pe_now", call_now, ALWAYS(0) },
     { "pe_pool_alloc", call_alloc, { PE_EINVAL, 0, 0, 0, PE_EBROKEN, PE_EFORKED, PE_EFORKED, 0 } },
     { "pe_pool_cancel_queued", call_cancel_queued, ASKS(0) },

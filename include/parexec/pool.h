@@ -285,6 +285,34 @@ PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, si
                                 pe_job **ret_job);
 
 /*
+ * A map without a pool: forks workers for this one call. So the function sees all of the program's memory as it
+ * is now, input and context are read where they are and never copied, and pointers in them lead where they lead
+ * in the program. Results come back as from pe_pool_map, and an item's crash costs that item.
+ *
+ * It takes the time of a fork (about a millisecond, and more for each GiB that the program uses: 1 ms in huge
+ * pages, 40 ms in pages of 4 KiB, for each process) and is for maps that last longer than that. For many small
+ * ones, and for large results, a pool is better, whose workers and shared memory are there already.
+ *
+ * pool_options   of the workers, as for pe_pool_new; NULL: all defaults. No more are forked than there are
+ *                items. Not PE_POOL_FROM_SEED; queue_jobs means nothing. worker_exit runs, until
+ *                options.deadline_ns at the latest; without one the workers are just ended.
+ * fn             as for pe_pool_map; any function of the program.
+ * in ... count   as for pe_pool_map.
+ * options        as for pe_pool_map; PE_MAP_INHERITED is implied.
+ * Returns: 0 when every item returned 0. No process of the call is left then, nor after an error.
+ * Errors: PE_EITEMS, PE_ETIMEDOUT, PE_EBROKEN: as for pe_pool_map. No map was begun with PE_EINIT, PE_EINVAL,
+ *         PE_ENOSYS, PE_EAGAIN, PE_ENOMEM, PE_EMFILE, PE_ENFILE, PE_EPERM: as for pe_pool_new; statuses and
+ *         summary are as they were.
+ * Ownership: everything stays the caller's. What the function changes in its memory stays in its worker.
+ * Threads: any, callbacks too. Where other threads run, workers are copies in which the locks that those hold
+ *         stay locked (init.h): the function must not need them, or the program uses a pool from a seed.
+ *         pe_pool_interrupt cannot end the call, deadline_ns does.
+ * Child: yes, as pe_pool_new. Since: 0.1
+ */
+PE_EXPORT int pe_map_once(const pe_pool_options *pool_options, pe_map_fn *fn, const void *in, size_t in_bytes,
+                          void *out, size_t out_bytes, size_t count, const pe_map_options *options);
+
+/*
  * Combines what a function makes of the parts of a range of integers, and waits for the end. The range is cut
  * into blocks, at most PE_REDUCE_BLOCKS_MAX, whose borders follow from first and last alone. Each block
  * starts from a copy of acc, and the parts are combined one after the other in the order of the range: the

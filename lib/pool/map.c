@@ -68,11 +68,10 @@ static bool overflows(size_t count, size_t bytes)
     return __builtin_mul_overflow(count, bytes, &product) || product > PART_MOST;
 }
 
-/* Checks what both calls are given; fills in the options. */
-static int check_map(const pe_pool *pool, struct pe__map_job *wanted, const pe_map_options *options)
+int pe__map_check(struct pe__map_job *wanted, const pe_map_options *options)
 {
     size_t count = wanted->count;
-    if (pool == NULL || wanted->fn == NULL || overflows(count, wanted->in_bytes) ||
+    if (wanted->fn == NULL || overflows(count, wanted->in_bytes) ||
         overflows(count, wanted->out_bytes) || overflows(count, sizeof(pe_status)))
         return PE_EINVAL;
     bool lacks_in = wanted->in == NULL && wanted->in_bytes > 0;
@@ -442,7 +441,7 @@ static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **r
 /* Checks and begins; with the mutex held on success. */
 static int open_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_options *options, pe_job **ret_job)
 {
-    int result = check_map(pool, wanted, options);
+    int result = pe__map_check(wanted, options);
     if (result == 0)
         result = pe__pool_enter(pool);
     if (result < 0)

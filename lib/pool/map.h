@@ -66,6 +66,7 @@ void pe__map_cancel(pe_pool *pool, pe_job *job);
 uint32_t pe__map_target(pe_pool *pool, void *job); /* what a wait for it is worth waking up for */
 void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job);
 void pe__map_free(pe_job *job);
+int pe__map_check(struct pe__map_job *wanted, const pe_map_options *options); /* what it asks for; fills in options */
 /* For maps and reduces, and what they have in common with streams. */
 int pe__map_check_options(const pe_map_options *given, pe_map_options *ret_options);
 int pe__map_check_common(const pe_map_options *given, pe_map_options *ret_options);
