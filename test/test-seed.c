@@ -5,7 +5,6 @@
 
 #include "harness/harness.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -266,73 +265,6 @@ PE_TEST(p57_seed_killed_gives_an_error_and_no_sigpipe)
     process_pool_free(pool);
     pe_pool_free(pool_of(1));
     harness_leaks_mark();
-}
-END_TEST
-
-/* ---- functions loaded too late ---- */
-
-static void *load(const char *name, void *ret_function)
-{
-    void *library = dlopen(LATE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    void *function = library ? dlsym(library, name) : NULL;
-
-    ck_assert_msg(function != NULL, "%s", dlerror());
-    memcpy(ret_function, &function, sizeof function);
-    return library;
-}
-
-static int source_of_nothing(void *item, void *context)
-{
-    (void)item, (void)context;
-    return 0;
-}
-
-static void assert_not_loaded(pe_pool *pool, pe_job_fn *job_fn, pe_map_fn *map_fn)
-{
-    pe_job *job;
-    pe_stream *stream;
-
-    ck_assert_int_eq(pe_pool_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
-    ck_assert_int_eq(pe_pool_try_submit(pool, job_fn, NULL, 0, NULL, &job), PE_ENOTLOADED);
-    ck_assert_int_eq(pe_pool_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL), PE_ENOTLOADED);
-    ck_assert_int_eq(pe_pool_start_map(pool, map_fn, NULL, 0, NULL, 0, 1, NULL, &job), PE_ENOTLOADED);
-    ck_assert_int_eq(pe_pool_stream(pool, map_fn, source_of_nothing, NULL, 8, 8, NULL, &stream), PE_ENOTLOADED);
-    ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, number);
-}
-
-PE_TEST(p48_function_loaded_after_the_fork_is_found_out)
-{
-    pe_pool *before = pool_of(1), *after;
-    pe_job_fn *job_fn;
-    pe_map_fn *map_fn;
-    void *library = load("late_job", &job_fn);
-
-    dlclose(load("late_item", &map_fn)); /* one reference of two */
-    assert_not_loaded(before, job_fn, map_fn);
-    after = pool_of(1);
-    ck_assert_int_eq(pool_run(after, job_fn, NULL, 0).code, 7);
-    ck_assert_int_eq(pe_pool_map(after, map_fn, NULL, 0, NULL, 0, 1, NULL), 0);
-    pe_pool_free(before);
-    pe_pool_free(after);
-    dlclose(library);
-}
-END_TEST
-
-PE_TEST(p48_function_loaded_after_init_is_found_out)
-{
-    pe_job_fn *job_fn;
-    pe_map_fn *map_fn;
-    void *library;
-    pe_pool *pool;
-
-    NEEDS_OWN_PROCESS();
-    process_start_seed();
-    library = load("late_job", &job_fn);
-    dlclose(load("late_item", &map_fn));
-    pool = seeded_pool(1); /* made later than the library was loaded, but from the seed */
-    assert_not_loaded(pool, job_fn, map_fn);
-    pe_pool_free(pool);
-    dlclose(library);
 }
 END_TEST
 

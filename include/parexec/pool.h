@@ -216,7 +216,8 @@ PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
  * Returns: 0.
  * Errors: PE_ETIMEDOUT: no room by options.submit_deadline_ns. PE_EINTR: pe_pool_interrupt was called while
  *         it waited. PE_EAGAIN: no room, in a callback, where it does not wait. PE_ECLOSED: closed, joined or
- *         killed. PE_EBROKEN. PE_ENOTLOADED: the library that fn is in was loaded after the fork. PE_ENOMEM.
+ *         killed. PE_EBROKEN. PE_ENOTLOADED: the workers have no such function, since its library was loaded, or
+ *         its code generated, after the fork. PE_ENOMEM.
  *         PE_EINVAL: pool or fn NULL, arg NULL with arg_bytes, wrong options. PE_ENOSYS: an option for a
  *         later release. PE_EFORKED. After any of them nothing was handed over.
  * Ownership: the handle is the caller's, to be freed by pe_job_free, before or after the pool. The argument

@@ -1,19 +1,39 @@
-/* loaded.c - notes executable segments with dl_iterate_phdr, which makes no system call. */
+/*
+ * loaded.c - notes executable segments with dl_iterate_phdr, which makes no system call.
+ *
+ * Objects that the program was started with can never be unloaded. They come first in the list of objects, up to the
+ * dynamic linker itself; what was loaded by dlopen comes behind. For functions of the former one look is enough, which
+ * the caller remembers. For the latter the list is asked whether anything was loaded or unloaded since the last look,
+ * and if so all noted ranges are looked up again.
+ */
 #include "pool/loaded.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 
 #include <parexec/error.h>
 
+#include "base/fd.h"
+
 static struct pe__loaded at_init;
 
-struct search {
-    uintptr_t address;
-    bool found;
+struct note {
+    struct pe__loaded *loaded;
+    uintptr_t linker;    /* where the dynamic linker lies; 0: unknown */
+    size_t started_with; /* ranges of objects that are there for ever */
 };
 
-static int append(struct pe__loaded *loaded, uintptr_t first, uintptr_t last)
+struct look {
+    uintptr_t address;
+    bool in_object;
+};
+
+static int append(struct pe__loaded *loaded, struct pe__loaded_range range)
 {
     /* Room grows by powers of two: the count itself tells when it is used up. */
     if ((loaded->count & (loaded->count - 1)) == 0) {
@@ -23,7 +43,7 @@ static int append(struct pe__loaded *loaded, uintptr_t first, uintptr_t last)
             return PE_ENOMEM;
         loaded->ranges = ranges;
     }
-    loaded->ranges[loaded->count++] = (struct pe__loaded_range){ first, last };
+    loaded->ranges[loaded->count++] = range;
     return 0;
 }
 
@@ -32,45 +52,82 @@ static bool is_code(const ElfW(Phdr) *segment)
     return segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0;
 }
 
-static int note_object(struct dl_phdr_info *object, size_t size, void *context)
+static bool is_within(const struct pe__loaded_range *range, uintptr_t address)
 {
-    (void)size;
-    for (int i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
-        uintptr_t first = object->dlpi_addr + segment->p_vaddr;
-        if (is_code(segment) && append(context, first, first + segment->p_memsz) < 0)
-            return PE_ENOMEM;
-    }
-    return 0;
+    return address >= range->first && address < range->last;
 }
 
-static int search_object(struct dl_phdr_info *object, size_t size, void *context)
+static struct pe__loaded_range range_of(const struct dl_phdr_info *object, const ElfW(Phdr) *segment, uint64_t sum)
 {
-    struct search *search = context;
+    uintptr_t first = object->dlpi_addr + segment->p_vaddr;
+    return (struct pe__loaded_range){ .first = first, .last = first + segment->p_memsz, .object = sum, .here = true };
+}
+
+static uint64_t mix(uint64_t sum, const void *bytes, size_t count)
+{
+    const unsigned char *at = bytes;
+    for (; count >= sizeof sum; count -= sizeof sum, at += sizeof sum) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        sum ^= sum >> 29;
+    }
+    for (; count > 0; count--)
+        sum = (sum ^ *at++) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
+static uint64_t sum_of(const struct dl_phdr_info *object)
+{
+    uint64_t sum = mix(1, object->dlpi_phdr, object->dlpi_phnum * sizeof *object->dlpi_phdr);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type == PT_NOTE)
+            sum = mix(sum, (const void *)(object->dlpi_addr + segment->p_vaddr), segment->p_memsz);
+    }
+    return sum != 0 ? sum : 1;
+}
+
+static unsigned long long changes_of(const struct dl_phdr_info *object)
+{
+    return object->dlpi_adds + object->dlpi_subs;
+}
+
+static int note_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+    struct note *note = context;
+    struct pe__loaded *loaded = note->loaded;
+    bool is_program = loaded->count == 0;
+    uint64_t sum = sum_of(object);
     (void)size;
     for (int i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
-        uintptr_t first = object->dlpi_addr + segment->p_vaddr;
-        if (is_code(segment) && search->address >= first && search->address < first + segment->p_memsz)
-            search->found = true;
+        if (is_code(segment) && append(loaded, range_of(object, segment, sum)) < 0)
+            return PE_ENOMEM;
     }
-    return search->found;
+    if (is_program || (note->linker != 0 && object->dlpi_addr == note->linker))
+        note->started_with = loaded->count;
+    loaded->changes = changes_of(object);
+    return 0;
 }
 
 int pe__loaded_note(struct pe__loaded *ret)
 {
+    struct note note = { .loaded = ret, .linker = getauxval(AT_BASE) };
     *ret = (struct pe__loaded){ 0 };
-    int result = dl_iterate_phdr(note_object, ret);
+    int result = dl_iterate_phdr(note_object, &note);
     if (result < 0)
         pe__loaded_fini(ret);
+    for (size_t i = 0; result == 0 && i < note.started_with; i++)
+        ret->ranges[i].object = 0;
     return result;
 }
 
 int pe__loaded_copy(struct pe__loaded *ret, const struct pe__loaded *from)
 {
-    *ret = (struct pe__loaded){ 0 };
+    *ret = (struct pe__loaded){ .changes = from->changes };
     for (size_t i = 0; i < from->count; i++) {
-        if (append(ret, from->ranges[i].first, from->ranges[i].last) < 0) {
+        if (append(ret, from->ranges[i]) < 0) {
             pe__loaded_fini(ret);
             return PE_ENOMEM;
         }
@@ -84,15 +141,102 @@ void pe__loaded_fini(struct pe__loaded *loaded)
     *loaded = (struct pe__loaded){ 0 };
 }
 
-bool pe__loaded_has(const struct pe__loaded *loaded, uintptr_t address)
+static int has_changed(struct dl_phdr_info *object, size_t size, void *context)
+{
+    (void)size;
+    return changes_of(object) != ((struct pe__loaded *)context)->changes ? 1 : 2;
+}
+
+static int find_object_again(struct dl_phdr_info *object, size_t size, void *context)
+{
+    struct pe__loaded *loaded = context;
+    uint64_t sum = sum_of(object);
+    (void)size;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        struct pe__loaded_range now = range_of(object, &object->dlpi_phdr[i], sum);
+        for (size_t k = 0; is_code(&object->dlpi_phdr[i]) && k < loaded->count; k++)
+            if (loaded->ranges[k].first == now.first && loaded->ranges[k].object == now.object)
+                loaded->ranges[k].here = true;
+    }
+    loaded->changes = changes_of(object);
+    return 0;
+}
+
+static void look_again(struct pe__loaded *loaded)
+{
+    if (dl_iterate_phdr(has_changed, loaded) != 1)
+        return;
+    for (size_t i = 0; i < loaded->count; i++)
+        loaded->ranges[i].here = false;
+    dl_iterate_phdr(find_object_again, loaded);
+}
+
+static const struct pe__loaded_range *range_at(const struct pe__loaded *loaded, uintptr_t address)
 {
     for (size_t i = 0; i < loaded->count; i++)
-        if (address >= loaded->ranges[i].first && address < loaded->ranges[i].last)
-            return true;
-    /* Code in no object at all was made at run time; nobody knows when. */
-    struct search search = { .address = address };
-    dl_iterate_phdr(search_object, &search);
-    return !search.found;
+        if (is_within(&loaded->ranges[i], address))
+            return &loaded->ranges[i];
+    return NULL;
+}
+
+static int search_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+    struct look *look = context;
+    (void)size;
+    for (int i = 0; i < object->dlpi_phnum && !look->in_object; i++) {
+        struct pe__loaded_range range = range_of(object, &object->dlpi_phdr[i], 0);
+        look->in_object = is_code(&object->dlpi_phdr[i]) && is_within(&range, look->address);
+    }
+    return look->in_object;
+}
+
+static bool is_in_object(uintptr_t address)
+{
+    struct look look = { .address = address };
+    dl_iterate_phdr(search_object, &look);
+    return look.in_object;
+}
+
+/* In the keeper's memory. An empty range: there is nothing; false: it cannot be asked. */
+static bool ask_keeper(pid_t keeper, uintptr_t address, struct pe__loaded_range *ret)
+{
+    char path[32], line[512], execute;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)keeper);
+    int fd = pe__base_fd_raise(open(path, O_RDONLY | O_CLOEXEC));
+    FILE *maps = fd >= 0 ? fdopen(fd, "r") : NULL;
+    *ret = (struct pe__loaded_range){ .here = true };
+    if (maps == NULL) {
+        pe__base_fd_close(fd);
+        return false;
+    }
+    while (ret->last == 0 && fgets(line, sizeof line, maps) != NULL) {
+        struct pe__loaded_range range = { .here = true };
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*2c%c", &range.first, &range.last, &execute) == 3 &&
+            execute == 'x' && is_within(&range, address))
+            *ret = range;
+    }
+    fclose(maps);
+    return true;
+}
+
+static bool has_generated(struct pe__loaded *loaded, uintptr_t address, pid_t keeper)
+{
+    struct pe__loaded_range range;
+    if (keeper == 0 || !ask_keeper(keeper, address, &range))
+        return true; /* nobody knows better */
+    return range.last != 0 && append(loaded, range) == 0;
+}
+
+bool pe__loaded_has(struct pe__loaded *loaded, uintptr_t address, pid_t keeper, bool *ret_for_ever)
+{
+    const struct pe__loaded_range *range = range_at(loaded, address);
+    *ret_for_ever = range == NULL || range->object == 0;
+    if (range == NULL)
+        return !is_in_object(address) && has_generated(loaded, address, keeper);
+    if (range->object == 0)
+        return true;
+    look_again(loaded);
+    return range->here;
 }
 
 const struct pe__loaded *pe__loaded_at_init(void)

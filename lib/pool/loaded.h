@@ -1,8 +1,11 @@
 /*
  * loaded.h - which code was mapped when the workers' memory was copied.
  *
- * A function of a library that was loaded later does not exist in the workers. The executable segments of all
- * loaded objects are noted before the fork; a function in none of them, but in one now, came later.
+ * A function of a library that was loaded later does not exist in the workers, and where a library has been unloaded
+ * and another one loaded at its address, they still have the first. So the executable segments of all loaded objects
+ * are noted before the fork, with what tells an object from others: its program headers and its notes, among which is
+ * the build ID. Code in no object (closures, generated code) counts as there if the keeper, whose memory is as it was
+ * at the fork, has executable memory at its address.
  */
 #ifndef PE__POOL_LOADED_H
 #define PE__POOL_LOADED_H
@@ -10,22 +13,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct pe__loaded_range {
     uintptr_t first, last; /* last is exclusive */
+    uint64_t object;       /* a sum that tells it from others; 0: it is there for ever */
+    bool here;             /* still, or again */
 };
 
 struct pe__loaded {
-    struct pe__loaded_range *ranges; /* by address */
+    struct pe__loaded_range *ranges;
     size_t count;
+    unsigned long long changes; /* loads and unloads of the program up to the last look */
 };
 
 int pe__loaded_note(struct pe__loaded *ret);
 int pe__loaded_copy(struct pe__loaded *ret, const struct pe__loaded *from);
 void pe__loaded_fini(struct pe__loaded *loaded);
 
-/* False: the address belongs to an object that was loaded after the note was made. */
-bool pe__loaded_has(const struct pe__loaded *loaded, uintptr_t address);
+/* False: the code at this address is not what the workers have there. ret_for_ever: and so it will always be; what is
+ * in an object that may be unloaded is to be asked for again. keeper: 0 if there is none, then generated code counts
+ * as there. */
+bool pe__loaded_has(struct pe__loaded *loaded, uintptr_t address, pid_t keeper, bool *ret_for_ever);
 
 /* What pe_init noted for pools from the seed; NULL before. Keeping a note takes over its ranges. */
 const struct pe__loaded *pe__loaded_at_init(void);

@@ -72,7 +72,7 @@ struct pe_pool {
     pe_pool_options options;           /* checked, defaults filled in; constant */
     uint32_t workers;                  /* wanted; their numbers are 0 to workers - 1 */
     uint32_t numbers;                  /* worker numbers that have ever been in use */
-    struct pe__loaded loaded;          /* constant */
+    struct pe__loaded loaded;
     struct pe__shared shared;          /* constant until the end */
     struct pe__shared_heap heap;
     bool from_seed;
@@ -113,7 +113,7 @@ struct pe_pool {
     bool armed; /* somebody sleeps on `epoll`, outside the library */
     uint32_t handled; /* jobs that ended since the last pe_pool_poll counted */
     struct pe__slabs slabs; /* job handles */
-    uintptr_t last_fn; /* found among `loaded` last time */
+    uintptr_t last_fn; /* found among `loaded` last time, and there for ever */
     _Atomic uint32_t callbacks_due; /* in ready_callbacks; changed under the mutex only */
     _Atomic int interrupted; /* not guarded: set in signal handlers */
     pe_stats stats; /* the counting part */

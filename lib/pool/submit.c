@@ -43,12 +43,13 @@
 /* Most programs submit one function again and again. */
 bool pe__pool_has_loaded(pe_pool *pool, uintptr_t fn)
 {
+    bool for_ever;
     if (fn == pool->last_fn)
         return true;
-    if (!pe__loaded_has(&pool->loaded, fn))
-        return false;
-    pool->last_fn = fn;
-    return true;
+    bool has = pe__loaded_has(&pool->loaded, fn, pool->keeper_pid, &for_ever);
+    if (has && for_ever)
+        pool->last_fn = fn;
+    return has;
 }
 
 int pe__pool_check_open(const pe_pool *pool)
