@@ -199,6 +199,49 @@ PE_TEST(p48_pools_made_while_eight_threads_allocate)
 }
 END_TEST
 
+#ifdef HAVE_OPENMP
+static uint64_t sum_in_parallel(uint64_t count)
+{
+    uint64_t sum = 0;
+
+#pragma omp parallel for num_threads(4) reduction(+ : sum)
+    for (uint64_t i = 0; i < count; i++)
+        sum += i;
+    return sum;
+}
+
+static int sum_job(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    uint64_t count, sum;
+
+    (void)arg_bytes;
+    memcpy(&count, arg, sizeof count);
+    sum = sum_in_parallel(count);
+    return pe_reply_write(reply, &sum, sizeof sum);
+}
+
+/* The host's threads of OpenMP are from after pe_init: jobs may use OpenMP as well. */
+PE_TEST(p48_jobs_and_host_use_openmp)
+{
+    const uint64_t count = 10000, sum = count * (count - 1) / 2;
+    pe_pool *pool;
+
+    if (!harness_forks())
+        HARNESS_SKIP("pe_init is for the whole life of a process");
+    process_start_seed();
+    ck_assert_uint_eq(sum_in_parallel(count), sum);
+    pool = pool_with((pe_pool_options){ .workers = 2, .flags = PE_POOL_FROM_SEED });
+    for (int i = 0; i < 20; i++) {
+        job_assert_reply(pool_submit(pool, sum_job, &count, sizeof count), &sum, sizeof sum);
+        ck_assert_uint_eq(sum_in_parallel(count), sum);
+        if (i % 5 == 0)
+            assert_crash_is_told(pool);
+    }
+    pool_end(pool);
+}
+END_TEST
+#endif
+
 struct heard {
     int warnings;
     char text[512];
