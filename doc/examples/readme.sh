@@ -26,7 +26,7 @@ shows_figures() {
 }
 
 dead_links() {
-    grep -oE '\]\([^)#]+' README.md doc/design/README.md | sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
+    grep -oE '\]\([^)#]+' README.md doc/design/README.md doc/features/README.md | sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
         while read -r file link; do
             case $link in
             http*) ;;
