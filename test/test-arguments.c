@@ -521,7 +521,6 @@ PE_TEST(options_of_later_releases)
 
     ck_assert_int_eq(try_pool((pe_pool_options){ .memory_limit_bytes = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .idle_ns = 1 }), PE_ENOSYS);
-    ck_assert_int_eq(try_pool((pe_pool_options){ .queue_bytes = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .output_bytes = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_pool((pe_pool_options){ .reserved = 1 }), PE_EINVAL);
     job.timeout_ns = 1;

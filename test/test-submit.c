@@ -210,6 +210,87 @@ PE_TEST(h04_each_ended_job_lets_one_more_in)
     pool_end(pool);
 }
 
+/* Jobs of these sizes wait behind one that runs; the sum of 100 is all that may wait. */
+PE_TEST(p5_bytes_that_wait_have_a_budget)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_bytes = 100 });
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *busy = gate_submit(pool, gate_pass, gate), *large = NULL, *jobs[5];
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    static const size_t sizes[5] = { 60, 0, 40, 0, 1 };
+    unsigned char *bytes = pattern(1000, 1);
+
+    word_await(&gate->arrived, 1);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, sizes[i], NULL, &jobs[i]), i < 4 ? 0 : PE_EAGAIN);
+    options.submit_deadline_ns = pe_after(PE_MS(20));
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, bytes, 1, &options, &large), PE_ETIMEDOUT);
+    ck_assert_int_ge(pe_now(), options.submit_deadline_ns);
+    ck_assert_int_eq(pe_job_cancel(jobs[2]), 0); /* gives its 40 back */
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 41, NULL, &jobs[4]), PE_EAGAIN);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 40, NULL, &jobs[4]), 0);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1000, NULL, &large), PE_EAGAIN);
+    word_set(&gate->open, UINT32_MAX);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, bytes, 1000, NULL, &large), 0); /* waits, until it is alone */
+    job_assert_reply(large, bytes, 1000);
+    for (int i = 0; i < 5; i++)
+        ck_assert_uint_eq(job_finish(jobs[i]).kind, i == 2 ? PE_CANCELLED : PE_RETURNED);
+    pe_job_free(busy);
+    free(bytes);
+    pool_end(pool);
+}
+
+PE_TEST(p5_an_argument_above_the_budget_waits_alone)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_bytes = 100 });
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *busy = gate_submit(pool, gate_pass, gate), *large, *small;
+    unsigned char *bytes = pattern(1000, 1);
+
+    word_await(&gate->arrived, 1);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1000, NULL, &large), 0);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1, NULL, &small), PE_EAGAIN);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 0, NULL, &small), PE_EAGAIN);
+    word_set(&gate->open, 1);
+    job_assert_reply(large, bytes, 1000);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1, NULL, &small), 0);
+    job_assert_reply(small, bytes, 1);
+    pe_job_free(busy);
+    free(bytes);
+    pool_end(pool);
+}
+
+/* Many through a small budget: nothing is lost in the counting. */
+PE_TEST(p5_budget_of_bytes_is_exact_over_many_jobs)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .queue_bytes = 5000, .queue_jobs = 64 });
+    unsigned char *bytes = pattern(2000, 2);
+    pe_job *job;
+
+    for (size_t i = 0; i < 5000; i++) {
+        ck_assert_int_eq(pe_pool_submit(pool, job_echo, bytes, i * 37 % 2000, NULL, i % 10 == 0 ? &job : NULL), 0);
+        if (i % 10 == 0) {
+            pe_job_cancel(job);
+            pe_job_free(job);
+        }
+    }
+    ck_assert_int_eq(pe_pool_wait(pool, PE_FOREVER), 0);
+    /* If bytes were still counted, a budget's worth would not fit at once. */
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *busy[2] = { gate_submit(pool, gate_pass, gate), gate_submit(pool, gate_pass, gate) };
+    word_await(&gate->arrived, 2);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1999, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 2000, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1000, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_try_submit(pool, job_echo, bytes, 1, NULL, NULL), PE_EAGAIN);
+    word_set(&gate->open, UINT32_MAX);
+    for (int i = 0; i < 2; i++)
+        pe_job_free(busy[i]);
+    free(bytes);
+    pool_end(pool);
+}
+
 PE_TEST(a_cancelled_job_takes_no_room_in_the_queue)
 {
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_jobs = 4 });

@@ -134,7 +134,9 @@ typedef struct pe_pool_options {
     const int32_t *keep_fds;     /* descriptors that workers keep, besides 0 to 2, under the same numbers;
                                     read in the call. NULL: none */
     size_t keep_fd_count;        /* their number, at most 65536; with PE_POOL_FROM_SEED 200 */
-    uint64_t queue_bytes;        /* 0 only, so far: else PE_ENOSYS */
+    uint64_t queue_bytes;        /* bytes of the arguments of jobs of each priority that may wait for a worker;
+                                    with more, pe_pool_submit waits. An argument above that may wait alone.
+                                    0: what shared_bytes allows */
     uint64_t output_bytes;       /* 0 only, so far: else PE_ENOSYS */
     uint32_t affinity;           /* PE_PIN_*; 0: none */
     uint32_t reserved;           /* 0 */
@@ -205,8 +207,8 @@ PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
 
 /*
  * Hands over a job: fn will be called in a worker with a copy of the argument. Jobs of one priority start in the
- * order of submission. While queue_jobs jobs of its priority wait already, the call waits for room, and looks after the pool
- * meanwhile.
+ * order of submission. While queue_jobs jobs of its priority wait already, or queue_bytes bytes of their arguments,
+ * the call waits for room, and looks after the pool meanwhile.
  *
  * fn          the job's function. It must have been loaded when the workers were forked.
  * arg         arg_bytes bytes, copied; NULL only when there are none.

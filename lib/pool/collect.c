@@ -369,8 +369,11 @@ bool pe__pool_is_waiting_at(const pe_pool *pool, const struct pe__level *level, 
 }
 
 /* It waits no longer. */
-static void discount(struct pe__level *level, struct pe__entry *entry)
+static void discount(pe_pool *pool, struct pe__level *level, uint32_t record)
 {
+    struct pe__entry *entry = &pool->entries[record];
+    if (entry->is_counted && pool->waiting_bytes != NULL)
+        level->queued_bytes -= pool->waiting_bytes[record];
     level->queued -= entry->is_counted;
     entry->is_counted = false;
 }
@@ -379,7 +382,7 @@ static void discount(struct pe__level *level, struct pe__entry *entry)
 void pe__pool_look_at_claims(pe_pool *pool, struct pe__level *level)
 {
     for (; level->claimed < level->tail && !pe__pool_is_waiting_at(pool, level, level->claimed); level->claimed++)
-        discount(level, &pool->entries[pe__pool_record_at(pool, level, level->claimed)]);
+        discount(pool, level, pe__pool_record_at(pool, level, level->claimed));
 }
 
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
@@ -392,7 +395,7 @@ void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
         pe__map_ticket_ended(pool, job, lane, pe__record_word(0, 0, PE__RECORD_CANCELLED));
         return;
     }
-    discount(pe__pool_level_of(pool, record), entry);
+    discount(pool, pe__pool_level_of(pool, record), record);
     leave_record(pool, job, record);
     job->kind = (uint8_t)kind;
     job->worker = -1;
@@ -426,6 +429,7 @@ void pe__pool_settle_rest(pe_pool *pool, uint32_t kind)
             settle_record(pool, pe__pool_record_of(pool, level->busy.next), kind);
         level->claimed = level->tail;
         level->queued = 0;
+        level->queued_bytes = 0;
     }
     /* Only maps are left, and their tickets are gone. */
     while (!pe__base_list_empty(&pool->maps))

@@ -117,6 +117,9 @@ static int make_book(pe_pool *pool)
         return result;
     pool->entries = calloc(pe__mapping_records(&pool->shared), sizeof *pool->entries);
     pool->block_held = calloc(pool->shared.blocks.block_count, sizeof *pool->block_held);
+    if (pool->options.queue_bytes != 0 &&
+        (pool->waiting_bytes = calloc(pe__mapping_records(&pool->shared), sizeof *pool->waiting_bytes)) == NULL)
+        return PE_ENOMEM;
     return pool->entries != NULL && pool->block_held != NULL ? 0 : PE_ENOMEM;
 }
 
@@ -137,6 +140,7 @@ static void destroy(pe_pool *pool)
     pe__pool_close_descriptors(pool);
     pe__slabs_fini(&pool->slabs);
     free(pool->block_held);
+    free(pool->waiting_bytes);
     free(pool->entries);
     pe__shared_heap_fini(&pool->heap);
     unmap_memory(pool);

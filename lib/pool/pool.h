@@ -57,6 +57,7 @@ struct pe__level {
     uint64_t tail;             /* positions pushed or left out */
     uint64_t claimed;          /* no position below it waits, as far as has been looked */
     uint32_t queued;           /* plain jobs in positions [claimed, tail), but for those that were cancelled */
+    uint64_t queued_bytes;     /* of their arguments, if the pool has a budget for them */
     bool has_orphans;          /* maybe: tickets that are to be queued again */
 };
 
@@ -89,6 +90,7 @@ struct pe_pool {
     int failure;      /* what the keeper said before it gave up, 0: nothing */
 
     struct pe__entry *entries; /* one for each record */
+    uint64_t *waiting_bytes; /* of each record, as it counts in its level's queued_bytes; NULL: no budget */
     struct pe__level levels[PE__QUEUE_LEVELS];
     uint32_t in_flight;  /* records, of all levels */
     uint32_t collect_from; /* in flight, when a submission collects */

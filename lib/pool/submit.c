@@ -164,27 +164,44 @@ void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool
         pe__pool_ring_if_needed(pool);
 }
 
-/* The usual case, without looking at anything that is shared. */
-static bool has_room_at_once(const pe_pool *pool, const struct pe__level *level)
+/* The argument is within the budget of bytes that may wait. One that is larger than all of it is when none do. */
+static bool fits(const pe_pool *pool, const struct pe__level *level, size_t bytes)
 {
-    return pool->state == PE__POOL_OPEN && level->queued < pool->options.queue_jobs &&
+    uint64_t most = pool->options.queue_bytes;
+    return pool->waiting_bytes == NULL || level->queued_bytes == 0 ||
+           (level->queued_bytes <= most && bytes <= most - level->queued_bytes);
+}
+
+static void count_bytes(pe_pool *pool, struct pe__level *level, uint32_t record, size_t bytes)
+{
+    if (pool->waiting_bytes == NULL)
+        return;
+    pool->waiting_bytes[record] = bytes;
+    level->queued_bytes += bytes;
+}
+
+/* The usual case, without looking at anything that is shared. */
+static bool has_room_at_once(const pe_pool *pool, const struct pe__level *level, size_t bytes)
+{
+    return pool->state == PE__POOL_OPEN && level->queued < pool->options.queue_jobs && fits(pool, level, bytes) &&
            level->tail - level->claimed < pool->shared.geometry.records &&
            pool->entries[record_at_tail(pool, level)].job == NULL;
 }
 
-static bool has_room(pe_pool *pool, struct pe__level *level)
+static bool has_room(pe_pool *pool, struct pe__level *level, size_t bytes)
 {
     if (pe__pool_check_open(pool) < 0)
         return true;
-    if (level->queued >= pool->options.queue_jobs)
+    if (level->queued >= pool->options.queue_jobs || !fits(pool, level, bytes))
         pe__pool_look_at_claims(pool, level);
-    return level->queued < pool->options.queue_jobs &&
+    return level->queued < pool->options.queue_jobs && fits(pool, level, bytes) &&
            (pe__pool_find_place(pool, level) || pe__pool_check_open(pool) < 0);
 }
 
 /* What a submission waits for. */
 struct room {
     struct pe__level *level;
+    size_t bytes;        /* of the argument */
     int64_t patience_ns; /* when room for one will do */
 };
 
@@ -193,10 +210,12 @@ struct room {
 static bool has_room_for_many(pe_pool *pool, void *context)
 {
     const struct room *wanted = context;
-    if (!has_room(pool, wanted->level))
+    const struct pe__level *level = wanted->level;
+    if (!has_room(pool, wanted->level, wanted->bytes))
         return false;
-    uint64_t most = pool->options.queue_jobs, room = most - wanted->level->queued;
-    return pe__pool_check_open(pool) < 0 || room >= most / 2 || pe__base_deadline_passed(wanted->patience_ns);
+    uint64_t most = pool->options.queue_jobs, room = most - level->queued;
+    bool has_half = room >= most / 2 && level->queued_bytes <= pool->options.queue_bytes / 2;
+    return pe__pool_check_open(pool) < 0 || has_half || pe__base_deadline_passed(wanted->patience_ns);
 }
 
 static uint32_t middle_of_queue(pe_pool *pool, void *context)
@@ -212,7 +231,9 @@ static uint32_t middle_of_queue(pe_pool *pool, void *context)
 
 static int wait_for_room(pe_pool *pool, struct pe__level *level, const struct pe__request *request)
 {
-    struct room wanted = { .level = level, .patience_ns = pe_after(PATIENCE_NS) };
+    struct room wanted = {
+        .level = level, .bytes = request->arg_bytes, .patience_ns = pe_after(PATIENCE_NS)
+    };
     struct pe__wait wait = { .ready = has_room_for_many,
                              .target = middle_of_queue,
                              .context = &wanted,
@@ -232,9 +253,9 @@ static int make_room(pe_pool *pool, struct pe__level *level, const struct pe__re
     }
     if (pool->has_orphans)
         pe__map_adopt_orphans(pool);
-    if (has_room_at_once(pool, level))
+    if (has_room_at_once(pool, level, request->arg_bytes))
         return 0;
-    return has_room(pool, level) ? pe__pool_check_open(pool) : wait_for_room(pool, level, request);
+    return has_room(pool, level, request->arg_bytes) ? pe__pool_check_open(pool) : wait_for_room(pool, level, request);
 }
 
 static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *request)
@@ -288,6 +309,7 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     uint32_t index = pe__pool_take_record(pool, level, job);
     struct pe__record *record = &pool->shared.records[index];
     struct pe__record_more *more = &pool->shared.records_more[index];
+    count_bytes(pool, level, index, request->arg_bytes);
     job->record = index;
     job->in_ring = true;
     job->queued = pe__base_ticks();
