@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
@@ -241,6 +242,98 @@ PE_TEST(p48_jobs_and_host_use_openmp)
 }
 END_TEST
 #endif
+
+/* ---- small stacks ---- */
+
+#define SMALL_STACK_BYTES ((size_t)64 << 10)
+
+static int use_half_a_mebibyte(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    volatile char big[512 << 10];
+
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    for (size_t i = 0; i < sizeof big; i += 4096)
+        big[i] = 1;
+    return big[0] + big[sizeof big - 4096];
+}
+
+static int recurse(volatile int *depth)
+{
+    volatile char page[4096];
+
+    page[0] = (char)++*depth;
+    return *depth < 0 ? 0 : recurse(depth) + page[0];
+}
+
+static int overflow(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    volatile int depth = 0;
+
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    return recurse(&depth);
+}
+
+/* Jobs have room whatever is left to whoever makes the pool, and an end of it. */
+static void use_pool_on_small_stack(void)
+{
+    pe_pool *pool = pool_of(2);
+    pe_status status;
+
+    ck_assert_int_eq(pool_run(pool, use_half_a_mebibyte, NULL, 0).code, 2);
+    status = pool_run(pool, overflow, NULL, 0);
+    ck_assert_uint_eq(status.kind, PE_CRASHED);
+    ck_assert_int_eq(status.code, SIGSEGV);
+    pool_end(pool);
+}
+
+static void *thread_with_small_stack(void *unused)
+{
+    (void)unused;
+    use_pool_on_small_stack();
+    return NULL;
+}
+
+PE_TEST(pool_made_in_a_thread_with_a_small_stack)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    if (!FORK_KEEPS_MALLOC)
+        HARNESS_SKIP("the sanitizer needs more stack than that");
+    pthread_attr_init(&attributes);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attributes, SMALL_STACK_BYTES), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, thread_with_small_stack, NULL), 0);
+    pthread_attr_destroy(&attributes);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+PE_TEST(pool_made_in_a_coroutine)
+{
+    /* What lies below the stack must stay as it is. */
+    size_t bytes = 4 * SMALL_STACK_BYTES, spoilt = 0;
+    unsigned char *memory = malloc(bytes);
+    ucontext_t here, there;
+
+    if (!FORK_KEEPS_MALLOC)
+        HARNESS_SKIP("the sanitizer knows nothing of such stacks");
+    memset(memory, 's', bytes);
+    ck_assert_int_eq(getcontext(&there), 0);
+    there.uc_stack.ss_sp = memory + bytes - SMALL_STACK_BYTES;
+    there.uc_stack.ss_size = SMALL_STACK_BYTES;
+    there.uc_link = &here;
+    makecontext(&there, use_pool_on_small_stack, 0);
+    ck_assert_int_eq(swapcontext(&here, &there), 0);
+    for (size_t i = 0; i < bytes - SMALL_STACK_BYTES; i++)
+        spoilt += memory[i] != 's';
+    ck_assert_uint_eq(spoilt, 0);
+    free(memory);
+}
+END_TEST
 
 struct heard {
     int warnings;

@@ -14,8 +14,9 @@
  * the shared memory, which is none under tools that turn every clone into a fork (valgrind).
  *
  * The helper's stack lies inside the caller's frame. The wanted process goes on from there, deep in a copy of
- * the caller's own stack, with its usual limit and guard page. clone marks the end of the stack for
- * unwinders, so no exception thrown in the new process can reach a handler of the host.
+ * the caller's own stack, with its usual limit and guard page. Where not enough of that stack is left for what
+ * jobs may want (a thread with a small one, a coroutine), helper and process run on a new stack instead. clone
+ * marks the end of the stack for unwinders, so no exception thrown in the new process can reach a handler of the host.
  *
  * The kernel forgets a restartable-sequence area in a process that shares memory, and so in what that forks:
  * libc would go on reading the CPU number that stood there at the fork. The new process registers it again.
@@ -26,9 +27,13 @@
 #include "keeper/spawn.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +45,10 @@
 
 /* Enough for libc's fork and the at-fork handlers of the host's libraries. */
 #define HELPER_STACK_BYTES (128 * 1024)
+/* What is left of the caller's stack at least, to be used. */
+#define CALLER_STACK_BYTES ((size_t)1 << 20)
+#define NEW_STACK_BYTES ((size_t)8 << 20)
+#define GUARD_BYTES ((size_t)64 << 10)
 
 struct spawn {
     pe__spawn_fn *fn;
@@ -83,24 +92,77 @@ static int reap_helper(pid_t helper_pid, const struct spawn *spawn)
     return reaped == helper_pid && WIFEXITED(status) ? -WEXITSTATUS(status) : spawn->result;
 }
 
-__attribute__((noinline)) static int run_helper(struct spawn *spawn)
+static int run_helper(struct spawn *spawn, unsigned char *stack_end)
+{
+    pid_t pid = clone(helper, stack_end, CLONE_VM | CLONE_VFORK, spawn);
+    return pid < 0 ? -errno : reap_helper(pid, spawn);
+}
+
+__attribute__((noinline)) static int run_on_callers_stack(struct spawn *spawn)
 {
     _Alignas(64) unsigned char stack[HELPER_STACK_BYTES];
-    pid_t pid = clone(helper, stack + sizeof stack, CLONE_VM | CLONE_VFORK, spawn);
-    int result = pid < 0 ? -errno : reap_helper(pid, spawn);
+    int result = run_helper(spawn, stack + sizeof stack);
     __asm__ volatile("" : : "r"(stack) : "memory"); /* the frame must outlive the helper */
     return result;
+}
+
+static int run_on_new_stack(struct spawn *spawn)
+{
+    unsigned char *stack = mmap(NULL, NEW_STACK_BYTES, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED)
+        return -errno;
+    int result = mprotect(stack, GUARD_BYTES, PROT_NONE) == 0 ? run_helper(spawn, stack + NEW_STACK_BYTES) : -errno;
+    munmap(stack, NEW_STACK_BYTES);
+    return result;
+}
+
+/* From the end of the stack of a thread, whatever stack we are on. */
+static size_t left_of_thread(uintptr_t here)
+{
+    pthread_attr_t attributes;
+    void *start = NULL;
+    size_t bytes = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return 0;
+    pthread_attr_getstack(&attributes, &start, &bytes);
+    pthread_attr_destroy(&attributes);
+    return here > (uintptr_t)start && here - (uintptr_t)start < bytes ? here - (uintptr_t)start : 0;
+}
+
+#ifdef __GLIBC__
+extern void *__libc_stack_end;
+
+/* For the first thread libc would read a file of /proc. */
+static size_t left_of_first_thread(uintptr_t here)
+{
+    uintptr_t end = (uintptr_t)__libc_stack_end;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || here > end || end - here >= limit.rlim_cur)
+        return 0;
+    return limit.rlim_cur - (end - here) < NEW_STACK_BYTES ? limit.rlim_cur - (end - here) : NEW_STACK_BYTES;
+}
+#else
+#define left_of_first_thread left_of_thread
+#endif
+
+/* Bytes of the stack that we are on; 0: it is not the thread's own. */
+static size_t stack_left(void)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    return gettid() == getpid() ? left_of_first_thread(here) : left_of_thread(here);
 }
 
 int pe__keeper_spawn(pe__spawn_fn *fn, void *context)
 {
     struct spawn spawn = { .fn = fn, .context = context, .result = -ECHILD };
+    bool enough = stack_left() >= HELPER_STACK_BYTES + CALLER_STACK_BYTES;
     sigset_t all, before;
     sigfillset(&all);
     int blocked = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (blocked != 0)
         return -blocked;
-    int result = run_helper(&spawn);
+    int result = enough ? run_on_callers_stack(&spawn) : run_on_new_stack(&spawn);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return result;
 }
