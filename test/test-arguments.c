@@ -304,6 +304,7 @@ PE_TEST(bad_arguments_of_memory_and_stats)
     char own[64];
     void *memory = own, *good = NULL;
     pe_stats stats = PE_STATS_INIT;
+    pe_worker_stats worker = PE_WORKER_STATS_INIT;
 
     ck_assert_int_eq(pe_pool_alloc(pool, 8, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_alloc(pool, SIZE_MAX, &memory), PE_ENOMEM);
@@ -324,6 +325,12 @@ PE_TEST(bad_arguments_of_memory_and_stats)
     ck_assert_int_eq(pe_pool_stats(pool, &stats), PE_EINVAL);
     stats.size = 4097;
     ck_assert_int_eq(pe_pool_stats(pool, &stats), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_worker_stats(pool, 0, NULL), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_worker_stats(pool, 1, &worker), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_worker_stats(pool, UINT32_MAX, &worker), PE_EINVAL);
+    worker.size = sizeof worker - 8;
+    ck_assert_int_eq(pe_pool_worker_stats(pool, 0, &worker), PE_EINVAL);
+    ck_assert_int_eq(worker.pid, 0);
     pool_end(pool);
 }
 

@@ -30,6 +30,7 @@ SIGNPOST = 'a_false_signpost_stops_nobody'
 OWNER = 'an_owner_that_there_is_not_is_not_believed'
 OVERTOOK = 'a_record_that_others_overtook_breaks_the_pool'
 REDUCE = 'forged_parts_of_a_reduce_are_found_out'
+FIGURES = 'forged_figures_are_possible'
 
 # Field, what is checked of it, file, the check, what stands there without it, the test that fails then.
 CHECKS = [
@@ -81,6 +82,16 @@ CHECKS = [
      'if (!pe__record_is_held(word))', OWNER),
     ('record: word, in doubt', 'no worker holds two', 'lib/pool/doubt.c',
      'return (twice || asleep) &&', 'return (asleep) && (twice || true) &&', END),
+    ('slot: hint', 'there is such a record', 'lib/pool/account.c',
+     'if (hint >= pe__mapping_records(&pool->shared))', 'if (false)', FIGURES),
+    ('slot: born, past', 'lives are not longer than the pool is old', 'lib/pool/account.c',
+     'least(since(born, now), age - past)', 'since(born, now)', FIGURES),
+    ('slot: run', 'no more than there was of lives', 'lib/pool/account.c',
+     '    ret->run = least(ret->run, past + life);\n', '', FIGURES),
+    ('slot: pid', 'not negative', 'lib/pool/account.c',
+     'pid > 0 ? pid : 0', 'true ? pid : 0', FIGURES),
+    ('record: start_ticks', 'no wait is longer than the pool is old', 'lib/pool/account.c',
+     ' : least(pool->queue_ticks, most);', ' : pool->queue_ticks;', FIGURES),
     ('bell: sleepers, in doubt', 'none sleeps who holds a record', 'lib/pool/doubt.c',
      'return (twice || asleep) &&', 'return (twice) && (asleep || true) &&', END),
     ('bell: sleepers, in doubt', 'none sleeps again over a record that waits', 'lib/pool/doubt.c',

@@ -747,6 +747,69 @@ PE_TEST_FULL(a_false_end_does_not_keep_the_keeper_forking, 20, 0, 1)
     end_scene(pool);
 }
 
+/* ---- statistics: wrong, but not impossible ---- */
+
+/* What is read for them of this worker gets the value of the argument; then it stays, as one that runs this job. */
+static int job_forges_figures(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct pe__slot *slot = &common->view.slots[pe_worker_index()];
+    uint64_t value = value_of(arg);
+
+    (void)arg_bytes;
+    (void)reply;
+    common->view.records[own_index()].start_ticks = pe__base_ticks() + value;
+    atomic_store(&slot->run, value);
+    atomic_store(&slot->past, value);
+    atomic_store(&slot->free, value);
+    atomic_store(&slot->born, value);
+    atomic_store(&slot->pid, (int32_t)value);
+    if (value > UINT32_MAX)
+        atomic_store(&slot->hint, (uint32_t)value);
+    atomic_store(&common->inside, 1);
+    while (atomic_load(&common->go) == 0)
+        sched_yield();
+    return 0;
+}
+
+static void assert_possible_figures(const pe_pool *pool, int64_t age_ns)
+{
+    pe_stats stats = PE_STATS_INIT;
+
+    ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
+    ck_assert_int_ge(stats.queue_ns, 0);
+    ck_assert_int_le(stats.queue_ns, age_ns * (int64_t)stats.submitted);
+    ck_assert_int_ge(stats.run_ns, 0);
+    ck_assert_int_ge(stats.idle_ns, 0);
+    ck_assert_int_le(stats.run_ns + stats.idle_ns, WORKERS * age_ns);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        pe_worker_stats worker = PE_WORKER_STATS_INIT;
+        ck_assert_int_eq(pe_pool_worker_stats(pool, i, &worker), 0);
+        ck_assert_int_ge(worker.run_ns, 0);
+        ck_assert_int_ge(worker.idle_ns, 0);
+        ck_assert_int_le(worker.run_ns + worker.idle_ns, age_ns);
+        ck_assert_int_ge(worker.state_ns, 0);
+        ck_assert_int_le(worker.state_ns, age_ns);
+        ck_assert_int_ge(worker.pid, 0);
+    }
+}
+
+PE_TEST_LOOP(forged_figures_are_possible, 0, 6)
+{
+    static const uint64_t values[] = { 0, 1, UINT64_C(1) << 44, INT64_MAX, UINT64_C(1) << 63 | INT32_MAX, UINT64_MAX };
+    int64_t begin = pe_now();
+    pe_pool *pool = begin_scene();
+    pe_job *job = submit(pool, job_forges_figures, values[_i]);
+
+    while (atomic_load(&common->inside) == 0)
+        sched_yield();
+    assert_possible_figures(pool, 2 * (pe_now() - begin)); /* ticks and the clock differ by a little */
+    atomic_store(&common->go, 1);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    pe_job_free(job);
+    assert_possible_figures(pool, 2 * (pe_now() - begin));
+    end_scene(pool);
+}
+
 /* ---- everything at random ---- */
 
 #define TARGET_LIST(X) \

@@ -245,6 +245,15 @@ static int call_stats(const struct scene *scene)
     return result;
 }
 
+static int call_worker_stats(const struct scene *scene)
+{
+    pe_worker_stats stats = PE_WORKER_STATS_INIT;
+    int result = pe_pool_worker_stats(scene->pool, 0, &stats);
+
+    ck_assert_uint_eq(stats.item, result == 0 ? UINT64_MAX : 0);
+    return result;
+}
+
 static int call_job_wait(const struct scene *scene)
 {
     return pe_job_wait(scene->live, 0);
@@ -535,6 +544,7 @@ static const struct row rows[] = {
     { "pe_pool_submit", call_submit, TAKES_JOBS(0) },
     { "pe_pool_try_submit", call_try_submit, TAKES_JOBS(0) },
     { "pe_pool_wait", call_wait, WAITS(0) },
+    { "pe_pool_worker_stats", call_worker_stats, ASKS(0) },
     { "pe_reply_reserve", call_reply_reserve, ALWAYS(0) },
     { "pe_reply_write", call_reply_write, ALWAYS(PE_EINVAL) },
     { "pe_rng_below", call_rng_below, ALWAYS(0) },

@@ -182,10 +182,40 @@ typedef struct pe_stats {
     uint64_t timed_out;         /* jobs ended as PE_TIMED_OUT */
     uint64_t out_of_memory;     /* jobs ended as PE_OUT_OF_MEMORY */
     uint64_t lost;              /* jobs ended as PE_LOST */
+    int64_t queue_ns;           /* nanoseconds that the jobs which have ended waited for a worker, in all; maps apart */
+    int64_t run_ns;             /* nanoseconds that workers have spent in jobs and maps, what runs now included */
+    int64_t idle_ns;            /* nanoseconds that workers had nothing to do */
 } pe_stats;
 
 /* To be filled in. */
-#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Values of pe_worker_stats.state. */
+#define PE_WORKER_ABSENT 0   /* there is no process */
+#define PE_WORKER_STARTING 1 /* its initialiser is not over */
+#define PE_WORKER_IDLE 2     /* it waits */
+#define PE_WORKER_RUNNING 3  /* it runs a job, or items of a map */
+#define PE_WORKER_LEAVING 4  /* it is about to end by itself */
+
+/* What a worker is doing, and what it and those before it of the same number have done. */
+typedef struct pe_worker_stats {
+    size_t size;             /* sizeof(pe_worker_stats), set by the caller */
+    uint32_t state;          /* PE_WORKER_* */
+    int32_t pid;             /* of its process, 0: there is none */
+    uint64_t lives;          /* processes that the number has had, this one included */
+    uint64_t ended;          /* jobs and items that they have ended, and parts of maps that they have come to
+                                the end of */
+    int64_t run_ns;          /* nanoseconds that they spent in jobs and maps, what runs now included */
+    int64_t idle_ns;         /* nanoseconds that they had nothing to do */
+    int64_t state_ns;        /* nanoseconds for which it has been idle, or run the present job or part of a map;
+                                0 in other states */
+    uint64_t item;           /* item of a map that it runs; UINT64_MAX: none */
+    uint64_t resident_bytes; /* memory that is resident in its process, shared memory apart; what it has from the
+                                program by the fork counts. 0: it cannot be told */
+} pe_worker_stats;
+
+/* To be filled in. */
+#define PE_WORKER_STATS_INIT { sizeof(pe_worker_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Makes a pool. Returns as soon as one worker has finished its initialiser and can run jobs; the others
@@ -479,6 +509,20 @@ PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
  * Threads: any, callbacks too. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_pool_stats(const pe_pool *pool, pe_stats *stats);
+
+/*
+ * What one worker is doing. Asking costs the worker nothing. Times and states are what the workers' memory says: a
+ * worker that writes where it should not can make them wrong, but not larger than the pool's age.
+ *
+ * worker   0 to the number of workers - 1, see pe_worker_index; of a pool that was larger once, also those numbers
+ *          that no process has any more.
+ * stats    its size set before (PE_WORKER_STATS_INIT); filled in. In a pool made with PE_POOL_INLINE there are no
+ *          workers to tell of: all is 0, and item UINT64_MAX.
+ * Returns: 0.
+ * Errors: PE_EINVAL: pool or stats NULL, a wrong size, no such worker. PE_EFORKED.
+ * Threads: any, callbacks too. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_worker_stats(const pe_pool *pool, uint32_t worker, pe_worker_stats *stats);
 
 PE_END_DECLS
 

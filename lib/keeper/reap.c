@@ -257,6 +257,13 @@ static bool may_retire(const struct pe__keeper *keeper)
     return config->jobs_per_worker != 0 || config->rss_limit_bytes != 0;
 }
 
+/* For the statistics; before the record's ending is written, which may be read and used again at once. */
+static void close_account(const struct pe__keeper *keeper, uint32_t index, uint32_t record)
+{
+    uint64_t start = record != PE__SLOT_NO_RECORD ? keeper->shared->records[record].start_ticks : 0;
+    pe__slot_end(&keeper->shared->slots[index], start, pe__base_ticks());
+}
+
 /* One worker process has ended. */
 static void settle(struct pe__keeper *keeper, uint32_t index, int status)
 {
@@ -271,13 +278,14 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     keeper->alive--;
     keeper->served |= life == PE__SLOT_SERVING || life == PE__SLOT_RETIRING;
     clear_announcements(keeper, index);
+    uint32_t record = held_record(keeper, index);
+    close_account(keeper, index, record);
     if (keeper->killing)
         return; /* the host settles what is left once all are gone */
     if (life == PE__SLOT_STARTING && !keeper->served) {
         pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, PE_EINIT);
         return;
     }
-    uint32_t record = held_record(keeper, index);
     bool retired = has_retired(keeper, life, status, record);
     kept->inherited = PE__SLOT_NO_RECORD;
     if (record != PE__SLOT_NO_RECORD)

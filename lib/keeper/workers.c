@@ -90,11 +90,13 @@ void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
     atomic_store_explicit(&slot->hint, kept->inherited, memory_order_relaxed);
     pe__crash_forget(&keeper->shared->crashes[index]);
     atomic_store_explicit(&slot->life, PE__SLOT_STARTING, memory_order_release);
+    atomic_fetch_add_explicit(&slot->lives, 1, memory_order_relaxed);
     pid_t pid = fork();
     if (pid == 0)
         become_worker(keeper, index, keeper_pid);
     if (pid < 0) {
         int error = errno;
+        atomic_fetch_sub_explicit(&slot->lives, 1, memory_order_relaxed);
         atomic_store_explicit(&slot->life, PE__SLOT_EMPTY, memory_order_release);
         fork_failed(keeper, index, error, pe__base_now_ns());
         return;

@@ -185,6 +185,7 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
     job->code = shown->code;
     job->pid = shown->pid;
     set_times(job, shown->start_ticks, shown->end_ticks);
+    pool->queue_ticks += job->queued;
     entry->more_used |= phase != PE__RECORD_DONE;
     job->attempts = entry->more_used ? atomic_load_explicit(&more->attempts, memory_order_relaxed) : 0;
     if (phase != PE__RECORD_CRASHED && phase != PE__RECORD_EXITED)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/forked.h"
 #include "base/log.h"
@@ -196,6 +197,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->workers = pool->numbers = checked.workers;
     pool->backend = (checked.flags & PE_POOL_INLINE) != 0 ? &pe__inline_backend : &pe__process_backend;
     pool->refs = 1;
+    pool->born = pe__base_ticks();
     pool->state = PE__POOL_OPEN;
     pool->spin_ns = PE__POOL_SPIN_NS;
     pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->nudge = -1;

@@ -119,6 +119,8 @@ struct pe_pool {
     _Atomic uint32_t callbacks_due; /* in ready_callbacks; changed under the mutex only */
     _Atomic int interrupted; /* not guarded: set in signal handlers */
     pe_stats stats; /* the counting part */
+    uint64_t queue_ticks; /* that jobs which have ended waited, as workers say */
+    uint64_t born;        /* ticks; constant */
 };
 
 /* Public calls that need the mutex begin with this: 0 with the mutex held, or an error without it. */

@@ -1,5 +1,7 @@
 /* stats.c - the pool's figures: those that it counts, and those that are looked up when somebody asks. */
 #include "base/check.h"
+#include "base/resident.h"
+#include "pool/account.h"
 #include "pool/collect.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
@@ -42,6 +44,28 @@ int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
     full.restarts = atomic_load_explicit(&pool->shared.counts->restarts, memory_order_relaxed);
     full.recycled = atomic_load_explicit(&pool->shared.counts->recycled, memory_order_relaxed);
     full.shared_bytes_used = pe__shared_heap_used(&pool->heap);
+    pe__pool_account_times(pool, &full);
     pe__pool_leave(pool);
+    return pe__base_fill_sized(stats, &full, sizeof full, sizeof full);
+}
+
+int pe_pool_worker_stats(const pe_pool *shown, uint32_t worker, pe_worker_stats *stats)
+{
+    pe_pool *pool = (pe_pool *)shown;
+    pe_worker_stats full = PE_WORKER_STATS_INIT;
+    if (stats == NULL)
+        return PE_EINVAL;
+    int result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    if (worker < pool->numbers)
+        pe__pool_account(pool, worker, &full);
+    else
+        result = PE_EINVAL;
+    pe__pool_leave(pool);
+    if (result < 0)
+        return result;
+    if (full.pid != 0 && !pe__base_resident(full.pid, &full.resident_bytes))
+        full.resident_bytes = 0;
     return pe__base_fill_sized(stats, &full, sizeof full, sizeof full);
 }

@@ -2,7 +2,13 @@
  * slot.h - what each worker number shares with the host and the keeper.
  *
  * The first line is written by the worker that lives in the slot (the keeper clears it between two lives),
- * the second holds its bell, rung by anybody.
+ * the second holds its bell, rung by anybody, and what the keeper counts.
+ *
+ * Times, in ticks, are for statistics alone: a worker adds to them what it has measured anyway, in a line that it is
+ * writing to anyway, and whoever wants to know does the rest. Of the number's whole time (`past`, and now - `born`
+ * while there is a life) what is not `run` was spent waiting. A worker that dies takes along what it had not added
+ * yet; the keeper adds that when it has reaped it, from the record that was held. All of it is read without any order
+ * and may be a record behind.
  */
 #ifndef PE__SHARED_SLOT_H
 #define PE__SHARED_SLOT_H
@@ -25,11 +31,51 @@ struct pe__slot {
     _Atomic uint64_t ended;     /* jobs and items completed in all lives */
     _Atomic uint32_t has_block; /* set before the first reply block of a job is taken, cleared by its completion */
     _Atomic int32_t init_code;  /* what a failing initialiser returned */
-    uint64_t pad0[5];
+    _Atomic uint64_t run;       /* ticks: spent in records, in all lives */
+    _Atomic uint64_t free;      /* ticks: since when this life could take a record, or has had the present one */
+    _Atomic uint64_t born;      /* ticks: when this life had its initialiser behind it; 0: it has not */
+    _Atomic int32_t pid;        /* 0: no process */
+    uint32_t pad0[3];
     _Atomic uint32_t bell;      /* counts rings; a futex */
-    uint32_t pad1[15];
+    _Atomic uint32_t lives;     /* keeper: processes that were forked for this number */
+    _Atomic uint64_t past;      /* keeper: ticks, of all lives that are over */
+    uint64_t pad1[6];
 };
 
 _Static_assert(sizeof(struct pe__slot) == 128, "a slot is two cache lines");
+
+/* Worker: from now on it serves. */
+static inline void pe__slot_begin(struct pe__slot *slot, uint64_t now)
+{
+    atomic_store_explicit(&slot->free, now, memory_order_relaxed);
+    atomic_store_explicit(&slot->born, now, memory_order_relaxed);
+}
+
+/* Worker: a record has taken it from start to end. */
+static inline void pe__slot_ran(struct pe__slot *slot, uint64_t start, uint64_t end)
+{
+    uint64_t run = atomic_load_explicit(&slot->run, memory_order_relaxed) + (end - start);
+    atomic_store_explicit(&slot->run, run, memory_order_relaxed);
+    atomic_store_explicit(&slot->free, end, memory_order_relaxed);
+}
+
+/* Since when a record that says it began at `start` has been run by the worker. */
+static inline uint64_t pe__slot_begun(const struct pe__slot *slot, uint64_t start)
+{
+    uint64_t free = atomic_load_explicit(&slot->free, memory_order_relaxed);
+    return start > free ? start : free;
+}
+
+/* Keeper: the worker has ended, with a record in hand that began at `start` (0: with none). */
+static inline void pe__slot_end(struct pe__slot *slot, uint64_t start, uint64_t now)
+{
+    uint64_t born = atomic_exchange_explicit(&slot->born, 0, memory_order_relaxed);
+    uint64_t begun = pe__slot_begun(slot, start);
+    if (born != 0)
+        atomic_fetch_add_explicit(&slot->past, now - born, memory_order_relaxed);
+    if (born != 0 && start != 0 && now > begun)
+        atomic_fetch_add_explicit(&slot->run, now - begun, memory_order_relaxed);
+    atomic_store_explicit(&slot->pid, 0, memory_order_relaxed);
+}
 
 #endif

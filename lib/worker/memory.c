@@ -13,49 +13,15 @@
  */
 #include "worker/memory.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "base/clock.h"
+#include "base/resident.h"
 
 #define LOOK_NS 1000000
-
-/* The place of each number in the file, in pages. */
-enum column { SIZE, RESIDENT, SHARED, COLUMNS };
-
-/* Async-signal-safe. */
-static bool read_columns(uint64_t ret[COLUMNS])
-{
-    char text[128];
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t bytes = read(fd, text, sizeof text - 1);
-    close(fd);
-    const char *at = text, *end = text + (bytes > 0 ? bytes : 0);
-    for (int column = 0; column < COLUMNS; column++) {
-        ret[column] = 0;
-        for (; at < end && *at >= '0' && *at <= '9'; at++)
-            ret[column] = ret[column] * 10 + (uint64_t)(*at - '0');
-        if (at++ >= end)
-            return false;
-    }
-    return true;
-}
-
-static bool read_resident(uint64_t *ret_bytes)
-{
-    uint64_t pages[COLUMNS];
-    if (!read_columns(pages) || pages[RESIDENT] < pages[SHARED])
-        return false;
-    *ret_bytes = (pages[RESIDENT] - pages[SHARED]) * (uint64_t)sysconf(_SC_PAGESIZE);
-    return true;
-}
 
 void pe__worker_memory_begin(struct pe__worker_memory *memory, uint64_t rss_limit_bytes)
 {
     uint64_t resident;
-    if (rss_limit_bytes == 0 || !read_resident(&resident))
+    if (rss_limit_bytes == 0 || !pe__base_resident(0, &resident))
         return;
     memory->resident_most = rss_limit_bytes < UINT64_MAX - resident ? resident + rss_limit_bytes : UINT64_MAX;
 }
@@ -66,6 +32,6 @@ bool pe__worker_memory_look(struct pe__worker_memory *memory, uint64_t now_ticks
     if (pe__base_ticks_to_ns(now_ticks - memory->looked) < LOOK_NS)
         return memory->overgrown;
     memory->looked = now_ticks;
-    memory->overgrown = read_resident(&resident) && resident > memory->resident_most;
+    memory->overgrown = pe__base_resident(0, &resident) && resident > memory->resident_most;
     return memory->overgrown;
 }

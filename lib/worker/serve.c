@@ -211,7 +211,8 @@ static void complete(struct pe__worker *worker, struct pe__record *record)
 static void run(struct pe__worker *worker)
 {
     struct pe__record *record = &worker->shared->records[worker->record_index];
-    record->start_ticks = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
+    uint64_t start = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
+    record->start_ticks = start;
     PE__STEP(STARTED);
     if (pe__record_is_ticket(record))
         run_ticket(worker, record);
@@ -220,6 +221,7 @@ static void run(struct pe__worker *worker)
     worker->batch++;
     worker->ticks = pe__base_ticks();
     record->end_ticks = worker->ticks;
+    pe__slot_ran(worker->slot, start, worker->ticks);
     PE__STEP(TIMED);
     complete(worker, record);
     if ((worker->memory.resident_most != 0 && pe__worker_memory_look(&worker->memory, worker->ticks)) ||
@@ -359,6 +361,7 @@ static void initialise(struct pe__worker *worker)
     }
     pe__worker_memory_begin(&worker->memory, config->rss_limit_bytes);
     PE__STEP(INITIALISED);
+    pe__slot_begin(worker->slot, pe__base_ticks());
     atomic_store_explicit(&worker->slot->life, PE__SLOT_SERVING, memory_order_release);
     PE__STEP(SERVING);
     atomic_fetch_or_explicit(&worker->group->present, worker->bit, memory_order_seq_cst);
@@ -403,6 +406,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     pe__worker_drop_stdio();
     pe__worker_guard_exit();
     pe__mapping_protect(shared);
+    atomic_store_explicit(&worker->slot->pid, worker->pid, memory_order_relaxed);
     PE__STEP(BORN);
     catch_crashes(worker);
     obey_options(worker);

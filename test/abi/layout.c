@@ -190,7 +190,7 @@ PE_TEST(layout_pe_rng)
 PE_TEST(layout_pe_stats)
 {
     static const struct line lines[] = {
-        WHOLE(pe_stats, 128),
+        WHOLE(pe_stats, 152),
         MEMBER(pe_stats, size, 0, 8),
         MEMBER(pe_stats, workers, 8, 4),
         MEMBER(pe_stats, workers_alive, 12, 4),
@@ -208,6 +208,29 @@ PE_TEST(layout_pe_stats)
         MEMBER(pe_stats, timed_out, 104, 8),
         MEMBER(pe_stats, out_of_memory, 112, 8),
         MEMBER(pe_stats, lost, 120, 8),
+        MEMBER(pe_stats, queue_ns, 128, 8),
+        MEMBER(pe_stats, run_ns, 136, 8),
+        MEMBER(pe_stats, idle_ns, 144, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_worker_stats)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_worker_stats, 72),
+        MEMBER(pe_worker_stats, size, 0, 8),
+        MEMBER(pe_worker_stats, state, 8, 4),
+        MEMBER(pe_worker_stats, pid, 12, 4),
+        MEMBER(pe_worker_stats, lives, 16, 8),
+        MEMBER(pe_worker_stats, ended, 24, 8),
+        MEMBER(pe_worker_stats, run_ns, 32, 8),
+        MEMBER(pe_worker_stats, idle_ns, 40, 8),
+        MEMBER(pe_worker_stats, state_ns, 48, 8),
+        MEMBER(pe_worker_stats, item, 56, 8),
+        MEMBER(pe_worker_stats, resident_bytes, 64, 8),
     };
 
     compare_sized(lines, COUNT(lines));
