@@ -1,4 +1,4 @@
-/* Two libraries that test-loaded loads when the workers have been forked already: alike but for what they answer. */
+/* Two libraries that tests load when the workers have been forked already: alike but for what they answer. */
 
 #include <parexec/job.h>
 #include <parexec/map.h>
@@ -7,6 +7,7 @@ int late_job(const void *arg, size_t arg_bytes, pe_reply *reply);
 int late_item(const void *in, void *out, const void *context);
 int late_range(uint64_t first, uint64_t last, void *acc, const void *context);
 int late_combine(void *acc, const void *part, const void *context);
+int late_crashes(const void *arg, size_t arg_bytes, pe_reply *reply);
 
 int late_job(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
@@ -36,4 +37,16 @@ int late_combine(void *acc, const void *part, const void *context)
     (void)context;
     *(uint64_t *)acc += *(const uint64_t *)part;
     return 0;
+}
+
+__attribute__((no_sanitize("address", "undefined"))) int late_crashes(const void *arg, size_t arg_bytes,
+                                                                      pe_reply *reply)
+{
+    int *volatile nothing = NULL;
+
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    *(volatile int *)nothing = 1;
+    return ANSWER;
 }

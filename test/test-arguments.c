@@ -498,7 +498,6 @@ PE_TEST(bad_pool_options)
 {
     static const int32_t negative[] = { 0, -1 };
 
-    ck_assert_int_eq(try_pool((pe_pool_options){ .flags = PE_POOL_BACKTRACE }), PE_ENOSYS);
     for (uint32_t bit = 6; bit < 32; bit++)
         ck_assert_int_eq(try_pool((pe_pool_options){ .flags = UINT32_C(1) << bit }), PE_EINVAL);
     ck_assert_int_eq(try_pool((pe_pool_options){ .flags = UINT32_MAX }), PE_EINVAL);

@@ -24,6 +24,7 @@ LIBRARY = 'test/libparexec_hooked.a'
 MOST_SECONDS = 120
 
 END = 'a_forged_end_is_found_out'
+NOTES = 'forged_notes_of_a_crash_are_numbers'
 TIMES = 'forged_times_are_possible'
 ITEM = 'a_forged_item_is_lost'
 SIGNPOST = 'a_false_signpost_stops_nobody'
@@ -75,6 +76,8 @@ CHECKS = [
      ' || (limit != 0 && bytes > limit))', ')', END),
     ('record: text_bytes', 'less than a message has room', 'lib/pool/collect.c',
      'if (bytes >= PE_TEXT_BYTES_MAX)', 'if (false)', END),
+    ('record: text_bytes', 'notes of a crash name a frame at least', 'lib/pool/backtrace.c',
+     'if (notes_bytes < offsetof(struct pe__crash, frames) + sizeof *crash->frames)', 'if (false)', NOTES),
     ('record: start_ticks', 'not before the submission', 'lib/pool/collect.c',
      'if (start < submitted)', 'if (false)', TIMES),
     ('record: word, in doubt', 'the owner is a worker that there is', 'lib/pool/doubt.c',
@@ -108,7 +111,7 @@ CHECKS = [
     ('item: state', 'one of the known states', 'lib/pool/outcome.c',
      'if (state != PE__ITEM_DETAILED || kind', 'if (kind', ITEM),
     ('item: state', 'a message is of an item with details', 'lib/pool/outcome.c',
-     'if (atomic_load_explicit(&map->state[item], memory_order_relaxed) != PE__ITEM_DETAILED || bytes == 0 ||',
+     'if (atomic_load_explicit(&map->state[status->item], memory_order_relaxed) != PE__ITEM_DETAILED || bytes == 0 ||',
      'if (bytes == 0 ||', ITEM),
     ('item: kind', 'at least PE_RETURNED', 'lib/pool/outcome.c', 'kind < PE_RETURNED || ', '', ITEM),
     ('item: kind', 'at most PE_OUT_OF_MEMORY', 'lib/pool/outcome.c', ' || kind > PE_OUT_OF_MEMORY', '', ITEM),

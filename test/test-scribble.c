@@ -73,6 +73,7 @@ static pe_pool *begin_scene(void)
     options.shared_bytes = UINT64_C(64) << 20;
     options.max_reply_bytes = LIMIT;
     options.grace_ns = PE_MS(1);
+    options.flags = PE_POOL_BACKTRACE;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     common->view = pool->shared;
     return pool;
@@ -554,6 +555,44 @@ PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
     end_scene(pool);
 }
 
+/* ---- forged notes of a crash: numbers, or nothing ---- */
+
+/* Its record has ended in a crash, with so many bytes of anything as notes. */
+static int job_forges_notes(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct pe__record *record = &common->view.records[own_index()];
+    unsigned char *notes = pe__mapping_text(&common->view, own_index());
+
+    (void)arg_bytes;
+    (void)reply;
+    for (int i = 0; i < PE_TEXT_BYTES_MAX; i++)
+        notes[i] = (unsigned char)(255 - i % 7);
+    record->text_bytes = (uint16_t)value_of(arg);
+    record->code = SIGSEGV;
+    end_as(0, (uint32_t)pe_worker_index(), PE__RECORD_CRASHED);
+    return 0;
+}
+
+PE_TEST(forged_notes_of_a_crash_are_numbers)
+{
+    enum { HEAD = offsetof(struct pe__crash, frames) };
+    static const uint64_t lengths[] = { 1, HEAD - 1, HEAD, HEAD + 7, HEAD + 8, HEAD + 100, PE_TEXT_BYTES_MAX - 1 };
+
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        pe_pool *pool = begin_scene();
+        pe_job *job = submit(pool, job_forges_notes, lengths[i]);
+        const char *text = NULL;
+        size_t bytes = 0;
+
+        ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+        ck_assert_uint_eq(pe_job_item_text(job, 0, PE_TEXT_BACKTRACE, &text, &bytes) == 0, lengths[i] >= HEAD + 8);
+        if (text != NULL)
+            read_all(text, bytes + 1);
+        pe_job_free(job);
+        end_scene(pool);
+    }
+}
+
 /* ---- announcements and hints: nobody sleeps for ever ---- */
 
 enum signpost {
@@ -814,7 +853,7 @@ PE_TEST_LOOP(forged_figures_are_possible, 0, 6)
 
 #define TARGET_LIST(X) \
     X(RECORD_WORDS) X(RECORD_FIELDS) X(RECORD_REST) X(HINTS) X(LANES) X(ITEMS_OF_MAPS) X(BLOCK_WORDS) X(DESCRIPTORS) \
-    X(CONFIG) X(TAIL) X(TEXTS) X(REPLY_BLOCKS) X(HEAP) X(ALL_WRITABLE)
+    X(CONFIG) X(TAIL) X(TEXTS) X(CRASHES) X(REPLY_BLOCKS) X(HEAP) X(ALL_WRITABLE)
 
 #define VALUE_OF(name) name,
 enum target { TARGET_LIST(VALUE_OF) };
@@ -916,6 +955,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case CONFIG: hit(random, view->config, sizeof *view->config / 8 * 8); break;
     case TAIL: hit(random, view->tails, PE__QUEUE_LEVELS * sizeof *view->tails); break;
     case TEXTS: hit(random, pe__mapping_text(view, recent_record(random, view)), PE_TEXT_BYTES_MAX / 8 * 8); break;
+    case CRASHES: hit(random, view->crashes, WORKERS * sizeof *view->crashes); break;
     case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
     default: hit_target(random, view, (enum target)(next_random(random) % ALL_WRITABLE));
@@ -957,6 +997,8 @@ static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
         if (pe_reply_write(reply, piece, left < sizeof piece ? left : sizeof piece) < 0)
             return -1;
     }
+    if (value_of(arg) == 8)
+        raise(SIGSYS);
     return value_of(arg) % 3 == 0 ? pe_worker_fail(5, "job %d", (int)value_of(arg)) : 0;
 }
 
@@ -966,13 +1008,27 @@ static int item_works(const void *in, void *out, const void *context)
     for (volatile int i = 0; i < 300; i++)
         ;
     *(uint64_t *)out = *(const uint64_t *)in + 1;
+    if (pe_worker_item() == 20)
+        raise(SIGSYS);
     return pe_worker_item() % 8 == 7 ? pe_worker_fail(5, "item") : 0;
+}
+
+static void look_at_texts(const pe_job *job, uint64_t item)
+{
+    for (uint32_t which = PE_TEXT_MESSAGE; which <= PE_TEXT_BACKTRACE; which++) {
+        const char *text;
+        size_t bytes;
+        if (pe_job_item_text(job, item, which, &text, &bytes) != 0)
+            continue;
+        if (which == PE_TEXT_MESSAGE)
+            ck_assert_uint_lt(bytes, PE_TEXT_BYTES_MAX);
+        read_all(text, bytes + 1);
+    }
 }
 
 static void look_at_job(pe_job *job)
 {
     const void *data;
-    const char *text;
     size_t bytes;
     pe_status status;
 
@@ -984,10 +1040,7 @@ static void look_at_job(pe_job *job)
         ck_assert_uint_le(bytes, LIMIT);
         read_all(data, bytes);
     }
-    if (pe_job_item_text(job, 0, PE_TEXT_MESSAGE, &text, &bytes) == 0) {
-        ck_assert_uint_lt(bytes, PE_TEXT_BYTES_MAX);
-        read_all(text, bytes + 1);
-    }
+    look_at_texts(job, 0);
 }
 
 /* Waits for the job for a while, then has the pool stopped: that ends everything. */
@@ -1007,13 +1060,10 @@ static void look_at_map(pe_job *job)
 {
     for (uint64_t i = 0; i < ITEMS; i++) {
         pe_status status;
-        const char *text;
-        size_t bytes;
         ck_assert_int_eq(pe_job_item_status(job, i, &status), 0);
         ck_assert_uint_ge(status.kind, PE_RETURNED);
         ck_assert_uint_le(status.kind, PE_OUT_OF_MEMORY);
-        if (pe_job_item_text(job, i, PE_TEXT_MESSAGE, &text, &bytes) == 0)
-            read_all(text, bytes + 1);
+        look_at_texts(job, i);
     }
 }
 
@@ -1036,7 +1086,7 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
     options.statuses = with_statuses ? arrays->statuses : NULL;
     *arrays->summary = (pe_map_summary)PE_MAP_SUMMARY_INIT;
     options.summary = arrays->summary;
-    options.retries = 2;
+    options.retries = with_statuses ? 2 : 0;
     if (pe_pool_submit(pool, job_scribbles, order, sizeof *order, NULL, &jobs[count]) == 0)
         count++;
     pe_job *map = NULL;

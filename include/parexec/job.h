@@ -109,7 +109,7 @@ typedef struct pe_job_options {
 /* Which text of pe_job_item_text. */
 #define PE_TEXT_MESSAGE 1       /* what the function left by pe_worker_fail */
 #define PE_TEXT_OUTPUT 2        /* nothing yet: PE_ENODATA */
-#define PE_TEXT_BACKTRACE 3     /* nothing yet: PE_ENODATA */
+#define PE_TEXT_BACKTRACE 3     /* where it was when it crashed, in pools with PE_POOL_BACKTRACE */
 
 /* Room for one message with its final NUL; longer ones are cut and end in "...". */
 #define PE_TEXT_BYTES_MAX 1024
@@ -202,12 +202,26 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  * A text that a job or an item has left.
  *
  * item        as for pe_job_item_status.
- * which       PE_TEXT_MESSAGE; there is nothing yet for the others.
+ * which       PE_TEXT_MESSAGE, or PE_TEXT_BACKTRACE; there is nothing yet for PE_TEXT_OUTPUT.
  * ret_text    gets the text, ended by a NUL.
  * ret_bytes   gets its length without the NUL; may be NULL.
  * Returns: 0.
  * Errors: PE_EAGAIN: the job or map has not ended. PE_ENODATA: no text. PE_EINVAL: job or ret_text NULL, no
- *         such item, an unknown which. PE_ENOMEM: as for pe_job_item_status. PE_EFORKED.
+ *         such item, an unknown which. PE_ENOMEM: as for pe_job_item_status, or none for a backtrace.
+ *         PE_EFORKED.
+ * Texts of items are kept by maps of pe_pool_start_map alone. Only what returned has a message, only what did
+ * not has a backtrace; after retries both are of the last attempt.
+ *
+ * A backtrace has a line on the signal and one for each frame, innermost first and at most 100:
+ *
+ *     signal 11 (SIGSEGV), address 0x10
+ *     #0  0x000055e0d07a31c4 parse+0x14 (/usr/lib/libforms.so.2+0x31c4)
+ *     #1  0x000055e0d0a41b0e (./program+0x1b0e)
+ *
+ * Names are those of exported functions (link a program with -rdynamic to have its own among them); for the
+ * others, and for lines of source, hand what is in brackets to addr2line or eu-addr2line. Of a call the address
+ * is inside its instruction. What lies in no library that was loaded when the workers were forked is a number
+ * alone. The text is made in the first call that asks for it. Where libc has no backtrace(), there is none.
  * Ownership: the text is the job's, until pe_job_free.
  * Threads: any. Child: no. Since: 0.1
  */

@@ -76,7 +76,11 @@ typedef struct pe_pool pe_pool;
  *                        makes the pool. Not with PE_POOL_FROM_SEED.
  * PE_POOL_GROUPS         each worker leads a process group of its own: what stops the worker also stops the
  *                        processes that its jobs have started and left in the group, and its end ends them.
- * PE_POOL_BACKTRACE      not yet: PE_ENOSYS.
+ * PE_POOL_BACKTRACE      where a job or item was when it crashed is kept as PE_TEXT_BACKTRACE (job.h). Workers
+ *                        then have a handler, on a stack of its own, for SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+ *                        SIGABRT, SIGTRAP and SIGSYS, which looks at the stack and lets the signal end the
+ *                        worker as ever: endings and core dumps are the same. A signal that is ignored, or
+ *                        for which a function sets a handler of its own, leaves no trace.
  */
 #define PE_POOL_INLINE (UINT32_C(1) << 0)
 #define PE_POOL_FROM_SEED (UINT32_C(1) << 1)

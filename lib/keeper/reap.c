@@ -19,6 +19,7 @@
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "keeper/texts.h"
 #include "worker/serve.h"
 
 #define DEATHS_AT_ONCE 5
@@ -75,7 +76,7 @@ static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t recor
     ending_of(kept->last_status, &kind, &record->code);
     record->pid = (int32_t)kept->last_pid;
     record->reply_short = PE__RECORD_NO_REPLY;
-    record->text_bytes = 0;
+    record->text_bytes = pe__keeper_keep_record_text(keeper, index, record_index);
     more->stop_signal = phase == PE__RECORD_CANCELLED || phase == PE__RECORD_TIMED_OUT ? kept->stop_signal : 0;
     record->end_ticks = pe__base_ticks();
     pe__record_swap(record, word, pe__record_word(pe__record_sequence(word), index, phase));
@@ -164,6 +165,8 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
     write_detail(keeper, index, map, item, stopped);
     keeper->succeeded |= follows_success(map, lane, item);
     bool again = !stopped && map->detail[item].deaths <= map->retries;
+    if (!again)
+        pe__keeper_keep_item_text(keeper, index, map, &shared->lives[record->map], &map->detail[item]);
     /* The next life has not begun the item yet, and may die before it does. */
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);

@@ -88,7 +88,6 @@ void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
     struct pe__slot *slot = &keeper->shared->slots[index];
     pid_t keeper_pid = getpid();
     atomic_store_explicit(&slot->hint, kept->inherited, memory_order_relaxed);
-    pe__crash_forget(&keeper->shared->crashes[index]);
     atomic_store_explicit(&slot->life, PE__SLOT_STARTING, memory_order_release);
     atomic_fetch_add_explicit(&slot->lives, 1, memory_order_relaxed);
     pid_t pid = fork();

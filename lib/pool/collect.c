@@ -16,6 +16,7 @@
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
+#include "pool/texts.h"
 
 /* Replies above this stay where they are, in their shared block, instead of being copied. */
 #define COPY_MOST ((uint64_t)256 * 1024)
@@ -44,10 +45,10 @@ void pe__job_release_result(pe_pool *pool, pe_job *job)
     if (more->has_block && pool->shared.base != NULL && !pe__base_forked(pool->token))
         give_block(pool, more->block);
     free(more->owned);
-    free(more->text);
+    pe__texts_free(more->texts);
     more->has_block = false;
     more->owned = NULL;
-    more->text = NULL;
+    more->texts = NULL;
 }
 
 /* A private copy, or the block itself where it is large or there is no memory. */
@@ -142,13 +143,13 @@ static bool keep_reply(pe_pool *pool, pe_job *job, uint32_t index, uint16_t byte
     return true;
 }
 
-static bool keep_text(pe_pool *pool, pe_job *job, uint32_t record, uint16_t bytes)
+static bool keep_text(pe_pool *pool, pe_job *job, uint32_t record, uint32_t which, uint16_t bytes)
 {
     if (bytes == 0)
         return true;
     if (bytes >= PE_TEXT_BYTES_MAX)
         return false;
-    pe__job_keep_text(job, pe__mapping_text(&pool->shared, record), bytes);
+    pe__job_keep_text(job, which, pe__mapping_text(&pool->shared, record), bytes);
     return true;
 }
 
@@ -192,9 +193,10 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
         job->attempts++; /* the record counts deaths */
     if (phase != PE__RECORD_DONE) {
         job->stop_signal = (uint8_t)*(const volatile int32_t *)&more->stop_signal;
-        return true;
+        return keep_text(pool, job, index, PE_TEXT_BACKTRACE, shown->text_bytes);
     }
-    return keep_text(pool, job, index, shown->text_bytes) && keep_reply(pool, job, index, shown->reply_short);
+    return keep_text(pool, job, index, PE_TEXT_MESSAGE, shown->text_bytes) &&
+           keep_reply(pool, job, index, shown->reply_short);
 }
 
 static void free_record(pe_pool *pool, uint32_t record)

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "keeper/seed.h"
 #include "pool/loaded.h"
+#include "worker/crash.h"
 
 int pe_init(const pe_init_options *options)
 {
@@ -14,6 +15,7 @@ int pe_init(const pe_init_options *options)
         return result;
     if (checked.flags != 0 || checked.reserved != 0)
         return PE_EINVAL;
+    pe__worker_prepare_crashes();
     struct pe__loaded loaded;
     result = pe__loaded_note(&loaded);
     if (result < 0)

@@ -76,7 +76,7 @@ static int submit_inline(pe_pool *pool, pe_job *job, const struct pe__request *r
     pthread_mutex_lock(&pool->mutex);
     set_result(job, &reply, code);
     if (scope.text_bytes > 0)
-        pe__job_keep_text(job, scope.text, scope.text_bytes);
+        pe__job_keep_text(job, PE_TEXT_MESSAGE, scope.text, scope.text_bytes);
     pe__job_end(pool, job, job->has_result ? reply.bytes : 0);
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "pool/pool.h"
 #include "pool/slab.h"
 #include "pool/stop.h"
+#include "pool/texts.h"
 #include "pool/wait.h"
 
 pe_job *pe__job_new(pe_pool *pool)
@@ -54,16 +55,11 @@ struct pe__job_more *pe__job_more(pe_job *job)
     return more;
 }
 
-void pe__job_keep_text(pe_job *job, const void *text, size_t bytes)
+void pe__job_keep_text(pe_job *job, uint32_t which, const void *text, size_t bytes)
 {
     struct pe__job_more *more = pe__job_more(job);
-    char *copy = more != NULL ? malloc(bytes + 1) : NULL;
-    if (copy == NULL)
-        return;
-    memcpy(copy, text, bytes);
-    copy[bytes] = '\0';
-    more->text = copy;
-    more->text_bytes = bytes;
+    if (more != NULL)
+        pe__texts_add(&more->texts, which, text, bytes);
 }
 
 /* No reference to it is left, and nothing in it is in use. */
@@ -334,35 +330,60 @@ int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
     return result;
 }
 
-static int own_text(const pe_job *job, const char **ret_text, size_t *ret_bytes)
+/* Without the mutex while the loader is asked for names: it has locks of its own. */
+static int make_backtrace(const pe_job *job, struct pe__texts *texts)
 {
+    struct pe__loaded loaded;
+    int result = enter(job);
+    if (result < 0)
+        return result;
+    result = pe__loaded_copy_here(&loaded, &job->pool->loaded);
+    pe__pool_leave(job->pool);
+    if (result < 0)
+        return result;
+    result = pe__texts_make_backtrace(texts, &loaded);
+    pe__loaded_fini(&loaded);
+    return result;
+}
+
+/* Of an ended job nothing changes any more, so the mutex is not needed. */
+static int text_of(const pe_job *job, uint64_t item, uint32_t which, const char **ret_text, size_t *ret_bytes)
+{
+    struct pe__texts *texts = NULL;
     if (!pe__job_has_ended(job))
         return PE_EAGAIN;
-    if (job->more == NULL || job->more->text == NULL)
-        return PE_ENODATA;
-    *ret_text = job->more->text;
-    if (ret_bytes != NULL)
-        *ret_bytes = job->more->text_bytes;
-    return 0;
+    if (job->is_map) {
+        int result = pe__map_item_texts(job, item, &texts);
+        if (result < 0)
+            return result;
+    } else if (job->more != NULL) {
+        texts = job->more->texts;
+    }
+    int result = pe__texts_get(texts, which, ret_text, ret_bytes);
+    if (result == PE_EAGAIN)
+        result = make_backtrace(job, texts);
+    return result < 0 ? result : pe__texts_get(texts, which, ret_text, ret_bytes);
+}
+
+static int check_text(const pe_job *job, uint64_t item, uint32_t which)
+{
+    if (job == NULL || which < PE_TEXT_MESSAGE || which > PE_TEXT_BACKTRACE)
+        return PE_EINVAL;
+    return item < (job->is_map ? pe__job_map(job)->count : 1) ? 0 : PE_EINVAL;
 }
 
 int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const char **ret_text, size_t *ret_bytes)
 {
-    if (ret_text == NULL || which < PE_TEXT_MESSAGE || which > PE_TEXT_BACKTRACE)
-        return PE_EINVAL;
-    if (job != NULL && !job->is_map && item != 0)
-        return PE_EINVAL;
-    int result = look(job);
+    int result = ret_text != NULL ? check_text(job, item, which) : PE_EINVAL;
     if (result < 0)
         return result;
-    if (which != PE_TEXT_MESSAGE)
-        result = PE_ENODATA;
-    else if (job->is_map)
-        result = pe__map_item_text(job, item, ret_text, ret_bytes);
-    else
-        result = own_text(job, ret_text, ret_bytes);
-    pe__pool_leave(job->pool);
-    return result;
+    if (!is_over(job)) {
+        result = look(job);
+        if (result < 0)
+            return result;
+        pe__pool_leave(job->pool);
+    }
+    return text_of(job, item, which, ret_text, ret_bytes);
 }
 
 int pe_job_cancel(pe_job *job)

@@ -25,6 +25,7 @@
 #define PE__JOB_SMALL_BYTES 8
 
 struct pe__map_job;
+struct pe__texts;
 
 /* Zeros where not in use. */
 struct pe__job_more {
@@ -39,8 +40,7 @@ struct pe__job_more {
     void *owned;                   /* malloc'ed copy that `data` lies in */
     bool has_block;                /* `data` lies in the shared block `block` */
     uint32_t block;
-    char *text;                    /* malloc'ed message */
-    size_t text_bytes;
+    struct pe__texts *texts;       /* NULL: none */
 };
 
 struct pe_job {
@@ -99,8 +99,8 @@ pe_job *pe__job_new(pe_pool *pool);
 /* The second part, made when there is none; NULL: no memory. */
 struct pe__job_more *pe__job_more(pe_job *job);
 
-/* Keeps a copy of its message; where there is no memory, none. */
-void pe__job_keep_text(pe_job *job, const void *text, size_t bytes);
+/* Keeps a copy of a text, as pe__texts_add does. */
+void pe__job_keep_text(pe_job *job, uint32_t which, const void *text, size_t bytes);
 
 /* Ends one that was never begun. */
 void pe__job_drop(pe_job *job);

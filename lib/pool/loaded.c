@@ -60,7 +60,11 @@ static bool is_within(const struct pe__loaded_range *range, uintptr_t address)
 static struct pe__loaded_range range_of(const struct dl_phdr_info *object, const ElfW(Phdr) *segment, uint64_t sum)
 {
     uintptr_t first = object->dlpi_addr + segment->p_vaddr;
-    return (struct pe__loaded_range){ .first = first, .last = first + segment->p_memsz, .object = sum, .here = true };
+    return (struct pe__loaded_range){ .first = first,
+                                      .last = first + segment->p_memsz,
+                                      .bias = object->dlpi_addr,
+                                      .object = sum,
+                                      .here = true };
 }
 
 static uint64_t mix(uint64_t sum, const void *bytes, size_t count)
@@ -171,7 +175,20 @@ static void look_again(struct pe__loaded *loaded)
     dl_iterate_phdr(find_object_again, loaded);
 }
 
-static const struct pe__loaded_range *range_at(const struct pe__loaded *loaded, uintptr_t address)
+int pe__loaded_copy_here(struct pe__loaded *ret, struct pe__loaded *from)
+{
+    look_again(from);
+    *ret = (struct pe__loaded){ .changes = from->changes };
+    for (size_t i = 0; i < from->count; i++) {
+        if ((from->ranges[i].here || from->ranges[i].object == 0) && append(ret, from->ranges[i]) < 0) {
+            pe__loaded_fini(ret);
+            return PE_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+const struct pe__loaded_range *pe__loaded_range_of(const struct pe__loaded *loaded, uintptr_t address)
 {
     for (size_t i = 0; i < loaded->count; i++)
         if (is_within(&loaded->ranges[i], address))
@@ -229,7 +246,7 @@ static bool has_generated(struct pe__loaded *loaded, uintptr_t address, pid_t ke
 
 bool pe__loaded_has(struct pe__loaded *loaded, uintptr_t address, pid_t keeper, bool *ret_for_ever)
 {
-    const struct pe__loaded_range *range = range_at(loaded, address);
+    const struct pe__loaded_range *range = pe__loaded_range_of(loaded, address);
     *ret_for_ever = range == NULL || range->object == 0;
     if (range == NULL)
         return !is_in_object(address) && has_generated(loaded, address, keeper);

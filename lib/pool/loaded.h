@@ -17,6 +17,7 @@
 
 struct pe__loaded_range {
     uintptr_t first, last; /* last is exclusive */
+    uintptr_t bias;        /* what is added to the addresses in the object's file */
     uint64_t object;       /* a sum that tells it from others; 0: it is there for ever */
     bool here;             /* still, or again */
 };
@@ -35,6 +36,12 @@ void pe__loaded_fini(struct pe__loaded *loaded);
  * in an object that may be unloaded is to be asked for again. keeper: 0 if there is none, then generated code counts
  * as there. */
 bool pe__loaded_has(struct pe__loaded *loaded, uintptr_t address, pid_t keeper, bool *ret_for_ever);
+
+/* Another note: of what was there then and is so still. */
+int pe__loaded_copy_here(struct pe__loaded *ret, struct pe__loaded *from);
+
+/* The range that the address lies in; NULL: none. */
+const struct pe__loaded_range *pe__loaded_range_of(const struct pe__loaded *loaded, uintptr_t address);
 
 /* What pe_init noted for pools from the seed; NULL before. Keeping a note takes over its ranges. */
 const struct pe__loaded *pe__loaded_at_init(void);

@@ -24,6 +24,7 @@
 #include "pool/progress.h"
 #include "pool/stop.h"
 #include "pool/submit.h"
+#include "pool/texts.h"
 #include "pool/wait.h"
 
 #define BLOCK_ALIGN 64
@@ -389,7 +390,7 @@ void pe__map_free(pe_job *job)
 {
     struct pe__map_job *map = pe__job_map(job);
     for (size_t i = 0; i < map->failure_count; i++)
-        free(map->failures[i].text);
+        pe__texts_free(map->failures[i].texts);
     free(map->failures);
     free(map);
 }

@@ -10,11 +10,12 @@
 #include <parexec/pool.h>
 
 struct pe__item_detail;
+struct pe__texts;
 
 /* How an item that did not simply return 0 ended; private, in the order of items. */
 struct pe__map_failure {
     pe_status status;
-    char *text; /* NULL: none */
+    struct pe__texts *texts; /* NULL: none */
 };
 
 #define PE__MAP_TICKET_ENDED UINT32_MAX

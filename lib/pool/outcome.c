@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "pool/job.h"
 #include "pool/map.h"
+#include "pool/texts.h"
 #include "shared/lane.h"
 
 /* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
@@ -48,45 +49,36 @@ static bool is_good(const pe_status *status)
     return status->kind == PE_RETURNED && status->code == 0;
 }
 
-static char *text_of(const char *text, size_t bytes)
+/* Only what returned leaves a message; of others it is the notes of their crash. */
+static void keep_texts(const struct pe__map_job *map, struct pe__map_failure *failure)
 {
-    char *copy = bytes > 0 ? malloc(bytes + 1) : NULL;
-    if (copy != NULL) {
-        memcpy(copy, text, bytes);
-        copy[bytes] = '\0';
-    }
-    return copy;
-}
-
-static char *copy_text(const struct pe__map_job *map, uint64_t item)
-{
-    const volatile struct pe__item_detail *detail = &map->detail[item];
+    const pe_status *status = &failure->status;
+    const volatile struct pe__item_detail *detail = &map->detail[status->item];
     uint32_t at = detail->text_at;
     uint16_t bytes = detail->text_bytes;
-    if (atomic_load_explicit(&map->state[item], memory_order_relaxed) != PE__ITEM_DETAILED || bytes == 0 ||
+    if (atomic_load_explicit(&map->state[status->item], memory_order_relaxed) != PE__ITEM_DETAILED || bytes == 0 ||
         bytes >= PE_TEXT_BYTES_MAX || at > map->text_bytes || bytes > map->text_bytes - at)
-        return NULL;
-    return text_of((const char *)map->texts + at, bytes);
+        return;
+    pe__texts_add(&failure->texts, status->kind == PE_RETURNED ? PE_TEXT_MESSAGE : PE_TEXT_BACKTRACE,
+                  map->texts + at, bytes);
 }
 
-/* Takes `text` over. Room doubles: the count itself tells when it is used up. */
-static void keep_failure(struct pe__map_job *map, const pe_status *status, char *text)
+/* NULL: it is not kept. Room doubles: the count itself tells when it is used up. */
+static struct pe__map_failure *keep_failure(struct pe__map_job *map, const pe_status *status)
 {
     size_t count = map->failure_count;
-    if (!map->keeps_handle || map->failures_lost) {
-        free(text);
-        return;
-    }
+    if (!map->keeps_handle || map->failures_lost)
+        return NULL;
     if ((count & (count - 1)) == 0) {
         struct pe__map_failure *grown = realloc(map->failures, (count != 0 ? count * 2 : 1) * sizeof *grown);
-        if (grown == NULL) {
-            map->failures_lost = true;
-            free(text);
-            return;
-        }
+        map->failures_lost = grown == NULL;
+        if (grown == NULL)
+            return NULL;
         map->failures = grown;
     }
-    map->failures[map->failure_count++] = (struct pe__map_failure){ .status = *status, .text = text };
+    map->failures[count] = (struct pe__map_failure){ .status = *status };
+    map->failure_count++;
+    return &map->failures[count];
 }
 
 static void count_outcome(pe_map_summary *summary, const pe_status *status)
@@ -143,9 +135,10 @@ static uint64_t skip_plain_run(struct pe__map_job *map, uint64_t first)
 
 void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes)
 {
+    struct pe__map_failure *failure = is_good(status) ? NULL : keep_failure(map, status);
     count_outcome(&map->summary, status);
-    if (!is_good(status))
-        keep_failure(map, status, text_of(text, text_bytes));
+    if (failure != NULL && text_bytes > 0)
+        pe__texts_add(&failure->texts, PE_TEXT_MESSAGE, text, text_bytes);
     if (map->options.statuses != NULL)
         map->options.statuses[status->item] = *status;
 }
@@ -158,8 +151,10 @@ static void read_items(struct pe__map_job *map, uint32_t rest)
         count_outcome(&map->summary, &status);
         if (is_good(&status))
             copy_results(map, item, item + 1);
-        if (!is_good(&status) || status.attempts > 1)
-            keep_failure(map, &status, copy_text(map, item));
+        bool kept = !is_good(&status) || status.attempts > 1;
+        struct pe__map_failure *failure = kept ? keep_failure(map, &status) : NULL;
+        if (failure != NULL)
+            keep_texts(map, failure);
         if (map->options.statuses != NULL)
             map->options.statuses[item] = status;
         item++;
@@ -222,20 +217,12 @@ int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
     return 0;
 }
 
-int pe__map_item_text(const pe_job *job, uint64_t item, const char **ret_text, size_t *ret_bytes)
+int pe__map_item_texts(const pe_job *job, uint64_t item, struct pe__texts **ret_texts)
 {
     const struct pe__map_job *map = pe__job_map(job);
-    if (item >= map->count)
-        return PE_EINVAL;
-    if (map->running)
-        return PE_EAGAIN;
     if (map->failures_lost)
         return PE_ENOMEM;
     const struct pe__map_failure *failure = find_failure(map, item);
-    if (failure == NULL || failure->text == NULL)
-        return PE_ENODATA;
-    *ret_text = failure->text;
-    if (ret_bytes != NULL)
-        *ret_bytes = strlen(failure->text);
+    *ret_texts = failure != NULL ? failure->texts : NULL;
     return 0;
 }

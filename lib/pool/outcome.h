@@ -8,6 +8,7 @@
 #include <parexec/pool.h>
 
 struct pe__map_job;
+struct pe__texts;
 
 /* Takes one item's outcome into the books; for maps that ran inline. */
 void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes);
@@ -16,6 +17,8 @@ void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const 
 void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest);
 
 int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
-int pe__map_item_text(const pe_job *job, uint64_t item, const char **ret_text, size_t *ret_bytes);
+
+/* Of a map that has ended, and an item that it has: what it left, or NULL. PE_ENOMEM: that is not known. */
+int pe__map_item_texts(const pe_job *job, uint64_t item, struct pe__texts **ret_texts);
 
 #endif

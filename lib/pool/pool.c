@@ -26,6 +26,7 @@
 #include "pool/start.h"
 #include "pool/stop.h"
 #include "pool/wait.h"
+#include "worker/crash.h"
 #include "worker/scope.h"
 
 #define GIB ((uint64_t)1 << 30)
@@ -154,6 +155,8 @@ static int build(pe_pool *pool)
     const struct pe__loaded *at_init = pe__loaded_at_init();
     pool->from_seed = (pool->options.flags & PE_POOL_FROM_SEED) != 0;
     int result = pe__base_forked_token(&pool->token);
+    if ((pool->options.flags & PE_POOL_BACKTRACE) != 0)
+        pe__worker_prepare_crashes();
     if (result == 0)
         result = pool->from_seed ? pe__loaded_copy(&pool->loaded, at_init) : pe__loaded_note(&pool->loaded);
     if (result == 0)

@@ -1,11 +1,11 @@
 /*
  * crash.h - what a worker that crashes notes down while it dies (worker/crash.c).
  *
- * One place for each worker number. The keeper clears `signal` before it forks the number's next process; the worker's
- * handler fills the place in, `signal` last but for the frames; the keeper reads it once the worker is reaped, which
+ * One place for each worker number, written only by the process that has it. It clears `signal` when it begins; its
+ * handler fills the place in, `signal` last but for the frames; the keeper reads it once the process is reaped, which
  * orders everything. The handler may itself be killed between any two stores: without `signal` nothing counts,
- * without `frame_count` there are no frames. Whoever reads it checks `pid` and `signal` against what the kernel says
- * of the death, and takes addresses for numbers.
+ * without `frame_count` there are no frames. Whoever reads it compares `signal` with what the kernel says of the
+ * death; addresses are numbers to everybody.
  */
 #ifndef PE__SHARED_CRASH_H
 #define PE__SHARED_CRASH_H
@@ -18,19 +18,13 @@
 struct pe__crash {
     _Atomic int32_t signal; /* 0: nothing was noted */
     int32_t code;           /* si_code */
-    int32_t pid;
     _Atomic uint32_t frame_count;
+    uint32_t pad0;
     uint64_t address; /* that the signal is about; 0 where it is about none */
     uint64_t frames[PE__CRASH_FRAMES_MAX]; /* where the signal came, then return addresses outwards */
-    uint64_t pad;
+    uint64_t pad1;
 };
 
 _Static_assert(sizeof(struct pe__crash) % 64 == 0, "whole lines");
-
-/* Before a process is forked that may fill it in. */
-static inline void pe__crash_forget(struct pe__crash *crash)
-{
-    atomic_store_explicit(&crash->signal, 0, memory_order_relaxed);
-}
 
 #endif

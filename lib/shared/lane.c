@@ -156,6 +156,15 @@ struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_
     return hand;
 }
 
+bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at)
+{
+    uint64_t at = atomic_fetch_add_explicit(&live->text_used, bytes, memory_order_relaxed);
+    if (bytes > map->text_bytes || at > map->text_bytes - bytes)
+        return false;
+    *ret_at = (uint32_t)at;
+    return true;
+}
+
 void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live)
 {
     uint64_t failed = atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1;

@@ -169,6 +169,9 @@ bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_h
 /* Steals half of the fullest other lane; the hand is its first unit. False: nothing is left to steal. */
 bool pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand);
 
+/* Takes room for a text of an item. False: there is none left. */
+bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at);
+
 /* One more item has failed, says whoever closed it: as many as on_error names stop the map. */
 void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live);
 

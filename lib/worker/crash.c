@@ -167,7 +167,6 @@ static void note(int number, const siginfo_t *info, const ucontext_t *context)
     struct pe__crash *crash = catcher.place;
     bool has_address = info->si_code > 0 && number != SIGABRT && number != SIGSYS;
     crash->code = info->si_code;
-    crash->pid = catcher.pid;
     crash->address = has_address ? (uintptr_t)info->si_addr : 0;
     atomic_store_explicit(&crash->frame_count, 0, memory_order_relaxed);
     atomic_store_explicit(&crash->signal, number, memory_order_release);
@@ -212,6 +211,7 @@ void pe__worker_catch_crashes(struct pe__crash *crash, bool with_frames)
     catcher.pid = getpid();
     catcher.with_frames = with_frames;
     atomic_store(&dying_of, 0);
+    atomic_store_explicit(&crash->signal, 0, memory_order_relaxed);
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof crash_signals / sizeof *crash_signals; i++) {
         struct sigaction now;

@@ -41,14 +41,12 @@ static bool is_stopped(const struct part *part)
 static void keep_text(const struct part *part, struct pe__item_detail *detail)
 {
     const struct pe__worker_scope *scope = &part->worker->scope;
+    uint32_t at;
     detail->text_bytes = 0;
-    if (scope->text_bytes == 0)
-        return;
-    uint64_t at = atomic_fetch_add_explicit(&part->live->text_used, scope->text_bytes, memory_order_relaxed);
-    if (scope->text_bytes > part->map->text_bytes || at > part->map->text_bytes - scope->text_bytes)
+    if (scope->text_bytes == 0 || !pe__map_take_text(part->map, part->live, scope->text_bytes, &at))
         return;
     memcpy(part->map->texts + at, scope->text, scope->text_bytes);
-    detail->text_at = (uint32_t)at;
+    detail->text_at = at;
     detail->text_bytes = (uint16_t)scope->text_bytes;
 }
 
