@@ -2,10 +2,12 @@
  * bench/rng: what does a random number of pe_rng cost, beside other generators?
  *
  * All draw 64 bits, or a double of 53, and add them up. rand_r gives 31 bits a call, so it needs three. xoshiro256++
- * is compiled into the loop, as its users have it; ours are calls into the library, as its users have them.
+ * is compiled into the loop, as its users have it; ours are calls into the library, as its users have them. The
+ * kernels of bench/pi spend 64 bits on a point, and their time includes the look at the point.
  */
 
 #include "harness.h"
+#include "pi-kernel.h"
 
 #include <parexec/rng.h>
 #include <stdlib.h>
@@ -149,6 +151,23 @@ static uint64_t draw_first(uint64_t count)
     return sum;
 }
 
+static uint64_t draw_points(uint64_t count, uint32_t kernel)
+{
+    pi_stream stream = { .samples = count, .seed = 1, .kernel = kernel, .kernel_class = PI_CLASS_PLAIN };
+
+    return pi_hits(&stream, 0, pi_blocks(count), NULL);
+}
+
+static uint64_t draw_points_c(uint64_t count)
+{
+    return draw_points(count, PI_KERNEL_C);
+}
+
+static uint64_t draw_points_vector(uint64_t count)
+{
+    return draw_points(count, pi_kernel_choose(PI_KERNEL_AUTO));
+}
+
 static const struct contender contenders[] = {
     { "pe_rng_next", draw_next },
     { "pe_rng_fill", draw_fill },
@@ -159,6 +178,8 @@ static const struct contender contenders[] = {
     { "rand_r, three times", draw_rand_r },
     { "xoshiro256++, in the loop", draw_xoshiro },
     { "xoshiro256++, doubles", draw_xoshiro_doubles },
+    { "bench/pi, a point, plain C", draw_points_c },
+    { "bench/pi, a point, vectors", draw_points_vector },
 };
 
 #define CONTENDERS (sizeof contenders / sizeof *contenders)
@@ -185,7 +206,7 @@ int main(int argc, char **argv)
     for (size_t round = 0; round < rounds; round++)
         for (size_t i = 0; i < CONTENDERS; i++)
             values[i][round] = measure(&contenders[i], count);
-    printf("nanoseconds for 64 bits or a double, %.2f GHz\n", bench_core_ghz());
+    printf("nanoseconds for 64 bits, a double or a point, %.2f GHz\n", bench_core_ghz());
     for (size_t i = 0; i < CONTENDERS; i++) {
         bench_stat stat = bench_stat_of(values[i], rounds);
         printf("  %-28s %6.2f  +- %.2f  n %zu\n", contenders[i].label, stat.median, (stat.q3 - stat.q1) / 2, stat.n);

@@ -16,12 +16,12 @@
 
 static int check_range(const pe_pool *pool, const void *memory, size_t bytes)
 {
+    if (bytes == 0)
+        return 0;
     char first, last;
     char *start = (char *)memory;
     struct iovec here[2] = { { &first, 1 }, { &last, 1 } };
     struct iovec there[2] = { { start, 1 }, { start + bytes - 1, 1 } };
-    if (bytes == 0)
-        return 0;
     ssize_t seen = process_vm_readv(pool->keeper_pid, here, 2, there, 2, 0);
     return seen == 1 || (seen < 0 && errno == EFAULT) ? PE_EFAULT : 0;
 }
