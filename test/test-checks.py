@@ -36,22 +36,22 @@ FIGURES = 'forged_figures_are_possible'
 # Field, what is checked of it, file, the check, what stands there without it, the test that fails then.
 CHECKS = [
     ('record: phase', 'an end is one of the known ends', 'lib/pool/collect.c',
-     ' && pe__record_phase(word) <= PE__RECORD_CANCELLED &&', ' &&', END),
+     ' && pe__record_phase(word) <= PE__RECORD_OUT_OF_MEMORY &&', ' &&', END),
     ('record: phase', 'a life is not FREE', 'lib/pool/collect.c',
      'return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&',
      'return phase <= PE__RECORD_STOPPING &&', END),
     ('record: phase', 'STOPPING only where the host has asked', 'lib/pool/collect.c',
      '(phase != PE__RECORD_STOPPING || entry->stop_asked) &&', 'true &&', END),
     ('record: sequence', 'an end is that of this use', 'lib/pool/collect.c',
-     '<= PE__RECORD_CANCELLED &&\n           pe__record_sequence(word) == entry->sequence',
-     '<= PE__RECORD_CANCELLED &&\n           true', END),
+     '<= PE__RECORD_OUT_OF_MEMORY &&\n           pe__record_sequence(word) == entry->sequence',
+     '<= PE__RECORD_OUT_OF_MEMORY &&\n           true', END),
     ('record: sequence', 'a life is that of this use', 'lib/pool/collect.c',
      'entry->stop_asked) &&\n           pe__record_sequence(word) == entry->sequence',
      'entry->stop_asked) &&\n           true', END),
     ('record: owner', 'an end is by a worker that there is', 'lib/pool/collect.c',
-     '<= PE__RECORD_CANCELLED &&\n           pe__record_sequence(word) == entry->sequence && '
+     '<= PE__RECORD_OUT_OF_MEMORY &&\n           pe__record_sequence(word) == entry->sequence && '
      'pe__record_owner(word) < pool->numbers;',
-     '<= PE__RECORD_CANCELLED &&\n           pe__record_sequence(word) == entry->sequence;', END),
+     '<= PE__RECORD_OUT_OF_MEMORY &&\n           pe__record_sequence(word) == entry->sequence;', END),
     ('record: owner', 'a life is by a worker that there is', 'lib/pool/collect.c',
      'entry->stop_asked) &&\n           pe__record_sequence(word) == entry->sequence && '
      'pe__record_owner(word) < pool->numbers;',

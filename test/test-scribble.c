@@ -213,7 +213,7 @@ static int job_forges(const void *arg, size_t arg_bytes, pe_reply *reply)
     while (what == LIFE_QUEUED && atomic_load(&common->go) == 0)
         sched_yield();
     switch (what) {
-    case END_PHASE: end_as(0, self, PE__RECORD_CANCELLED + 1); break;
+    case END_PHASE: end_as(0, self, PE__RECORD_OUT_OF_MEMORY + 1); break;
     case END_PHASE_MAX: end_as(0, self, 255); break;
     case END_SEQUENCE_MORE: end_as(1, self, PE__RECORD_DONE); break;
     case END_SEQUENCE_LESS: end_as(UINT64_MAX, self, PE__RECORD_DONE); break;

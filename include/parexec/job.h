@@ -59,7 +59,7 @@ typedef struct pe_reply pe_reply;
 #define PE_TIMED_OUT 4     /* it ran longer than its time limit; no limits can be set yet */
 #define PE_CANCELLED 5     /* cancelled before it started, or stopped while it ran */
 #define PE_LOST 6          /* the pool broke before it ended */
-#define PE_OUT_OF_MEMORY 7 /* it used more memory than its limit; no limits can be set yet */
+#define PE_OUT_OF_MEMORY 7 /* it died of memory_limit_bytes of its pool; code: the signal, 0 when it called exit */
 
 /*
  * How a job or an item ended. 64 bytes, filled in by the library, never to grow. A member that has nothing
@@ -94,7 +94,7 @@ typedef struct pe_status {
 
 typedef struct pe_job_options {
     size_t size;                /* sizeof(pe_job_options) */
-    uint32_t retries;           /* times to run the job again after a crash or an exit; 0: never. A job that
+    uint32_t retries;           /* times to run the job again after its worker died of it; 0: never. A job that
                                    returns is never run again */
     uint32_t priority;          /* PE_PRIORITY_*: which of the jobs that wait a free worker takes first */
     int64_t timeout_ns;         /* 0 only, so far: else PE_ENOSYS */

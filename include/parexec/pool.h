@@ -124,7 +124,8 @@ typedef struct pe_pool_options {
                                     0: twice the machine's memory */
     uint64_t jobs_per_worker;    /* replace a worker once it has run so many jobs and items; 0: never */
     uint64_t max_reply_bytes;    /* most bytes of one reply; 0: what memory holds */
-    uint64_t memory_limit_bytes; /* 0 only, so far: else PE_ENOSYS */
+    uint64_t memory_limit_bytes; /* bytes by which a worker's private memory may grow; what goes beyond fails, see
+                                    below; 0: no limit */
     uint64_t rss_limit_bytes;    /* replace a worker, between jobs or items, once its private memory has grown by
                                     more since its initialiser, see below; 0: never */
     uint32_t max_deaths;         /* worker deaths in a row, with no job or item ended in between, that break
@@ -147,6 +148,14 @@ typedef struct pe_pool_options {
 } pe_pool_options;
 
 /*
+ * memory_limit_bytes: a limit that the kernel enforces on each worker (RLIMIT_DATA), above what it has at its start.
+ * It counts private writable memory, touched or not; not the pool's shared memory, nor the stack of the first thread.
+ * Beyond it malloc returns NULL and new throws. A job or item that crashes then, or calls exit with a failure, ends as
+ * PE_OUT_OF_MEMORY, as far as it can be told: errno is ENOMEM when it dies, or less is left than a sixteenth of the
+ * limit and 1 MiB. One that handles a crash itself, or leaves by _exit, ends as PE_CRASHED or PE_EXITED; so does,
+ * with signal 9, one that the kernel kills because the machine is out of memory. worker_init is under the limit too;
+ * processes that a job starts inherit it, each for itself. Where /proc cannot be read, there is no limit.
+ *
  * rss_limit_bytes: for functions that leak. What counts is resident private memory beyond what the worker had when its
  * initialiser returned; not what it shares with the program since the fork, nor the pool's shared memory. A worker
  * looks after a job or an item, once a millisecond at most, so it may have exceeded the limit by what it takes in a

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* The place of each number in the file, in pages. */
-enum column { SIZE, RESIDENT, SHARED, COLUMNS };
+enum column { SIZE, RESIDENT, SHARED, TEXT, LIBRARY, DATA, COLUMNS };
 
 /* Room for "/proc/", a number and "/statm". */
 struct path {
@@ -53,5 +53,14 @@ bool pe__base_resident(pid_t pid, uint64_t *ret_bytes)
     if (!read_columns(path.text, pages) || pages[RESIDENT] < pages[SHARED])
         return false;
     *ret_bytes = (pages[RESIDENT] - pages[SHARED]) * (uint64_t)sysconf(_SC_PAGESIZE);
+    return true;
+}
+
+bool pe__base_data(uint64_t *ret_bytes)
+{
+    uint64_t pages[COLUMNS];
+    if (!read_columns("/proc/self/statm", pages))
+        return false;
+    *ret_bytes = pages[DATA] * (uint64_t)sysconf(_SC_PAGESIZE);
     return true;
 }

@@ -13,4 +13,10 @@
  */
 bool pe__base_resident(pid_t pid, uint64_t *ret_bytes);
 
+/*
+ * This process's private memory that can be written to, touched or not: what RLIMIT_DATA limits, and the first thread's
+ * stack. False: it cannot be told. Async-signal-safe.
+ */
+bool pe__base_data(uint64_t *ret_bytes);
+
 #endif

@@ -35,6 +35,7 @@ struct pe__kept {
     int64_t fork_due_ns; /* when to fork, while pid is 0 */
     uint32_t inherited;  /* record left RUNNING under this number, or PE__SLOT_NO_RECORD */
     int last_status;     /* wait status of the last life */
+    bool last_starved;   /* and it had used up its memory limit */
     pid_t last_pid;
     enum pe__stop_stage stop_stage;
     uint32_t stop_record;

@@ -57,11 +57,12 @@ static uint32_t held_record(const struct pe__keeper *keeper, uint32_t index)
     return PE__SLOT_NO_RECORD;
 }
 
-static void ending_of(int status, uint32_t *ret_kind, int32_t *ret_code)
+/* Of the last life. That memory was what failed has no code but the signal. */
+static void ending_of(const struct pe__kept *kept, uint32_t *ret_kind, int32_t *ret_code)
 {
-    bool signaled = WIFSIGNALED(status);
-    *ret_kind = signaled ? PE_CRASHED : PE_EXITED;
-    *ret_code = signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+    bool signaled = WIFSIGNALED(kept->last_status);
+    *ret_kind = kept->last_starved ? PE_OUT_OF_MEMORY : signaled ? PE_CRASHED : PE_EXITED;
+    *ret_code = signaled ? WTERMSIG(kept->last_status) : kept->last_starved ? 0 : WEXITSTATUS(kept->last_status);
 }
 
 /* Writes the ending of a record and swaps its word from what it is held in. */
@@ -73,7 +74,7 @@ static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t recor
     struct pe__record_more *more = &keeper->shared->records_more[record_index];
     uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
     uint32_t kind;
-    ending_of(kept->last_status, &kind, &record->code);
+    ending_of(kept, &kind, &record->code);
     record->pid = (int32_t)kept->last_pid;
     record->reply_short = PE__RECORD_NO_REPLY;
     record->text_bytes = pe__keeper_keep_record_text(keeper, index, record_index);
@@ -93,9 +94,11 @@ static void free_blocks(const struct pe__keeper *keeper, uint32_t index, uint32_
     pe__block_give_all(&shared->blocks, shared->block_words, pe__record_use(pe__record_sequence(word), record));
 }
 
-static enum pe__record_phase crash_phase(int status)
+static enum pe__record_phase crash_phase(const struct pe__kept *kept)
 {
-    return WIFSIGNALED(status) ? PE__RECORD_CRASHED : PE__RECORD_EXITED;
+    if (kept->last_starved)
+        return PE__RECORD_OUT_OF_MEMORY;
+    return WIFSIGNALED(kept->last_status) ? PE__RECORD_CRASHED : PE__RECORD_EXITED;
 }
 
 static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t record_index)
@@ -107,7 +110,7 @@ static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t recor
     if (deaths <= more->retries)
         kept->inherited = record_index;
     else
-        end_record(keeper, index, record_index, crash_phase(kept->last_status));
+        end_record(keeper, index, record_index, crash_phase(kept));
 }
 
 /*
@@ -142,7 +145,7 @@ static void write_detail(const struct pe__keeper *keeper, uint32_t index, const 
     struct pe__item_detail *detail = &map->detail[item];
     bool again = atomic_load_explicit(&map->state[item], memory_order_relaxed) == PE__ITEM_RETRIED;
     detail->deaths = again ? detail->deaths + 1 : 1;
-    ending_of(kept->last_status, &detail->kind, &detail->code);
+    ending_of(kept, &detail->kind, &detail->code);
     if (stopped)
         detail->kind = PE_CANCELLED;
     detail->pid = (int32_t)kept->last_pid;
@@ -205,7 +208,7 @@ void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index)
     if (pe__record_phase(word) == PE__RECORD_STOPPING)
         end_record(keeper, index, kept->inherited, PE__RECORD_CANCELLED);
     else
-        end_record(keeper, index, kept->inherited, crash_phase(kept->last_status));
+        end_record(keeper, index, kept->inherited, crash_phase(kept));
     pe__keeper_ring_all(keeper);
 }
 
@@ -267,6 +270,17 @@ static void close_account(const struct pe__keeper *keeper, uint32_t index, uint3
     pe__slot_end(&keeper->shared->slots[index], start, pe__base_ticks());
 }
 
+/* By the note that a dead process has left, if it fits its end. */
+static bool has_starved(const struct pe__keeper *keeper, uint32_t index, int status)
+{
+    struct pe__crash *crash = &keeper->shared->crashes[index];
+    int32_t noted = atomic_load_explicit(&crash->signal, memory_order_relaxed);
+    if (keeper->shared->config->memory_limit_bytes == 0 ||
+        atomic_exchange_explicit(&crash->out_of_memory, 0, memory_order_relaxed) == 0)
+        return false;
+    return WIFSIGNALED(status) ? noted == WTERMSIG(status) : noted == 0 && WEXITSTATUS(status) != 0;
+}
+
 /* One worker process has ended. */
 static void settle(struct pe__keeper *keeper, uint32_t index, int status)
 {
@@ -276,6 +290,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     bool stopped = kept->stop_stage == PE__STOP_TERMINATED || kept->stop_stage == PE__STOP_KILLED;
     kept->last_pid = kept->pid;
     kept->last_status = status;
+    kept->last_starved = has_starved(keeper, index, status);
     kept->pid = 0;
     kept->fork_due_ns = 0;
     keeper->alive--;

@@ -160,6 +160,7 @@ static uint32_t kind_of(uint32_t phase)
     case PE__RECORD_CRASHED: return PE_CRASHED;
     case PE__RECORD_EXITED: return PE_EXITED;
     case PE__RECORD_TIMED_OUT: return PE_TIMED_OUT;
+    case PE__RECORD_OUT_OF_MEMORY: return PE_OUT_OF_MEMORY;
     default: return PE_CANCELLED;
     }
 }
@@ -189,7 +190,7 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
     pool->queue_ticks += job->queued;
     entry->more_used |= phase != PE__RECORD_DONE;
     job->attempts = entry->more_used ? atomic_load_explicit(&more->attempts, memory_order_relaxed) : 0;
-    if (phase != PE__RECORD_CRASHED && phase != PE__RECORD_EXITED)
+    if (!pe__record_is_crash(phase))
         job->attempts++; /* the record counts deaths */
     if (phase != PE__RECORD_DONE) {
         job->stop_signal = (uint8_t)*(const volatile int32_t *)&more->stop_signal;
@@ -240,7 +241,7 @@ static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
 /* Could the workers and the keeper have ended this use of the record with that word? */
 static bool is_possible_end(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
 {
-    return pe__record_is_final(word) && pe__record_phase(word) <= PE__RECORD_CANCELLED &&
+    return pe__record_is_final(word) && pe__record_phase(word) <= PE__RECORD_OUT_OF_MEMORY &&
            pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->numbers;
 }
 

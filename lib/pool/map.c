@@ -273,9 +273,7 @@ static void have_orphans(pe_pool *pool, const struct pe__map_job *map)
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
 {
     struct pe__map_job *map = pe__job_map(job);
-    uint32_t phase = pe__record_phase(word);
-    bool orphaned = phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED;
-    if (!orphaned || map->cancelled) {
+    if (!pe__record_is_crash(pe__record_phase(word)) || map->cancelled) {
         end_ticket(pool, job, lane);
         return;
     }

@@ -90,6 +90,7 @@ static void write_config(pe_pool *pool)
     config->affinity = options->affinity;
     config->depth = scope != NULL ? scope->depth : 0;
     config->jobs_per_worker = options->jobs_per_worker;
+    config->memory_limit_bytes = options->memory_limit_bytes;
     config->rss_limit_bytes = options->rss_limit_bytes;
     config->max_reply_bytes = options->max_reply_bytes;
     config->grace_ns = options->grace_ns;

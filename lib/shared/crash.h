@@ -19,10 +19,11 @@ struct pe__crash {
     _Atomic int32_t signal; /* 0: nothing was noted */
     int32_t code;           /* si_code */
     _Atomic uint32_t frame_count;
-    uint32_t pad0;
+    _Atomic uint32_t out_of_memory; /* it had used up its memory limit; without `signal`: and left by exit. The keeper
+                                       takes it back */
     uint64_t address; /* that the signal is about; 0 where it is about none */
     uint64_t frames[PE__CRASH_FRAMES_MAX]; /* where the signal came, then return addresses outwards */
-    uint64_t pad1;
+    uint64_t pad;
 };
 
 _Static_assert(sizeof(struct pe__crash) % 64 == 0, "whole lines");

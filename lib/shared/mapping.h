@@ -46,6 +46,7 @@ struct pe__config {
     uint32_t affinity;      /* 0: workers are not pinned */
     uint32_t depth; /* pools around this one: 0 in a program, 1 in a pool's worker, ... */
     uint64_t jobs_per_worker;
+    uint64_t memory_limit_bytes;
     uint64_t rss_limit_bytes;
     uint64_t max_reply_bytes;
     int64_t grace_ns;

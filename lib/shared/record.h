@@ -10,7 +10,7 @@
  *     QUEUED -> CANCELLED                             host
  *     RUNNING(owner) -> DONE                          worker, once the result is written
  *     RUNNING(owner) -> STOPPING(owner)               keeper, before it signals the owner
- *     RUNNING(owner) -> CRASHED | EXITED              keeper, once the owner is reaped
+ *     RUNNING(owner) -> CRASHED | EXITED | OUT_OF_MEMORY   keeper, once the owner is reaped
  *     STOPPING(owner) -> TIMED_OUT | CANCELLED        keeper, once the owner is reaped
  *     any final phase -> QUEUED                       host, after taking the result over, for the next use
  *
@@ -53,6 +53,7 @@ enum pe__record_phase {
     PE__RECORD_EXITED = 6,
     PE__RECORD_TIMED_OUT = 7,
     PE__RECORD_CANCELLED = 8,
+    PE__RECORD_OUT_OF_MEMORY = 9,
 };
 
 #define PE__RECORD_SEQUENCE_MASK ((UINT64_C(1) << 40) - 1)
@@ -136,6 +137,12 @@ static inline uint64_t pe__record_use(uint64_t sequence, uint32_t index)
 static inline bool pe__record_is_final(uint64_t word)
 {
     return pe__record_phase(word) >= PE__RECORD_DONE;
+}
+
+/* The owner's death, not by the keeper's hand, ended it. */
+static inline bool pe__record_is_crash(uint32_t phase)
+{
+    return phase == PE__RECORD_CRASHED || phase == PE__RECORD_EXITED || phase == PE__RECORD_OUT_OF_MEMORY;
 }
 
 /* True while a worker owns the record. */

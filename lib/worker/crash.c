@@ -31,6 +31,8 @@
 #define HAS_BACKTRACE 1
 #endif
 
+#include "worker/memory.h"
+
 /* Without what the kernel pushes, which grows with the processor's registers; touched only by a crash. */
 #define STACK_BYTES ((size_t)256 * 1024)
 #define GUARD_BYTES ((size_t)65536)
@@ -162,11 +164,12 @@ static void walk_stack(int number, const ucontext_t *context)
         syscall(SYS_timer_delete, timer);
 }
 
-static void note(int number, const siginfo_t *info, const ucontext_t *context)
+static void note(int number, const siginfo_t *info, const ucontext_t *context, int error)
 {
     struct pe__crash *crash = catcher.place;
     bool has_address = info->si_code > 0 && number != SIGABRT && number != SIGSYS;
     crash->code = info->si_code;
+    atomic_store_explicit(&crash->out_of_memory, pe__worker_memory_is_used_up(error), memory_order_relaxed);
     crash->address = has_address ? (uintptr_t)info->si_addr : 0;
     atomic_store_explicit(&crash->frame_count, 0, memory_order_relaxed);
     atomic_store_explicit(&crash->signal, number, memory_order_release);
@@ -176,7 +179,7 @@ static void note(int number, const siginfo_t *info, const ucontext_t *context)
 
 static void on_crash(int number, siginfo_t *info, void *context)
 {
-    int first = 0;
+    int first = 0, error = errno;
     pid_t self = getpid();
     if (self == catcher.pid && !atomic_compare_exchange_strong(&dying_of, &first, number)) {
         die_at_once(first);
@@ -184,10 +187,17 @@ static void on_crash(int number, siginfo_t *info, void *context)
     }
     set_default(number);
     if (self == catcher.pid)
-        note(number, info, context);
+        note(number, info, context, error);
     /* It is blocked until the handler returns, and comes then. */
     if (syscall(SYS_rt_tgsigqueueinfo, self, (pid_t)syscall(SYS_gettid), number, info) < 0)
         syscall(SYS_tgkill, self, (pid_t)syscall(SYS_gettid), number);
+}
+
+void pe__worker_note_exit(int error)
+{
+    if (catcher.place == NULL || catcher.pid != getpid() || !pe__worker_memory_is_used_up(error))
+        return;
+    atomic_store_explicit(&catcher.place->out_of_memory, 1, memory_order_release);
 }
 
 /* With a page below it that nothing may touch; where there is no memory, there is no stack. */

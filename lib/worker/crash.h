@@ -16,4 +16,7 @@ void pe__worker_prepare_crashes(void);
  */
 void pe__worker_catch_crashes(struct pe__crash *crash, bool with_frames);
 
+/* The process is leaving by exit, with an errno. Where crashes are caught: it is noted if memory was what failed. */
+void pe__worker_note_exit(int error);
+
 #endif

@@ -7,12 +7,15 @@
  */
 #include "worker/hygiene.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#include "worker/crash.h"
 
 bool pe__worker_die_with(pid_t parent)
 {
@@ -68,6 +71,8 @@ static void leave_quickly(void)
 static void leave_at_once(int status, void *unused)
 {
     (void)unused;
+    if (status != 0)
+        pe__worker_note_exit(errno);
     pe__worker_flush_stdio();
     _exit(status);
 }

@@ -6,6 +6,7 @@
  * written, so a death at any instant is charged to one item at most, and to none when it hits between items
  * (lane.h has the argument). An item is run only by the worker that has its unit in hand.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,14 +142,17 @@ static uint64_t run_items(const struct part *part, uint64_t first, uint64_t last
     return fresh && !part->map->timed ? run_plain(part, first, last) : run_careful(part, first, last);
 }
 
-/* One by one, with a look at the worker's memory after each. What is left in the hand is the next life's. */
+/* One by one, with errno cleared before and a look at the worker's memory after each. What is left in the hand is the next life's. */
 static uint64_t run_watched(const struct part *part, uint64_t first, uint64_t last, bool fresh)
 {
     struct pe__worker_memory *memory = &part->worker->memory;
     uint64_t item = first;
-    while (item < last && !memory->overgrown && run_items(part, item, item + 1, fresh) > item) {
-        pe__worker_memory_look(memory, pe__base_ticks());
-        item++;
+    for (; item < last && !memory->overgrown; item++) {
+        errno = 0;
+        if (run_items(part, item, item + 1, fresh) == item)
+            break;
+        if (memory->resident_most != 0)
+            pe__worker_memory_look(memory, pe__base_ticks());
     }
     return item;
 }
@@ -162,7 +166,7 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
         last = map->count;
     if (first >= last)
         return true;
-    bool watched = part->worker->memory.resident_most != 0;
+    bool watched = part->worker->memory.resident_most != 0 || part->worker->memory.capped;
     uint64_t end = watched ? run_watched(part, first, last, fresh) : run_items(part, first, last, fresh);
     uint64_t ran = end - first;
     part->worker->served += ran;

@@ -10,6 +10,7 @@
  */
 #include "worker/serve.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -214,6 +215,8 @@ static void run(struct pe__worker *worker)
     uint64_t start = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
     record->start_ticks = start;
     PE__STEP(STARTED);
+    if (worker->memory.capped)
+        errno = 0; /* tells later whether memory failed in this job */
     if (pe__record_is_ticket(record))
         run_ticket(worker, record);
     else
@@ -334,18 +337,19 @@ static void catch_crashes(const struct pe__worker *worker)
 {
     const struct pe__config *config = worker->shared->config;
     bool with_frames = (config->flags & PE_POOL_BACKTRACE) != 0;
-    if (with_frames)
+    if (with_frames || config->memory_limit_bytes != 0)
         pe__worker_catch_crashes(&worker->shared->crashes[worker->index], with_frames);
 }
 
 /* What the options say of every worker. */
-static void obey_options(const struct pe__worker *worker)
+static void obey_options(struct pe__worker *worker)
 {
     const struct pe__config *config = worker->shared->config;
     if (config->affinity != PE_PIN_NONE)
         pe__worker_pin(worker->shared->pins[worker->index]);
     if (config->inner_threads != 0)
         pe__worker_limit_threads(config->inner_threads);
+    pe__worker_memory_cap(&worker->memory, config->memory_limit_bytes);
 }
 
 static void initialise(struct pe__worker *worker)
