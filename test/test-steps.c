@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <parexec/error.h>
 #include <parexec/pool.h>
@@ -39,6 +40,7 @@ struct scene {
     pe_pool *pool;
     uint32_t retries;
     uint64_t charged; /* deaths that a status tells of */
+    int idles;        /* workers leave for want of work */
 };
 
 static struct shared *shared;
@@ -197,13 +199,21 @@ static uint64_t bits_of(const pe_pool *pool)
     return atomic_load(&pool->shared.groups[0].sleepers) & atomic_load(&pool->shared.groups[0].present);
 }
 
-/* Until every worker sleeps, or one has died trying. */
+/* Asleep, or gone for want of work. */
+static int is_at_rest(const struct scene *scene)
+{
+    uint64_t all = (1u << WORKERS) - 1;
+
+    return (bits_of(scene->pool) | (scene->idles ? atomic_load(&scene->pool->shared.groups[0].vacant) : 0)) == all;
+}
+
+/* Until every worker is, or one has died trying. */
 static void let_sleep(const struct scene *scene)
 {
     int64_t guard = pe_after(GUARD_NS);
     uint32_t deaths = atomic_load(&shared->plan.deaths);
 
-    while (bits_of(scene->pool) != (1u << WORKERS) - 1 && atomic_load(&shared->plan.deaths) == deaths) {
+    while (!is_at_rest(scene) && atomic_load(&shared->plan.deaths) == deaths) {
         ck_assert_int_lt(pe_now(), guard);
         sched_yield();
     }
@@ -230,22 +240,27 @@ static void run_sleepers(struct scene *scene)
     }
 }
 
-static struct scene begin_scene(uint64_t jobs_per_worker)
+/* With stop_at, each of the workers stops there once. */
+static struct scene begin_scene(uint64_t jobs_per_worker, int64_t idle_ns, int stop_at)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct rlimit no_cores = { 0, 0 };
-    struct scene scene = { .charged = 0 };
+    struct scene scene = { .idles = idle_ns > 0 };
 
     setrlimit(RLIMIT_CORE, &no_cores);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(shared, MAP_FAILED);
-    atomic_store(&shared->plan.armed, -1);
+    atomic_store(&shared->plan.armed, stop_at);
+    atomic_store(&shared->plan.signal, stop_at < 0 ? SIGKILL : SIGSTOP);
+    atomic_store(&shared->plan.every, 1);
+    atomic_store(&shared->plan.budget, WORKERS);
     pe__step_plan = &shared->plan;
     options.workers = WORKERS;
     options.max_deaths = UINT32_MAX;
     options.queue_jobs = 64;
     options.shared_bytes = UINT64_C(64) << 20;
     options.jobs_per_worker = jobs_per_worker;
+    options.idle_ns = idle_ns;
     ck_assert_int_eq(pe_pool_new(&options, &scene.pool), 0);
     return scene;
 }
@@ -271,6 +286,12 @@ static int needs_short_lives(int step)
     return is_birth(step) || step >= PE__STEP_RETIRING;
 }
 
+/* A worker that stays has no occasion for it. */
+static int needs_idle_time(int step)
+{
+    return step == PE__STEP_VACANT || step == PE__STEP_ABSENT;
+}
+
 static void one_round(struct scene *scene, uint32_t round)
 {
     run_jobs(scene);
@@ -281,7 +302,7 @@ static void one_round(struct scene *scene, uint32_t round)
 /* With and without retries, at a frequent and a rare passage, until enough have died there. */
 static void torture_step(int step, uint32_t wanted)
 {
-    struct scene scene = begin_scene(needs_short_lives(step) ? 40 : 0);
+    struct scene scene = begin_scene(needs_short_lives(step) ? 40 : 0, needs_idle_time(step) ? PE_US(300) : 0, -1);
     int64_t guard = pe_after((int64_t)(harness_slowness() * (double)PE_SECONDS(harness_long() ? 80 : 10)));
     int64_t start = pe_now();
     uint32_t round = 0;
@@ -316,5 +337,41 @@ static void torture_step(int step, uint32_t wanted)
         torture_step(step, !harness_long() ? 2 * WORKERS : needs_short_lives(step) ? 50 : 1500); \
     }
 PE__STEP_LIST(TEST_OF)
+
+/* All three are stopped on their way out, a job is submitted, they go on: it is run, although the host does nothing. */
+static void submit_during(enum pe__step step)
+{
+    struct scene scene = begin_scene(0, PE_US(300), step);
+    int64_t guard = pe_after(GUARD_NS);
+    uint64_t number = 3;
+    pe_job *job = NULL;
+
+    while (atomic_load(&shared->plan.deaths) < WORKERS) {
+        ck_assert_int_lt(pe_now(), guard);
+        sched_yield();
+    }
+    atomic_store(&shared->plan.armed, -1);
+    ck_assert_int_eq(pe_pool_submit(scene.pool, job_replies, &number, sizeof number, NULL, &job), 0);
+    /* More than once: a process has said that it stops a little before it does. */
+    while (atomic_load(&shared->ended[number]) == 0) {
+        ck_assert_int_lt(pe_now(), guard);
+        for (int i = 0; i < WORKERS; i++)
+            if (atomic_load(&shared->plan.pids[i]) != 0)
+                kill(atomic_load(&shared->plan.pids[i]), SIGCONT);
+        usleep(1000);
+    }
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    assert_reply(job, number);
+    pe_job_free(job);
+    end_scene(&scene);
+}
+
+PE_TEST(submitted_while_the_workers_leave)
+{
+    submit_during(PE__STEP_VACANT);
+    submit_during(PE__STEP_ABSENT);
+    submit_during(PE__STEP_RETIRING);
+    submit_during(PE__STEP_LEFT);
+}
 
 HARNESS_MAIN("steps")

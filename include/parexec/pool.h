@@ -133,7 +133,8 @@ typedef struct pe_pool_options {
                                     0: 100; UINT32_MAX: it never breaks for that */
     uint32_t inner_threads;      /* threads that libraries may start in each worker, see below: 1 to 65536, or
                                     PE_INNER_THREADS_SHARE; 0: as the program's environment says */
-    int64_t idle_ns;             /* 0 only, so far: else PE_ENOSYS */
+    int64_t idle_ns;             /* a worker that has found nothing to do for so long leaves, and is started
+                                    again when there is; 0: it stays. An inline pool has none that could */
     int64_t grace_ns;            /* time that a job which is to stop has before SIGTERM, and again before
                                     SIGKILL; 0: 100 ms; PE_NOW: SIGKILL at once */
     const int32_t *keep_fds;     /* descriptors that workers keep, besides 0 to 2, under the same numbers;
@@ -179,7 +180,7 @@ typedef struct pe_pool_options {
 typedef struct pe_stats {
     size_t size;                /* sizeof(pe_stats), set by the caller */
     uint32_t workers;           /* asked for */
-    uint32_t workers_alive;     /* past their initialiser and not dead */
+    uint32_t workers_alive;     /* past their initialiser and not dead or gone */
     uint64_t submitted;         /* jobs accepted, a map is one */
     uint64_t queued;            /* jobs that wait for a worker, maps apart */
     uint64_t running;           /* jobs neither queued nor ended, and all maps that have not ended */
@@ -198,10 +199,11 @@ typedef struct pe_stats {
     int64_t queue_ns;           /* nanoseconds that the jobs which have ended waited for a worker, in all; maps apart */
     int64_t run_ns;             /* nanoseconds that workers have spent in jobs and maps, what runs now included */
     int64_t idle_ns;            /* nanoseconds that workers had nothing to do */
+    uint64_t retired;           /* workers that left after pe_pool_options.idle_ns */
 } pe_stats;
 
 /* To be filled in. */
-#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Values of pe_worker_stats.state. */
 #define PE_WORKER_ABSENT 0   /* there is no process */

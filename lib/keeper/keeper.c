@@ -135,6 +135,8 @@ static void obey(struct pe__keeper *keeper, const struct pe__message *message)
         keeper->leaving = true;
     } else if (message->type == PE__MESSAGE_KILL) {
         pe__keeper_kill_all(keeper, message->grace_ns);
+    } else if (message->type == PE__MESSAGE_START) {
+        pe__keeper_start_worker(keeper, message->value);
     }
 }
 
@@ -156,15 +158,15 @@ static bool receive(struct pe__keeper *keeper)
 static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
 {
     for (uint32_t i = 0; i < keeper->numbers; i++)
-        if (!keeper->leaving && keeper->kept[i].pid == 0 && keeper->kept[i].fork_due_ns <= now_ns)
+        if (pe__keeper_lacks(keeper, i) && keeper->kept[i].fork_due_ns <= now_ns)
             pe__keeper_fork_worker(keeper, i);
 }
 
 static int64_t next_due(const struct pe__keeper *keeper)
 {
     int64_t due = pe__keeper_next_stop(keeper);
-    for (uint32_t i = 0; !keeper->leaving && i < keeper->numbers; i++)
-        if (keeper->kept[i].pid == 0 && keeper->kept[i].fork_due_ns < due)
+    for (uint32_t i = 0; i < keeper->numbers; i++)
+        if (pe__keeper_lacks(keeper, i) && keeper->kept[i].fork_due_ns < due)
             due = keeper->kept[i].fork_due_ns;
     return due;
 }

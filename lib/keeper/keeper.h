@@ -33,6 +33,8 @@ enum pe__stop_stage {
 struct pe__kept {
     pid_t pid; /* 0: no process */
     int64_t fork_due_ns; /* when to fork, while pid is 0 */
+    bool vacant;         /* left for want of work: not forked until the host asks */
+    bool called;         /* the host has asked already, while that process still was */
     uint32_t inherited;  /* record left RUNNING under this number, or PE__SLOT_NO_RECORD */
     int last_status;     /* wait status of the last life */
     bool last_starved;   /* and it had used up its memory limit */
@@ -77,6 +79,15 @@ void pe__keeper_worker_signals(sigset_t *ret_ignored);
 /* workers.c: forks one worker: sets pid or, when fork fails, settles what the number holds and sets a
  * later due time. */
 void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index);
+
+/* workers.c: the host needs a process for this number, or for all (PE__MESSAGE_ALL). */
+void pe__keeper_start_worker(struct pe__keeper *keeper, int32_t number);
+
+/* True: there is no process of that number, and there is to be one. */
+static inline bool pe__keeper_lacks(const struct pe__keeper *keeper, uint32_t index)
+{
+    return !keeper->leaving && keeper->kept[index].pid == 0 && !keeper->kept[index].vacant;
+}
 
 /* reap.c: takes the ends of all dead children and settles what they held. */
 void pe__keeper_reap(struct pe__keeper *keeper);

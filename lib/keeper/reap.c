@@ -281,6 +281,23 @@ static bool has_starved(const struct pe__keeper *keeper, uint32_t index, int sta
     return WIFSIGNALED(status) ? noted == WTERMSIG(status) : noted == 0 && WEXITSTATUS(status) != 0;
 }
 
+/* Left for want of work; says so in a pool where there is no such thing only when a scribbler has its hand in it. */
+static bool was_spared(const struct pe__keeper *keeper, uint32_t life, int status, uint32_t record)
+{
+    return life == PE__SLOT_SPARED && keeper->shared->config->idle_ns != 0 && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0 && record == PE__SLOT_NO_RECORD;
+}
+
+/* Nobody is rung: it looked at the queue once more after it had taken its bit out of `present`. */
+static void leave_vacant(struct pe__keeper *keeper, uint32_t index)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    kept->vacant = !kept->called;
+    kept->called = false;
+    if (!keeper->leaving)
+        atomic_fetch_add_explicit(&keeper->shared->counts->retired, 1, memory_order_relaxed);
+}
+
 /* One worker process has ended. */
 static void settle(struct pe__keeper *keeper, uint32_t index, int status)
 {
@@ -294,7 +311,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     kept->pid = 0;
     kept->fork_due_ns = 0;
     keeper->alive--;
-    keeper->served |= life == PE__SLOT_SERVING || life == PE__SLOT_RETIRING;
+    keeper->served |= life >= PE__SLOT_SERVING;
     clear_announcements(keeper, index);
     uint32_t record = held_record(keeper, index);
     close_account(keeper, index, record);
@@ -306,6 +323,10 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     }
     bool retired = has_retired(keeper, life, status, record);
     kept->inherited = PE__SLOT_NO_RECORD;
+    if (was_spared(keeper, life, status, record)) {
+        leave_vacant(keeper, index);
+        return;
+    }
     if (record != PE__SLOT_NO_RECORD)
         settle_record(keeper, index, record, !retired && life != PE__SLOT_STARTING);
     count_replacement(keeper, retired);

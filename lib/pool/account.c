@@ -86,7 +86,8 @@ static uint32_t state_of(const pe_pool *pool, const struct pe__slot *slot, bool 
     switch (life) {
     case PE__SLOT_STARTING: return PE_WORKER_STARTING;
     case PE__SLOT_SERVING: return runs ? PE_WORKER_RUNNING : PE_WORKER_IDLE;
-    case PE__SLOT_RETIRING: return PE_WORKER_LEAVING;
+    case PE__SLOT_RETIRING:
+    case PE__SLOT_SPARED: return PE_WORKER_LEAVING;
     default: return PE_WORKER_ABSENT;
     }
 }

@@ -10,12 +10,14 @@
  * What is seen at one time is read at several: a word that is the same before and after something else was
  * read has been so all the time between, since no use of a record has the word of another one.
  *
- * While something waits everybody is rung too, in case an announcement was overwritten.
+ * While something waits everybody is rung too, in case an announcement was overwritten, and who has left for want of
+ * work is started again.
  */
 #include "pool/doubt.h"
 
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "pool/size.h"
 #include "pool/stop.h"
 
 #define EACH_NS PE_SECONDS(1)
@@ -41,7 +43,8 @@ static bool names_nobody(const pe_pool *pool)
     for (uint32_t group = 0; group < group_count(pool); group++) {
         uint32_t members = pool->numbers - group * PE__BELL_GROUP_WORKERS;
         uint64_t present = atomic_load_explicit(&pool->shared.groups[group].present, memory_order_relaxed);
-        if (members < PE__BELL_GROUP_WORKERS && (present | sleepers_of(pool, group)) >> members != 0)
+        uint64_t vacant = atomic_load_explicit(&pool->shared.groups[group].vacant, memory_order_relaxed);
+        if (members < PE__BELL_GROUP_WORKERS && (present | vacant | sleepers_of(pool, group)) >> members != 0)
             return true;
     }
     return false;
@@ -102,6 +105,7 @@ static bool is_passed_over(pe_pool *pool, uint32_t record)
     if (again && word_of(pool, record) == pe__record_word(sequence, 0, PE__RECORD_QUEUED))
         return true;
     pe__bell_ring_all(pool->shared.groups, pool->shared.slots, pool->numbers);
+    pe__pool_start_all(pool);
     return false;
 }
 

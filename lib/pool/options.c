@@ -24,7 +24,7 @@
 /* Parts of the struct that have their meaning in a later release. */
 static bool asks_for_the_future(const pe_pool_options *options)
 {
-    return options->idle_ns != 0 || options->output_bytes != 0;
+    return options->output_bytes != 0;
 }
 
 static bool has_valid_fds(const pe_pool_options *options)

@@ -94,6 +94,7 @@ static void write_config(pe_pool *pool)
     config->rss_limit_bytes = options->rss_limit_bytes;
     config->max_reply_bytes = options->max_reply_bytes;
     config->grace_ns = options->grace_ns;
+    config->idle_ns = options->idle_ns;
     config->worker_init = options->worker_init;
     config->worker_exit = options->worker_exit;
     config->worker_context = options->worker_context;
@@ -170,14 +171,17 @@ static int await_hello(pe_pool *pool)
     return 0;
 }
 
+/* One that has left again for want of work has served too. */
 static bool has_worker_or_failed(pe_pool *pool, void *unused)
 {
     (void)unused;
     if (pool->state == PE__POOL_BROKEN)
         return true;
-    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS)
-        if (atomic_load(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].present) != 0)
+    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS) {
+        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+        if ((atomic_load(&group->present) | atomic_load(&group->vacant)) != 0)
             return pool->failure == 0;
+    }
     return false;
 }
 

@@ -42,6 +42,7 @@ int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
     full.queued = count_queued(pool);
     full.running = pool->live_count > full.queued ? pool->live_count - full.queued : 0;
     full.restarts = atomic_load_explicit(&pool->shared.counts->restarts, memory_order_relaxed);
+    full.retired = atomic_load_explicit(&pool->shared.counts->retired, memory_order_relaxed);
     full.recycled = atomic_load_explicit(&pool->shared.counts->recycled, memory_order_relaxed);
     full.shared_bytes_used = pe__shared_heap_used(&pool->heap);
     pe__pool_account_times(pool, &full);

@@ -6,8 +6,9 @@
  * included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise
  * a sleeper, if there is one, is rung. Claims go in the queue's order, hence a record is never left behind by an
  * awake worker that took a later one of its level; and one that took a record of another level holds that one, so
- * another worker is free as long as the count tells so. A worker that dies leaves `present` first, and then the keeper rings
- * everybody.
+ * another worker is free as long as the count tells so. A worker that dies leaves `present` first, and then the keeper
+ * rings everybody. One that leaves for want of work takes its bit out of `present` by itself and looks at all levels
+ * once more; where no sleeper is left to be rung, the keeper is asked for a process in its place.
  *
  * Of the tickets of a map that its caller waits for, only the first is judged at once; the others when the
  * map has not ended after a glance (pool/map.c). A tiny map is over by then, done by the workers that were
@@ -29,6 +30,7 @@
 #include "pool/loaded.h"
 #include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/size.h"
 #include "pool/wait.h"
 
 /* Once in so many submissions finished jobs are collected on the way, as many again and more when some were left; not
@@ -104,12 +106,15 @@ uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *jo
     return record;
 }
 
-static bool any_asleep(const pe_pool *pool)
+/* Asleep, or gone for want of work. */
+static bool any_to_be_had(const pe_pool *pool)
 {
-    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS)
-        if (atomic_load_explicit(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].sleepers,
-                                 memory_order_seq_cst) != 0)
+    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS) {
+        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+        if ((atomic_load_explicit(&group->sleepers, memory_order_seq_cst) |
+             atomic_load_explicit(&group->vacant, memory_order_seq_cst)) != 0)
             return true;
+    }
     return false;
 }
 
@@ -135,11 +140,15 @@ static bool lacks_workers(pe_pool *pool)
     return pool->in_flight > awake;
 }
 
+static bool wake_or_start_one(pe_pool *pool)
+{
+    return pe__bell_wake_one(pool->shared.groups, pool->shared.slots, pool->numbers) || pe__pool_start_one(pool);
+}
+
 /* The rule at the head of this file. True: one was rung. */
 bool pe__pool_ring_if_needed(pe_pool *pool)
 {
-    const struct pe__shared *shared = &pool->shared;
-    if (!any_asleep(pool))
+    if (!any_to_be_had(pool))
         return false;
     /* A ring costs both sides some microseconds: the workers that are awake get a fraction of one. */
     for (int look = 0; look < LOOKS_BEFORE_RING; look++) {
@@ -147,7 +156,7 @@ bool pe__pool_ring_if_needed(pe_pool *pool)
             return false;
         pe__base_cpu_relax();
     }
-    return lacks_workers(pool) && pe__bell_wake_one(shared->groups, shared->slots, pool->numbers);
+    return lacks_workers(pool) && wake_or_start_one(pool);
 }
 
 /* The record that was taken last of its level. */

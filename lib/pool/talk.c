@@ -32,6 +32,15 @@ void pe__pool_hear_keeper(pe_pool *pool)
         pe__pool_break(pool);
 }
 
+bool pe__pool_try_tell_keeper(pe_pool *pool, const struct pe__message *message)
+{
+    ssize_t sent;
+    do
+        sent = send(pool->control, message, sizeof *message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent > 0;
+}
+
 void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message)
 {
     int64_t deadline_ns = pe_after(TELL_NS);

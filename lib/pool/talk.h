@@ -2,6 +2,8 @@
 #ifndef PE__POOL_TALK_H
 #define PE__POOL_TALK_H
 
+#include <stdbool.h>
+
 #include <parexec/pool.h>
 
 struct pe__message;
@@ -11,5 +13,8 @@ void pe__pool_hear_keeper(pe_pool *pool);
 
 /* Waits, for a while, until there is room; a keeper that is gone is not told. */
 void pe__pool_tell_keeper(pe_pool *pool, const struct pe__message *message);
+
+/* The same without waiting. False: there is no room now, or nobody to tell. */
+bool pe__pool_try_tell_keeper(pe_pool *pool, const struct pe__message *message);
 
 #endif

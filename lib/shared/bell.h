@@ -23,7 +23,17 @@
  * therefore rings every bell, announced or not; all sleepers accept spurious rings. Bits of a dead worker are
  * cleared by the keeper when it reaps it. `present` has a bit for each worker that serves: present and not
  * asleep means it will look at the queue before it sleeps, so the host need not ring while there are no more
- * jobs in flight than such workers (pool/submit.c argues it). `spinning` bounds the number of workers that
+ * jobs in flight than such workers (pool/submit.c argues it).
+ *
+ * A worker that leaves for want of work (idle_ns) goes the same way, one step further:
+ *
+ *     worker: set the own bit in `vacant`, clear it in `present`;  look again;  leave, or take both back
+ *     host:   push a job;   look at `present`, `sleepers`, `vacant`;   clear a bit in `vacant`, tell the keeper
+ *
+ * The keeper is told over its socket, and starts a process for that number once it has reaped the last one. What it
+ * is told of a number whose worker has stayed after all it does when that one leaves: one start for nothing. A bit
+ * stands in `vacant` also while the worker is on its way out, and when it dies on it the keeper clears the bit, for
+ * a number whose process died gets another one in any case. `spinning` bounds the number of workers that
  * spin before they sleep; a wrong bit there costs time only.
  */
 #ifndef PE__SHARED_BELL_H
@@ -56,7 +66,8 @@ static inline bool pe__bell_is_meant(uint64_t announcement, uint32_t record, uin
 struct pe__bell_group {
     _Atomic uint64_t present;
     _Atomic uint64_t sleepers;
-    uint64_t pad0[6];
+    _Atomic uint64_t vacant; /* left for want of work, to be started on demand */
+    uint64_t pad0[5];
     _Atomic uint64_t spinning;
     uint64_t pad1[7];
 };

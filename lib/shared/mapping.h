@@ -49,7 +49,7 @@ struct pe__config {
     uint64_t memory_limit_bytes;
     uint64_t rss_limit_bytes;
     uint64_t max_reply_bytes;
-    int64_t grace_ns;
+    int64_t grace_ns, idle_ns;
     pe_worker_fn *worker_init, *worker_exit;
     void *worker_context;
     pid_t host_pid;
@@ -60,8 +60,8 @@ struct pe__config {
 
 /* Counted by the keeper, shown in statistics, believed by nobody. */
 struct pe__keeper_counts {
-    _Atomic uint64_t restarts, recycled;
-    uint64_t pad[6];
+    _Atomic uint64_t restarts, recycled, retired;
+    uint64_t pad[5];
 };
 
 /* Sizes that decide the layout. */

@@ -3,7 +3,7 @@
  *
  * PE__STEP(name) stands wherever a worker's death must do no harm, which is everywhere. It is nothing at all
  * unless the library was built with PE__TEST_HOOKS, as one of the libraries that the tests link is. There it
- * kills the calling process when the page that the test shares with it says so. The names are listed in the
+ * kills or stops the calling process when the page that the test shares with it says so. The names are listed in the
  * order of a worker's life.
  */
 #ifndef PE__SHARED_STEP_H
@@ -26,7 +26,7 @@
     X(TICKET) X(RECOVERED) X(HAND) X(TAKEN) \
     X(INTENT_OWN) X(INTENT_RANGE) X(INTENT) X(SHRUNK) X(PUBLISHED) X(STEAL_HAND) X(UNNAMED) X(STOLEN) \
     X(RUNNING) X(ITEM_RAN) X(DETAIL) X(CLOSED) X(FAILURE) X(HAND_DONE) \
-    X(SPINNING) X(SPUN) X(BELL_SEEN) X(ANNOUNCED) X(ASLEEP) X(WOKEN) X(AWAKE) \
+    X(SPINNING) X(SPUN) X(BELL_SEEN) X(ANNOUNCED) X(ASLEEP) X(WOKEN) X(AWAKE) X(VACANT) X(ABSENT) \
     X(RETIRING) X(LEFT)
 
 #define PE__STEP_NAME(name) PE__STEP_##name,
@@ -36,10 +36,12 @@ enum pe__step { PE__STEP_LIST(PE__STEP_NAME) PE__STEP_COUNT };
 /* In pages shared by the test and all processes of its pools. */
 struct pe__step_plan {
     _Atomic int32_t armed;    /* the step to die at, -1: none */
+    _Atomic int32_t signal;   /* SIGKILL; SIGSTOP: it goes on when it is continued */
     _Atomic uint32_t every;   /* at every so many-th passage */
     _Atomic uint32_t passed;  /* passages of the armed step */
     _Atomic uint32_t budget;  /* deaths still allowed */
-    _Atomic uint32_t deaths;
+    _Atomic uint32_t deaths;  /* or stops */
+    _Atomic int32_t pids[8];  /* of the last of them */
     _Atomic uint32_t seen[PE__STEP_COUNT]; /* passages of each step, armed or not */
 };
 

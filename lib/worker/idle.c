@@ -12,6 +12,9 @@
  * quickest way to a single job, and the slowest to many: a worker that is quicker than the host would take every
  * line away as soon as it is written. So now and then a worker stays away for PACE_TICKS and counts what it finds
  * then; as long as that is a batch, it goes on like this, and host and worker each work on lines of their own.
+ *
+ * A worker that has slept for idle_ns without a record, however often it was rung in vain, leaves: announce, look
+ * again, leave, the order that bell.h argues.
  */
 #include <sched.h>
 
@@ -146,8 +149,36 @@ static bool wait_awake(struct pe__worker *worker)
     return found;
 }
 
+/* How long this worker may sleep before it is one too many; below 0: for ever. */
+static int64_t patience_of(struct pe__worker *worker)
+{
+    int64_t idle_ns = worker->shared->config->idle_ns;
+    if (idle_ns == 0)
+        return -1;
+    int64_t now_ns = pe__base_now_ns();
+    if (worker->idle_since_ns == 0)
+        worker->idle_since_ns = now_ns;
+    int64_t slept_ns = now_ns - worker->idle_since_ns;
+    return slept_ns < idle_ns ? idle_ns - slept_ns : 0;
+}
+
+/* Announce, look again, leave. False: there is something to do after all. */
+static bool may_leave(struct pe__worker *worker)
+{
+    struct pe__bell_group *group = worker->group;
+    atomic_fetch_or_explicit(&group->vacant, worker->bit, memory_order_seq_cst);
+    PE__STEP(VACANT);
+    atomic_fetch_and_explicit(&group->present, ~worker->bit, memory_order_seq_cst);
+    PE__STEP(ABSENT);
+    if (!has_news(worker))
+        return true;
+    atomic_fetch_or_explicit(&group->present, worker->bit, memory_order_seq_cst);
+    atomic_fetch_and_explicit(&group->vacant, ~worker->bit, memory_order_seq_cst);
+    return false;
+}
+
 /* Announce, look again, sleep: the order that bell.h argues. */
-static void sleep_until_rung(struct pe__worker *worker)
+static void sleep_until_rung(struct pe__worker *worker, int64_t patience_ns)
 {
     uint32_t seen = atomic_load_explicit(&worker->slot->bell, memory_order_acquire);
     PE__STEP(BELL_SEEN);
@@ -155,18 +186,16 @@ static void sleep_until_rung(struct pe__worker *worker)
     PE__STEP(ANNOUNCED);
     if (!has_news(worker)) {
         PE__STEP(ASLEEP);
-        pe__bell_sleep(worker->slot, seen, -1);
+        pe__bell_sleep(worker->slot, seen, patience_ns);
     }
     PE__STEP(WOKEN);
     atomic_fetch_and_explicit(&worker->group->sleepers, ~worker->bit, memory_order_seq_cst);
     PE__STEP(AWAKE);
 }
 
-/* Whether the jobs come in a stream that is best taken in batches. */
-static bool is_time_to_pace(struct pe__worker *worker)
+/* Whether the jobs come in a stream that is best taken in batches; the last one was of so many. */
+static bool is_time_to_pace(struct pe__worker *worker, uint32_t batch)
 {
-    uint32_t batch = worker->batch;
-    worker->batch = 0;
     if (batch >= BATCH_LEAST) {
         worker->lone = 0;
         worker->paces = true;
@@ -183,12 +212,20 @@ static void stay_away(void)
         pe__base_cpu_relax();
 }
 
-void pe__worker_idle(struct pe__worker *worker)
+bool pe__worker_idle(struct pe__worker *worker)
 {
+    uint32_t batch = worker->batch;
+    worker->batch = 0;
     worker->ticks = 0;
-    if (worker->shared->config->cpus > 1 && is_time_to_pace(worker))
+    if (batch > 0)
+        worker->idle_since_ns = 0;
+    if (worker->shared->config->cpus > 1 && is_time_to_pace(worker, batch))
         stay_away();
     if (has_news(worker) || wait_awake(worker))
-        return;
-    sleep_until_rung(worker);
+        return true;
+    int64_t patience_ns = patience_of(worker);
+    if (patience_ns == 0)
+        return !may_leave(worker);
+    sleep_until_rung(worker, patience_ns);
+    return true;
 }

@@ -25,10 +25,10 @@
 #include "worker/hygiene.h"
 #include "worker/threads.h"
 
-static noreturn void leave(struct pe__worker *worker)
+static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
 {
     const struct pe__config *config = worker->shared->config;
-    atomic_store_explicit(&worker->slot->life, PE__SLOT_RETIRING, memory_order_release);
+    atomic_store_explicit(&worker->slot->life, life, memory_order_release);
     PE__STEP(RETIRING);
     if (config->worker_exit != NULL)
         config->worker_exit(config->worker_context);
@@ -173,7 +173,7 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
 static void run_ticket(struct pe__worker *worker, struct pe__record *record)
 {
     if (!pe__worker_serve_items(worker, record))
-        leave(worker);
+        leave(worker, PE__SLOT_RETIRING);
     open_reply(worker, record);
     worker->scope.text_bytes = 0;
     write_result(worker, record, 0);
@@ -229,7 +229,7 @@ static void run(struct pe__worker *worker)
     complete(worker, record);
     if ((worker->memory.resident_most != 0 && pe__worker_memory_look(&worker->memory, worker->ticks)) ||
         pe__worker_life_left(worker) == 0)
-        leave(worker);
+        leave(worker, PE__SLOT_RETIRING);
 }
 
 /* Whoever has slept, worked for long or just begun need not look at what all have pushed the hint over. */
@@ -325,9 +325,9 @@ static noreturn void serve(struct pe__worker *worker)
             PE__STEP(CLAIM_TOLD);
             run(worker);
         } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
-            leave(worker);
-        } else {
-            pe__worker_idle(worker);
+            leave(worker, PE__SLOT_RETIRING);
+        } else if (!pe__worker_idle(worker)) {
+            leave(worker, PE__SLOT_SPARED);
         }
     }
 }

@@ -35,6 +35,7 @@ struct pe__worker {
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
     int64_t spin_ns;      /* how long the next wait may spin */
+    int64_t idle_since_ns; /* when this worker first slept after the last record; 0: not since */
     uint32_t batch;       /* records run since this worker last found nothing to do */
     uint32_t lone;        /* times in turn that it found no more than one or two before the queue was empty */
     bool paces;           /* leaves the queue alone for a while before it looks again */
@@ -53,8 +54,9 @@ struct pe__worker {
  */
 noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited);
 
-/* Waits in idle.c until there may be something to claim, the pool's end included. */
-void pe__worker_idle(struct pe__worker *worker);
+/* Waits in idle.c until there may be something to claim, the pool's end included. False: there was nothing for so
+ * long that this worker is not needed, and has said so. */
+bool pe__worker_idle(struct pe__worker *worker);
 
 /* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket
  * stays held. */

@@ -5,7 +5,7 @@
  * The host waits until a worker serves. It pushes JOBS jobs and waits after each push, or not (never where WAITS is 0),
  * for its claim or its end; or it pushes as many tickets of a map. It waits for the end of all, lets the workers leave
  * and waits for the keeper's last word. Two workers claim, complete and sleep. Up to DEATHS times a worker dies at a
- * step. No sleep has a timeout here, and nobody rings to be on the safe side: a wake-up that is lost is a deadlock of
+ * step, and up to IDLES times one that has found nothing to do leaves. No sleep has a timeout here, and nobody rings to be on the safe side: a wake-up that is lost is a deadlock of
  * the model.
  *
  * A record is used once and what happens to it is told in short: jobs.pml is about that.
@@ -15,6 +15,9 @@
 #endif
 #ifndef DEATHS
 #define DEATHS 1
+#endif
+#ifndef IDLES
+#define IDLES 0
 #endif
 #ifndef WAITS
 #define WAITS 1
@@ -41,17 +44,19 @@
 byte phases[JOBS];
 byte tail;
 bool stop;
-byte present, sleepers; /* a bit for each worker */
+byte present, sleepers, vacant; /* a bit for each worker */
 byte host_waits;
 
 /* A futex counts rings; a sleeper cares only whether there was one since it read the count. */
 bool rung[WORKERS];
 bool host_rung;
 
-bool forked[WORKERS], ended[WORKERS];
+bool forked[WORKERS], ended[WORKERS], spared[WORKERS];
+byte starts; /* messages from host to keeper: a bit for each worker that is to be started again */
 bool leaving, gone; /* messages from host to keeper and from keeper to host */
 
 byte deaths = DEATHS;
+byte idles = IDLES;
 
 #define BIT(worker) (1 << (worker))
 
@@ -129,6 +134,23 @@ inline sleep_until_rung()
     atomic { sleepers = sleepers & ~BIT(me); STEP(AWAKE) }
 }
 
+/* False: there is something to do after all. */
+inline may_leave()
+{
+    atomic { vacant = vacant | BIT(me); STEP(VACANT) };
+    atomic { present = present & ~BIT(me); STEP(ABSENT) };
+#ifdef DEFECT_LEAVES_WITHOUT_LOOKING
+    goto leaves;
+#else
+    if
+    :: tail <= cursor && !stop -> goto leaves
+    :: else
+    fi;
+#endif
+    present = present | BIT(me);
+    vacant = vacant & ~BIT(me)
+}
+
 inline initialise()
 {
     atomic {
@@ -151,13 +173,23 @@ serve:
     claim();
     if
     :: stop -> goto dies
-    :: !stop -> sleep_until_rung()
+    :: !stop ->
+        if
+        :: true -> sleep_until_rung()
+#if IDLES > 0
+        :: atomic { idles > 0 -> idles-- }; may_leave()
+#endif
+        fi
     fi;
     goto serve;
 claimed:
     tell_host(cursor - 1, FOR_CLAIM);
     complete();
     goto serve;
+#if IDLES > 0
+leaves:
+    spared[me] = true;
+#endif
 dies:
     atomic { ended[me] = true; cursor = 0; seen = 0; taken = false; goto end_unborn }
 }
@@ -195,24 +227,58 @@ inline settle_record(number)
     od
 }
 
+/* A number that the host has asked for meanwhile is not left vacant. */
+inline leave_vacant(number)
+{
+    clear_announcements(number);
+    atomic { spared[number] = false; unmanned[number] = !called[number]; called[number] = false }
+}
+
 inline settle(number)
 {
     atomic { forked[number] = false; ended[number] = false };
-    clear_announcements(number);
-    atomic { settle_record(number) };
-    ring_all()
+    if
+    :: spared[number] -> leave_vacant(number)
+    :: else ->
+        clear_announcements(number);
+        atomic { settle_record(number) };
+        ring_all()
+    fi
+}
+
+inline fork_worker(number)
+{
+    called[number] = false;
+    vacant = vacant & ~BIT(number);
+    forked[number] = true
+}
+
+inline call(number)
+{
+    starts = starts & ~BIT(number);
+#ifdef DEFECT_CALLED_TOO_EARLY
+    unmanned[number] = false
+#else
+    called[number] = forked[number];
+    unmanned[number] = false
+#endif
 }
 
 active proctype keeper()
 {
     byte held;
+    bool unmanned[WORKERS], called[WORKERS];
 
     atomic { forked[0] = true; forked[1] = true };
     do
     :: ended[0] -> settle(0)
     :: ended[1] -> settle(1)
-    :: !leaving && !forked[0] -> forked[0] = true
-    :: !leaving && !forked[1] -> forked[1] = true
+    :: atomic { !leaving && !forked[0] && !unmanned[0] -> fork_worker(0) }
+    :: atomic { !leaving && !forked[1] && !unmanned[1] -> fork_worker(1) }
+#if IDLES > 0
+    :: atomic { starts & BIT(0) -> call(0) }
+    :: atomic { starts & BIT(1) -> call(1) }
+#endif
     :: leaving && !forked[0] && !forked[1] -> break
     od;
     gone = true;
@@ -285,15 +351,50 @@ inline wake_one()
     atomic { at = 0; asleep = 0 }
 }
 
+/* The lowest that has left. */
+inline start_one()
+{
+    do
+    :: atomic { at < WORKERS && (vacant & BIT(at)) -> vacant = vacant & ~BIT(at) };
+        starts = starts | BIT(at);
+        woke = true;
+        break
+    :: at < WORKERS && !(vacant & BIT(at)) -> at++
+    :: at == WORKERS -> break
+    od;
+    at = 0
+}
+
+inline wake_or_start_one()
+{
+    wake_one();
+#if IDLES > 0
+    if
+    :: !woke -> start_one()
+    :: else
+    fi
+#endif
+}
+
+/* The sleepers are looked at first. */
+#if IDLES > 0
+#define NOBODY_TO_BE_HAD (asleep == 0 && vacant == 0)
+#else
+#define NOBODY_TO_BE_HAD (sleepers == 0)
+#endif
+
 inline ring_if_needed()
 {
     woke = false;
+#if IDLES > 0
+    asleep = sleepers;
+#endif
     if
-    :: sleepers == 0
+    :: NOBODY_TO_BE_HAD
     :: else ->
         lacks_workers();
         if
-        :: in_flight > awake -> wake_one()
+        :: in_flight > awake -> wake_or_start_one()
         :: else
         fi;
         awake = 0
@@ -382,7 +483,7 @@ active proctype host()
     byte next, busy, in_flight, asleep, awake, at, lane, target;
     bool woke;
 
-    wait_for(present != 0, ANY, FOR_END);
+    wait_for((present | vacant) != 0, ANY, FOR_END);
     if
     :: true -> push_jobs()
     :: true -> push_map()
