@@ -163,6 +163,16 @@ static int call_stream_free(const struct scene *scene)
     return 0;
 }
 
+static int call_resize(const struct scene *scene)
+{
+    uint32_t workers = 0;
+    pe_stats stats = PE_STATS_INIT;
+
+    if (scene->pool != NULL && pe_pool_stats(scene->pool, &stats) == 0)
+        workers = stats.workers;
+    return pe_pool_resize(scene->pool, workers, pe_after(GUARD_NS));
+}
+
 static int call_wait(const struct scene *scene)
 {
     return pe_pool_wait(scene->pool, 0);
@@ -538,6 +548,7 @@ static const struct row rows[] = {
     { "pe_pool_new", call_pool_new, { PE_EINVAL, 0, 0, 0, 0, 0, 0, 0 } },
     { "pe_pool_poll", call_poll, { PE_EINVAL, 0, 0, 0, PE_EBROKEN, PE_EFORKED, PE_EFORKED, PE_EDEADLK } },
     { "pe_pool_reduce", call_reduce, TAKES_JOBS(PE_EDEADLK) },
+    { "pe_pool_resize", call_resize, TAKES_JOBS(PE_EDEADLK) },
     { "pe_pool_start_map", call_start_map, TAKES_JOBS(0) },
     { "pe_pool_stats", call_stats, ASKS(0) },
     { "pe_pool_stream", call_stream, TAKES_JOBS(PE_EDEADLK) },

@@ -1,10 +1,11 @@
 /*
  * How many workers a pool has while it lives: those that leave for want of work and are started again when there is
- * some. Scenarios A11 and G04, rows P65 and P67 of the list of features.
+ * some, and a pool that is resized. Scenarios A11 and G04, rows P65 to P67 of the list of features.
  */
 #include "harness/harness.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <parexec/cpu.h>
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
@@ -400,6 +402,224 @@ PE_TEST_LOOP(a11_workers_have_numbers_that_replacements_take_over, 0, 2)
     take_seats(pool, seats, second);
     for (int i = 0; i < 7; i++)
         ck_assert_int_eq(first[i] == second[i], _i == 0 && i != 3);
+    pool_end(pool);
+}
+
+/* ---- pe_pool_resize ---- */
+
+static pe_pool *pool_with_diary(struct diary *diary, uint32_t workers)
+{
+    return pool_that_idles(diary, workers, 0);
+}
+
+/* Jobs in all of them at once; bit for each number. */
+static uint32_t numbers_of(pe_pool *pool, uint32_t workers)
+{
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *jobs[16];
+    uint32_t seen = 0;
+
+    for (uint32_t i = 0; i < workers; i++)
+        jobs[i] = gate_submit(pool, gate_pass, gate);
+    word_await(&gate->arrived, workers);
+    word_set(&gate->open, UINT32_MAX);
+    for (uint32_t i = 0; i < workers; i++)
+        seen |= UINT32_C(1) << job_finish(jobs[i]).worker;
+    pe_pool_dealloc(pool, gate);
+    return seen;
+}
+
+PE_TEST(p66_a_pool_grows_and_shrinks)
+{
+    static const uint32_t sizes[] = { 2, 6, 3, 3, 1, 9, 16, 2 };
+    struct diary *diary = diary_map();
+    pe_pool *pool = pool_with_diary(diary, 2);
+    uint32_t left = 0;
+
+    for (size_t i = 1; i < sizeof sizes / sizeof *sizes; i++) {
+        left += sizes[i] < sizes[i - 1] ? sizes[i - 1] - sizes[i] : 0;
+        ck_assert_int_eq(pe_pool_resize(pool, sizes[i], pe_after(GUARD_NS)), 0);
+        ck_assert_int_eq(count_processes(diary->keeper), (int)sizes[i]);
+        ck_assert_uint_eq(pool_stats(pool).workers, sizes[i]);
+        ck_assert_uint_eq(pool_stats(pool).workers_alive, sizes[i]);
+        ck_assert_uint_eq(diary->left, left);
+        ck_assert_uint_eq(pool_stats(pool).retired, left);
+        ck_assert_uint_eq(numbers_of(pool, sizes[i]), (1u << sizes[i]) - 1);
+        run_doubles(pool, 20);
+    }
+    ck_assert_uint_eq(pool_stats(pool).restarts, 0);
+    ck_assert_uint_eq(pool_stats(pool).recycled, 0);
+    pool_end(pool);
+    diary_unmap(diary);
+}
+
+/* What is in hand is finished first. */
+PE_TEST(p66_surplus_workers_finish_their_jobs)
+{
+    struct diary *diary = diary_map();
+    pe_pool *pool = pool_with_diary(diary, 3);
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *jobs[4];
+
+    for (int i = 0; i < 4; i++)
+        jobs[i] = gate_submit(pool, gate_pass, gate);
+    word_await(&gate->arrived, 3);
+    ck_assert_int_eq(pe_pool_resize(pool, 1, pe_after(PE_MS(30))), PE_ETIMEDOUT);
+    ck_assert_uint_eq(diary->left, 0);
+    word_set(&gate->open, UINT32_MAX);
+    for (int i = 0; i < 4; i++)
+        ck_assert_uint_eq(job_finish(jobs[i]).kind, PE_RETURNED);
+    ck_assert_int_eq(pe_pool_resize(pool, 1, pe_after(GUARD_NS)), 0);
+    ck_assert_uint_eq(diary->left, 2);
+    pe_pool_dealloc(pool, gate);
+    pool_end(pool);
+    diary_unmap(diary);
+}
+
+/* The job runs again in a process of the same number, although that one is not wanted any more. */
+PE_TEST(p66_a_retry_is_not_lost)
+{
+    pe_pool *pool = pool_of(2);
+    struct entry *entry = pool_shared(pool, sizeof *entry);
+    _Atomic int *flag = pool_shared(pool, sizeof *flag);
+    struct counted counted = { entry, 1 };
+    pe_job *jobs[2];
+
+    for (int round = 0; round < 20; round++) {
+        atomic_store(&entry->begun, 0);
+        atomic_store(flag, 0);
+        jobs[0] = pool_submit(pool, job_until_set, &flag, sizeof flag);
+        jobs[1] = pool_submit_retried(pool, job_counted, &counted, sizeof counted, 1);
+        pe_pool_resize(pool, 1, 0);
+        atomic_store(flag, 1);
+        pe_status status = job_finish(jobs[1]);
+        ck_assert_uint_eq(status.kind, PE_RETURNED);
+        ck_assert_uint_eq(status.attempts, 2);
+        job_finish(jobs[0]);
+        ck_assert_int_eq(pe_pool_resize(pool, 2, pe_after(GUARD_NS)), 0);
+    }
+    pe_pool_dealloc(pool, (void *)flag);
+    pe_pool_dealloc(pool, entry);
+    pool_end(pool);
+}
+
+struct resizer {
+    pe_pool *pool;
+    _Atomic int stop;
+    uint32_t rounds;
+};
+
+static void *resize_all_the_time(void *context)
+{
+    struct resizer *resizer = context;
+    uint32_t seed = 1;
+
+    while (!atomic_load(&resizer->stop)) {
+        int64_t deadline_ns = pe_after(resizer->rounds % 3 == 0 ? PE_MS(1) : GUARD_NS);
+        seed = seed * 1103515245 + 12345;
+        int result = pe_pool_resize(resizer->pool, 1 + (seed >> 16) % 8, resizer->rounds % 5 == 0 ? 0 : deadline_ns);
+        ck_assert(result == 0 || result == PE_ETIMEDOUT);
+        resizer->rounds++;
+    }
+    return NULL;
+}
+
+/* Each item runs once, and each job, whatever the number of workers is just then. */
+PE_TEST_LOOP(p66_nothing_is_lost_while_the_pool_is_resized, 0, 2)
+{
+    enum { ITEMS = 2000 };
+    struct diary *diary = diary_map();
+    struct resizer resizer = { .pool = pool_that_idles(diary, 3, _i == 0 ? 0 : PE_US(300)) };
+    struct plan plan = { .count = ITEMS, .every = ITEMS, .at = ITEMS };
+    pthread_t thread;
+    int rounds = harness_long() ? 1000 : 25;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, resize_all_the_time, &resizer), 0);
+    for (int round = 0; round < rounds || resizer.rounds < 40; round++) {
+        ck_assert_uint_eq(plan_run(resizer.pool, &plan, round % 2 == 0 ? 0 : 3, 0), 0);
+        run_doubles(resizer.pool, 30);
+    }
+    atomic_store(&resizer.stop, 1);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(pool_stats(resizer.pool).restarts, 0);
+    pool_end(resizer.pool);
+    ck_assert_uint_eq(diary->left, diary->begun);
+    diary_unmap(diary);
+}
+
+/* A pool of which nobody is there, and one whose workers are asked for by their numbers. */
+PE_TEST(p66_idle_workers_count_as_there)
+{
+    struct diary *diary = diary_map();
+    pe_pool *pool = pool_that_idles(diary, 4, PE_MS(1));
+
+    for (int round = 0; round < 10; round++) {
+        ck_assert_int_eq(pe_pool_resize(pool, 2, pe_after(GUARD_NS)), 0);
+        run_doubles(pool, 10);
+        await_processes(diary, 0);
+        ck_assert_int_eq(pe_pool_resize(pool, 5, pe_after(GUARD_NS)), 0);
+        if (round % 2 == 0)
+            await_processes(diary, 0);
+        ck_assert_uint_eq(numbers_of(pool, 5), 31);
+    }
+    pool_end(pool);
+    diary_unmap(diary);
+}
+
+PE_TEST(p66_no_process_to_be_had)
+{
+    pe_pool *pool = pool_of(1);
+
+    harness_fail_from(HARNESS_FORK, 1, EAGAIN);
+    ck_assert_int_eq(pe_pool_resize(pool, 3, pe_after(PE_MS(30))), PE_ETIMEDOUT);
+    run_doubles(pool, 5);
+    harness_fail_reset();
+    ck_assert_int_eq(pe_pool_resize(pool, 3, pe_after(GUARD_NS)), 0);
+    ck_assert_uint_eq(numbers_of(pool, 3), 7);
+    pool_end(pool);
+}
+
+static void resize_in_callback(pe_job *job, void *context)
+{
+    (void)job;
+    ck_assert_int_eq(pe_pool_resize(context, 2, PE_FOREVER), PE_EDEADLK);
+}
+
+PE_TEST(p66_what_is_refused)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    pe_job *job;
+
+    options.workers = 1;
+    options.queue_jobs = 4;
+    pe_pool *pool = pool_with(options);
+    ck_assert_int_eq(pe_pool_resize(NULL, 1, 0), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_resize(pool, PE_WORKERS_MAX + 1, PE_FOREVER), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_resize(pool, UINT32_MAX, PE_FOREVER), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_resize(pool, 2, -1), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_resize(pool, PE_WORKERS_MAX, PE_FOREVER), PE_ENOMEM);
+    ck_assert_uint_eq(pool_stats(pool).workers, 1);
+    job = pool_submit(pool, job_nothing, NULL, 0);
+    ck_assert_int_eq(pe_job_on_done(job, resize_in_callback, pool), 0);
+    job_finish(job);
+    ck_assert_int_eq(pe_pool_resize(pool, 64, pe_after(GUARD_NS)), 0);
+    ck_assert_uint_eq(pool_stats(pool).workers_alive, 64);
+    ck_assert_int_eq(pe_pool_resize(pool, 0, pe_after(GUARD_NS)), 0);
+    ck_assert_uint_eq(pool_stats(pool).workers, (uint32_t)pe_cpu_count());
+    ck_assert_int_eq(pe_pool_close(pool), 0);
+    ck_assert_int_eq(pe_pool_resize(pool, 2, PE_FOREVER), PE_ECLOSED);
+    pool_end(pool);
+}
+
+PE_TEST(p66_inline_only_says_so)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+
+    options.flags = PE_POOL_INLINE;
+    pe_pool *pool = pool_with(options);
+    ck_assert_int_eq(pe_pool_resize(pool, 5, PE_FOREVER), 0);
+    ck_assert_uint_eq(pool_stats(pool).workers, 5);
+    run_doubles(pool, 3);
     pool_end(pool);
 }
 

@@ -179,7 +179,7 @@ typedef struct pe_pool_options {
 /* What a pool has done since it was made, and what it is doing. The blocks of a reduce are jobs. */
 typedef struct pe_stats {
     size_t size;                /* sizeof(pe_stats), set by the caller */
-    uint32_t workers;           /* asked for */
+    uint32_t workers;           /* asked for, by the options or pe_pool_resize */
     uint32_t workers_alive;     /* past their initialiser and not dead or gone */
     uint64_t submitted;         /* jobs accepted, a map is one */
     uint64_t queued;            /* jobs that wait for a worker, maps apart */
@@ -199,7 +199,8 @@ typedef struct pe_stats {
     int64_t queue_ns;           /* nanoseconds that the jobs which have ended waited for a worker, in all; maps apart */
     int64_t run_ns;             /* nanoseconds that workers have spent in jobs and maps, what runs now included */
     int64_t idle_ns;            /* nanoseconds that workers had nothing to do */
-    uint64_t retired;           /* workers that left after pe_pool_options.idle_ns */
+    uint64_t retired;           /* workers that left after pe_pool_options.idle_ns, or were too many for
+                                   pe_pool_resize */
 } pe_stats;
 
 /* To be filled in. */
@@ -504,8 +505,8 @@ PE_EXPORT int pe_pool_poll(pe_pool *pool);
 
 /*
  * Has one wait end with PE_EINTR: one that is going on, or else the next. Waits are pe_pool_wait,
- * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_pool_poll, and pe_pool_submit
- * and pe_pool_start_map when they have to wait. A wait whose end has come returns that instead
+ * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_pool_resize, pe_pool_poll, and
+ * pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has come returns that instead
  * (not so pe_pool_poll), and the interrupt stays for the next.
  *
  * pool   NULL is fine.
@@ -513,6 +514,28 @@ PE_EXPORT int pe_pool_poll(pe_pool *pool);
  * Child: no; it does nothing there. Since: 0.1
  */
 PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
+
+/*
+ * Changes the number of workers. The numbers of the workers stay as they are: a pool that grows gets the next ones, one
+ * that shrinks loses the highest. New workers are copies of the same memory as those from pe_pool_new. Workers that are
+ * too many finish the job or the item that they have in hand and leave; what is left of their part of a map is done
+ * by the others. No job and no item is lost.
+ *
+ * workers       1 to PE_WORKERS_MAX; 0: pe_cpu_count() of them. How far a pool can grow was decided when it was made:
+ *               to PE_WORKERS_MAX with queue_jobs 0, else at least to 64, and to six times the workers that it was made
+ *               with.
+ * deadline_ns   point in time, as of pe_after; 0 only starts it, PE_FOREVER waits without end.
+ * Returns: 0: all workers that are wanted have been ready (with idle_ns some may have left again), and those that were
+ *          too many are gone. After a later call of another thread: as that one wants it. A pool made with
+ *          PE_POOL_INLINE goes on having one, whatever the statistics say.
+ * Errors: PE_ETIMEDOUT, PE_EINTR (pe_pool_interrupt was called): not yet; it goes on by itself, also where it takes
+ *         several attempts to start a process. PE_ENOMEM: the pool has no room for so many; nothing has changed.
+ *         PE_ECLOSED: closed, joined or killed, before or meanwhile. PE_EBROKEN. PE_EDEADLK: called in a callback.
+ *         PE_EINVAL: pool NULL, workers above PE_WORKERS_MAX, a deadline that is negative or a duration by mistake.
+ *         PE_EFORKED.
+ * Threads: any. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_resize(pe_pool *pool, uint32_t workers, int64_t deadline_ns);
 
 /*
  * The pool's figures. They are of one moment as far as the program's own counts go; workers and keeper go on

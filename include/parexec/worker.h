@@ -32,9 +32,9 @@ PE_BEGIN_DECLS
 
 /*
  * Runs once in a worker: worker_init of pe_pool_options before its first job, worker_exit when it leaves by itself (the
- * pool was joined, jobs_per_worker is used up, it has grown beyond rss_limit_bytes, or there was nothing to do for
- * idle_ns). A worker that is killed or crashes does not run worker_exit, nor does one whose pool is killed or freed
- * without a join.
+ * pool was joined, jobs_per_worker is used up, it has grown beyond rss_limit_bytes, there was nothing to do for
+ * idle_ns, or there were too many after pe_pool_resize). A worker that is killed or crashes does not run worker_exit,
+ * nor does one whose pool is killed or freed without a join.
  *
  * context   worker_context of the options: the same address, in memory as the worker sees it.
  * Returns: worker_init 0, or anything else for a failure: the worker ends. While no worker has begun to serve

@@ -67,6 +67,16 @@ static bool close_host_fds(const struct pe__keeper_start *start)
     return true;
 }
 
+bool pe__keeper_try_tell(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value)
+{
+    struct pe__message message = { .type = (uint32_t)type, .value = value };
+    ssize_t sent;
+    do
+        sent = send(keeper->start.control, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent > 0;
+}
+
 static void send_message(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value)
 {
     struct pe__message message = { .type = (uint32_t)type, .value = value };
@@ -137,6 +147,8 @@ static void obey(struct pe__keeper *keeper, const struct pe__message *message)
         pe__keeper_kill_all(keeper, message->grace_ns);
     } else if (message->type == PE__MESSAGE_START) {
         pe__keeper_start_worker(keeper, message->value);
+    } else if (message->type == PE__MESSAGE_RESIZE) {
+        pe__keeper_resize(keeper, message->record, message->value);
     }
 }
 
@@ -215,6 +227,7 @@ static noreturn void loop(struct pe__keeper *keeper)
         int64_t now_ns = pe__base_now_ns();
         fork_due(keeper, now_ns);
         pe__keeper_stop_due(keeper, now_ns);
+        pe__keeper_tell_size(keeper);
         if (is_over(keeper, now_ns))
             end_of_pool(keeper);
         if (!wait_for_news(keeper))
@@ -232,7 +245,7 @@ noreturn void pe__keeper_run(struct pe__keeper_start *start)
         _exit(1);
     keeper->start = *start;
     keeper->shared = &keeper->start.shared;
-    keeper->numbers = keeper->shared->config->workers;
+    keeper->workers = keeper->numbers = keeper->shared->config->workers;
     keeper->kept = private_pages(keeper->shared->geometry.workers_most * sizeof *keeper->kept);
     save_host_signals(keeper);
     if (keeper->kept == NULL || !close_host_fds(start) || (keeper->signal_fd = open_signals()) < 0)

@@ -35,6 +35,7 @@ struct pe__kept {
     int64_t fork_due_ns; /* when to fork, while pid is 0 */
     bool vacant;         /* left for want of work: not forked until the host asks */
     bool called;         /* the host has asked already, while that process still was */
+    bool sent_home;      /* that process was told to leave by pe__keeper_resize */
     uint32_t inherited;  /* record left RUNNING under this number, or PE__SLOT_NO_RECORD */
     int last_status;     /* wait status of the last life */
     bool last_starved;   /* and it had used up its memory limit */
@@ -52,7 +53,9 @@ struct pe__keeper {
     struct pe__keeper_start start;
     struct pe__shared *shared;
     struct pe__kept *kept; /* one for each worker number that there is room for */
+    uint32_t workers;      /* wanted; their numbers are 0 to workers - 1 */
     uint32_t numbers;      /* worker numbers that have ever been in use */
+    int32_t size_order, size_told; /* the last RESIZE, and the last one of which the host was told that it is done */
     int signal_fd;
     uint32_t alive;
     bool served;        /* some worker has finished its initialiser */
@@ -80,13 +83,22 @@ void pe__keeper_worker_signals(sigset_t *ret_ignored);
  * later due time. */
 void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index);
 
-/* workers.c: the host needs a process for this number, or for all (PE__MESSAGE_ALL). */
+/* size.c: the host needs a process for this number, or for all (PE__MESSAGE_ALL). */
 void pe__keeper_start_worker(struct pe__keeper *keeper, int32_t number);
+
+/* size.c: so many are wanted from now on; tells the host once nobody is left of the others. */
+void pe__keeper_resize(struct pe__keeper *keeper, uint32_t workers, int32_t order);
+void pe__keeper_tell_size(struct pe__keeper *keeper);
+
+/* Never waits. False: there is no room now. */
+bool pe__keeper_try_tell(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value);
 
 /* True: there is no process of that number, and there is to be one. */
 static inline bool pe__keeper_lacks(const struct pe__keeper *keeper, uint32_t index)
 {
-    return !keeper->leaving && keeper->kept[index].pid == 0 && !keeper->kept[index].vacant;
+    const struct pe__kept *kept = &keeper->kept[index];
+    bool wanted = (index < keeper->workers && !kept->vacant) || kept->inherited != PE__SLOT_NO_RECORD;
+    return !keeper->leaving && kept->pid == 0 && wanted;
 }
 
 /* reap.c: takes the ends of all dead children and settles what they held. */

@@ -249,11 +249,10 @@ static void count_replacement(struct pe__keeper *keeper, bool recycled)
         atomic_fetch_add_explicit(recycled ? &counts->recycled : &counts->restarts, 1, memory_order_relaxed);
 }
 
-/* Left by its own will: only between jobs, or between two items of a ticket that the next life goes on
- * with. */
+/* Left by its own will: only between jobs, or between two items of a ticket that another life goes on with. */
 static bool has_retired(const struct pe__keeper *keeper, uint32_t life, int status, uint32_t record)
 {
-    return life == PE__SLOT_RETIRING && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+    return (life == PE__SLOT_RETIRING || life == PE__SLOT_SPARED) && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
            (record == PE__SLOT_NO_RECORD || pe__record_is_ticket(&keeper->shared->records[record]));
 }
 
@@ -281,19 +280,24 @@ static bool has_starved(const struct pe__keeper *keeper, uint32_t index, int sta
     return WIFSIGNALED(status) ? noted == WTERMSIG(status) : noted == 0 && WEXITSTATUS(status) != 0;
 }
 
-/* Left for want of work; says so in a pool where there is no such thing only when a scribbler has its hand in it. */
-static bool was_spared(const struct pe__keeper *keeper, uint32_t life, int status, uint32_t record)
+/* Of one that has retired: there were too many, or nothing to do. One that says so in a pool where that cannot be has
+ * been scribbled over. */
+static bool was_spared(const struct pe__keeper *keeper, uint32_t index, uint32_t life, uint32_t record)
 {
-    return life == PE__SLOT_SPARED && keeper->shared->config->idle_ns != 0 && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0 && record == PE__SLOT_NO_RECORD;
+    bool idled = keeper->shared->config->idle_ns != 0 && record == PE__SLOT_NO_RECORD;
+    return life == PE__SLOT_SPARED && (index >= keeper->workers || keeper->kept[index].sent_home || idled);
 }
 
-/* Nobody is rung: it looked at the queue once more after it had taken its bit out of `present`. */
-static void leave_vacant(struct pe__keeper *keeper, uint32_t index)
+/* Who left for want of work looked at the queue once more after it had taken its bit out of `present`; one that was too
+ * many is not counted on by the host any more. So nobody has to be rung for what they leave. */
+static void leave_vacant(struct pe__keeper *keeper, uint32_t index, uint32_t record)
 {
     struct pe__kept *kept = &keeper->kept[index];
-    kept->vacant = !kept->called;
+    kept->inherited = record;
+    kept->vacant = index < keeper->workers && !kept->called && !kept->sent_home;
     kept->called = false;
+    if (index >= keeper->workers)
+        pe__keeper_settle_orphan(keeper, index);
     if (!keeper->leaving)
         atomic_fetch_add_explicit(&keeper->shared->counts->retired, 1, memory_order_relaxed);
 }
@@ -323,8 +327,8 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     }
     bool retired = has_retired(keeper, life, status, record);
     kept->inherited = PE__SLOT_NO_RECORD;
-    if (was_spared(keeper, life, status, record)) {
-        leave_vacant(keeper, index);
+    if (retired && was_spared(keeper, index, life, record)) {
+        leave_vacant(keeper, index, record);
         return;
     }
     if (record != PE__SLOT_NO_RECORD)

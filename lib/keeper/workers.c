@@ -82,26 +82,12 @@ static void fork_failed(struct pe__keeper *keeper, uint32_t index, int error, in
         pe__keeper_give_up(keeper, PE__MESSAGE_BROKEN, -error);
 }
 
-static void call(struct pe__kept *kept)
-{
-    kept->called = kept->pid != 0;
-    kept->vacant = false;
-}
-
-void pe__keeper_start_worker(struct pe__keeper *keeper, int32_t number)
-{
-    for (uint32_t i = 0; number == PE__MESSAGE_ALL && i < keeper->numbers; i++)
-        call(&keeper->kept[i]);
-    if (number >= 0 && (uint32_t)number < keeper->numbers)
-        call(&keeper->kept[number]);
-}
-
 void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
 {
     struct pe__kept *kept = &keeper->kept[index];
     struct pe__slot *slot = &keeper->shared->slots[index];
     pid_t keeper_pid = getpid();
-    kept->called = false;
+    kept->called = kept->sent_home = false;
     atomic_fetch_and_explicit(&keeper->shared->groups[index / PE__BELL_GROUP_WORKERS].vacant, ~pe__bell_bit(index),
                               memory_order_seq_cst);
     atomic_store_explicit(&slot->hint, kept->inherited, memory_order_relaxed);

@@ -222,7 +222,6 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
         result = await_map(pool, map, may_wait);
     if (result < 0)
         return result;
-    map->lanes = map->count < pool->workers ? (uint32_t)map->count : pool->workers;
     result = place(pool, map);
     if (result < 0)
         return result;
@@ -408,7 +407,9 @@ static void end_unstarted(struct pe__map_job *map, int result)
 /* `wanted` is what the caller asks for, the rest of it zero. */
 static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **ret_job)
 {
-    struct pe__map_job *map = malloc(sizeof *map + pool->workers * sizeof *map->records);
+    /* There may be more or fewer workers when its turn has come. */
+    uint32_t lanes = wanted->count < pool->workers ? (uint32_t)wanted->count : pool->workers;
+    struct pe__map_job *map = malloc(sizeof *map + lanes * sizeof *map->records);
     pe_job *job = map != NULL ? pe__job_new(pool) : NULL;
     if (job == NULL || pe__job_more(job) == NULL) {
         if (job != NULL)
@@ -417,6 +418,7 @@ static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **r
         return PE_ENOMEM;
     }
     *map = *wanted;
+    map->lanes = lanes;
     map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
     map->start_ticks = pe__base_ticks();
     job->more->map = map;

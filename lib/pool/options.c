@@ -64,12 +64,16 @@ static uint32_t share_of_cpus(const pe_pool_options *options)
     return cpus / options->workers;
 }
 
+uint32_t pe__pool_default_workers(void)
+{
+    uint32_t cpus = (uint32_t)pe_cpu_count();
+    return cpus < PE_WORKERS_MAX ? cpus : PE_WORKERS_MAX;
+}
+
 static void fill_in(pe_pool_options *options)
 {
     if (options->workers == 0)
-        options->workers = (uint32_t)pe_cpu_count();
-    if (options->workers > PE_WORKERS_MAX)
-        options->workers = PE_WORKERS_MAX;
+        options->workers = pe__pool_default_workers();
     if (options->inner_threads == PE_INNER_THREADS_SHARE)
         options->inner_threads = share_of_cpus(options);
     if (options->queue_jobs == 0)

@@ -71,7 +71,7 @@ struct pe_pool {
     enum pe__pool_state state;
     const struct pe__backend *backend; /* constant */
     pe_pool_options options;           /* checked, defaults filled in; constant */
-    uint32_t workers;                  /* wanted; their numbers are 0 to workers - 1 */
+    _Atomic uint32_t workers;          /* wanted; their numbers are 0 to workers - 1; changed under the mutex */
     uint32_t numbers;                  /* worker numbers that have ever been in use */
     struct pe__loaded loaded;
     struct pe__shared shared;          /* constant until the end */
@@ -94,6 +94,8 @@ struct pe_pool {
     struct pe__level levels[PE__QUEUE_LEVELS];
     uint32_t in_flight;  /* records, of all levels */
     uint32_t collect_from; /* in flight, when a submission collects */
+    int32_t size_order;  /* the last one that the keeper was given */
+    int32_t size_heard;  /* the last one that it has carried out */
     bool all_gone;       /* the keeper said that it has reaped every worker */
     bool leaving;        /* the keeper was told to end: its end breaks nothing, if it comes in order */
     bool killing;        /* it was told to end at once: nor in any other way */

@@ -1,7 +1,7 @@
 /*
  * submit.c - a job's way into the queue.
  *
- * When must a push ring? Let `awake` be the workers that serve and have not announced sleep. Each holds one
+ * When must a push ring? Let `awake` be the workers that are wanted, serve and have not announced sleep. Each holds one
  * record at most and looks at all levels of the queue before it announces. While no more records are in flight (the new one
  * included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise
  * a sleeper, if there is one, is rung. Claims go in the queue's order, hence a record is never left behind by an
@@ -109,7 +109,7 @@ uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *jo
 /* Asleep, or gone for want of work. */
 static bool any_to_be_had(const pe_pool *pool)
 {
-    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS) {
+    for (uint32_t first = 0; first < pool->workers; first += PE__BELL_GROUP_WORKERS) {
         const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
         if ((atomic_load_explicit(&group->sleepers, memory_order_seq_cst) |
              atomic_load_explicit(&group->vacant, memory_order_seq_cst)) != 0)
@@ -121,11 +121,11 @@ static bool any_to_be_had(const pe_pool *pool)
 static uint32_t count_awake(const pe_pool *pool)
 {
     uint32_t awake = 0;
-    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS) {
+    for (uint32_t first = 0; first < pool->workers; first += PE__BELL_GROUP_WORKERS) {
         const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
         uint64_t asleep = atomic_load_explicit(&group->sleepers, memory_order_seq_cst);
         uint64_t present = atomic_load_explicit(&group->present, memory_order_seq_cst);
-        awake += (uint32_t)__builtin_popcountll(present & ~asleep);
+        awake += (uint32_t)__builtin_popcountll(present & ~asleep & pe__pool_wanted_in(pool, first));
     }
     return awake;
 }
@@ -142,7 +142,7 @@ static bool lacks_workers(pe_pool *pool)
 
 static bool wake_or_start_one(pe_pool *pool)
 {
-    return pe__bell_wake_one(pool->shared.groups, pool->shared.slots, pool->numbers) || pe__pool_start_one(pool);
+    return pe__bell_wake_one(pool->shared.groups, pool->shared.slots, pool->workers) || pe__pool_start_one(pool);
 }
 
 /* The rule at the head of this file. True: one was rung. */

@@ -25,6 +25,8 @@ void pe__pool_hear_keeper(pe_pool *pool)
     bool gone = keeper.fd >= 0 && poll(&keeper, 1, 0) > 0;
     while ((got = recv(pool->control, &message, sizeof message, MSG_DONTWAIT)) == (ssize_t)sizeof message) {
         pool->all_gone |= message.type == PE__MESSAGE_GONE;
+        if (message.type == PE__MESSAGE_RESIZED)
+            pool->size_heard = message.value;
         if (message.type == PE__MESSAGE_FAILED || message.type == PE__MESSAGE_BROKEN)
             pool->failure = message.value < 0 ? message.value : PE_EBROKEN;
     }

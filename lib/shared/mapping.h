@@ -35,9 +35,9 @@
 #include "shared/record.h"
 #include "shared/slot.h"
 
-/* What keeper and workers need to know; constant once the keeper is forked, but for the last two. */
+/* What keeper and workers need to know; constant once the keeper is forked, but for `workers` and the last two. */
 struct pe__config {
-    uint32_t workers;
+    _Atomic uint32_t workers; /* wanted: those with other numbers leave */
     uint32_t flags;
     uint32_t cpus;
     uint32_t max_deaths;

@@ -21,7 +21,7 @@ enum pe__slot_life {
     PE__SLOT_STARTING = 1,  /* hygiene and initialiser are running */
     PE__SLOT_SERVING = 2,
     PE__SLOT_RETIRING = 3,  /* leaves by its own will: jobs_per_worker, rss_limit_bytes, or the pool's end */
-    PE__SLOT_SPARED = 4,    /* the same, and needs no successor: idle_ns */
+    PE__SLOT_SPARED = 4,    /* the same, and needs no successor: idle_ns, pe_pool_resize */
 };
 
 #define PE__SLOT_NO_RECORD UINT32_MAX

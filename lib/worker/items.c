@@ -217,7 +217,8 @@ static bool run_lane(const struct part *part)
     bool going = run_hand(part, left, false);
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
-        if (part->worker->served >= part->served_most || part->worker->memory.overgrown)
+        if (part->worker->served >= part->served_most || part->worker->memory.overgrown ||
+            pe__worker_is_surplus(part->worker))
             return false;
         if (!take(part, units, &hand))
             break;

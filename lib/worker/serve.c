@@ -37,6 +37,12 @@ static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
     _exit(0);
 }
 
+/* Whoever goes on under this number, or nobody. */
+static noreturn void make_room(struct pe__worker *worker)
+{
+    leave(worker, pe__worker_is_surplus(worker) ? PE__SLOT_SPARED : PE__SLOT_RETIRING);
+}
+
 static noreturn void await_death(void)
 {
     for (;;)
@@ -173,7 +179,7 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
 static void run_ticket(struct pe__worker *worker, struct pe__record *record)
 {
     if (!pe__worker_serve_items(worker, record))
-        leave(worker, PE__SLOT_RETIRING);
+        make_room(worker);
     open_reply(worker, record);
     worker->scope.text_bytes = 0;
     write_result(worker, record, 0);
@@ -228,8 +234,8 @@ static void run(struct pe__worker *worker)
     PE__STEP(TIMED);
     complete(worker, record);
     if ((worker->memory.resident_most != 0 && pe__worker_memory_look(&worker->memory, worker->ticks)) ||
-        pe__worker_life_left(worker) == 0)
-        leave(worker, PE__SLOT_RETIRING);
+        pe__worker_life_left(worker) == 0 || pe__worker_is_surplus(worker))
+        make_room(worker);
 }
 
 /* Whoever has slept, worked for long or just begun need not look at what all have pushed the hint over. */
@@ -326,7 +332,7 @@ static noreturn void serve(struct pe__worker *worker)
             run(worker);
         } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
             leave(worker, PE__SLOT_RETIRING);
-        } else if (!pe__worker_idle(worker)) {
+        } else if (pe__worker_is_surplus(worker) || !pe__worker_idle(worker)) {
             leave(worker, PE__SLOT_SPARED);
         }
     }

@@ -86,6 +86,12 @@ static inline bool pe__worker_has_pushed(const struct pe__worker *worker, uint32
     return pe__worker_tail(worker, level) > worker->queues[level].cursor;
 }
 
+/* The pool is to have fewer workers. */
+static inline bool pe__worker_is_surplus(const struct pe__worker *worker)
+{
+    return worker->index >= atomic_load_explicit(&worker->shared->config->workers, memory_order_acquire);
+}
+
 /* Jobs and items this life may still run. */
 uint64_t pe__worker_life_left(const struct pe__worker *worker);
 
