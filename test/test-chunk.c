@@ -76,7 +76,7 @@ PE_TEST(p07_many_quick_items_at_once)
     ck_assert_uint_eq(sizes[0], 1); /* nothing is known yet */
     for (size_t i = 0; i < BEFORE_THE_REST; i++)
         most = sizes[i] > most ? sizes[i] : most;
-    ck_assert_uint_ge(most, 32);
+    ck_assert_uint_ge(most, 8);
     free(sizes);
 }
 
@@ -96,7 +96,7 @@ PE_TEST(p07_adapts_while_items_change)
 
     for (size_t i = 4000; i < BEFORE_THE_REST; i++)
         most = sizes[i] > most ? sizes[i] : most;
-    ck_assert_uint_ge(most, 32);
+    ck_assert_uint_ge(most, 8);
     free(sizes);
     sizes = hands(PE_CHUNK_AUTO, 4000, 2000, 4000);
     for (size_t i = 3000; i < 4000; i++)
