@@ -201,10 +201,14 @@ typedef struct pe_stats {
     int64_t idle_ns;            /* nanoseconds that workers had nothing to do */
     uint64_t retired;           /* workers that left after pe_pool_options.idle_ns, or were too many for
                                    pe_pool_resize */
+    pe_status last_death;       /* how the last worker died that was not to end: kind, code, pid and worker; as
+                                   PE_RETURNED, with its code, if its initialiser failed. PE_PENDING: none did */
 } pe_stats;
 
 /* To be filled in. */
-#define PE_STATS_INIT { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PE_STATS_INIT \
+    { sizeof(pe_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      { 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0 } } }
 
 /* Values of pe_worker_stats.state. */
 #define PE_WORKER_ABSENT 0   /* there is no process */

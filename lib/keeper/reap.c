@@ -220,10 +220,30 @@ static uint64_t ended_in_all(const struct pe__keeper *keeper)
     return sum;
 }
 
+/* For statistics and log. */
+static void note_death(const struct pe__keeper *keeper, uint32_t index)
+{
+    struct pe__keeper_counts *counts = keeper->shared->counts;
+    const struct pe__kept *kept = &keeper->kept[index];
+    int32_t failed = atomic_exchange_explicit(&keeper->shared->slots[index].init_code, 0, memory_order_relaxed);
+    uint32_t kind;
+    int32_t code;
+    ending_of(kept, &kind, &code);
+    if (failed != 0) {
+        kind = PE_RETURNED;
+        code = failed;
+    }
+    atomic_store_explicit(&counts->death_code, code, memory_order_relaxed);
+    atomic_store_explicit(&counts->death_pid, (int32_t)kept->last_pid, memory_order_relaxed);
+    atomic_store_explicit(&counts->death_worker, (int32_t)index, memory_order_relaxed);
+    atomic_store_explicit(&counts->death_kind, kind, memory_order_release);
+}
+
 /* A death without a success since the one before is one more in a row: slow down, and give up in the end. */
 static void count_death(struct pe__keeper *keeper, uint32_t index)
 {
     uint64_t ended = ended_in_all(keeper);
+    note_death(keeper, index);
     uint32_t most = keeper->shared->config->max_deaths;
     keeper->deaths = ended != keeper->ended_before || keeper->succeeded ? 1 : keeper->deaths + 1;
     keeper->succeeded = false;
@@ -322,6 +342,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     if (keeper->killing)
         return; /* the host settles what is left once all are gone */
     if (life == PE__SLOT_STARTING && !keeper->served) {
+        note_death(keeper, index);
         pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, PE_EINIT);
         return;
     }

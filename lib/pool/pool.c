@@ -18,6 +18,7 @@
 #include "keeper/seed.h"
 #include "pool/backend.h"
 #include "pool/callback.h"
+#include "pool/death.h"
 #include "pool/descriptors.h"
 #include "pool/job.h"
 #include "pool/loaded.h"
@@ -226,9 +227,11 @@ void pe__pool_leave(pe_pool *pool)
         return;
     }
     int failure = pool->failure;
+    char death[PE__DEATH_TEXT_BYTES];
+    pe__pool_describe_death(pool, death);
     pool->tell_broken = false;
     pthread_mutex_unlock(&pool->mutex);
-    pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s", pe_strerror(failure));
+    pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s%s", pe_strerror(failure), death);
 }
 
 /* With the mutex held, or in a forked child without; unlocks. */

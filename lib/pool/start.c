@@ -15,11 +15,13 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/topology.h"
 #include "keeper/keeper.h"
 #include "keeper/message.h"
 #include "keeper/seed.h"
 #include "keeper/spawn.h"
+#include "pool/death.h"
 #include "pool/descriptors.h"
 #include "pool/pool.h"
 #include "pool/wait.h"
@@ -185,6 +187,13 @@ static bool has_worker_or_failed(pe_pool *pool, void *unused)
     return false;
 }
 
+static void tell_death(const pe_pool *pool)
+{
+    char death[PE__DEATH_TEXT_BYTES];
+    pe__pool_describe_death(pool, death);
+    pe__base_log(PE_LOG_ERROR, "pe_pool_new: no worker came through its initialiser%s", death);
+}
+
 static int await_first_worker(pe_pool *pool)
 {
     struct pe__wait wait = { .ready = has_worker_or_failed, .deadline_ns = PE_FOREVER, .uninterruptible = true };
@@ -194,6 +203,8 @@ static int await_first_worker(pe_pool *pool)
         result = pool->failure != 0 ? pool->failure : PE_EBROKEN;
     pool->tell_broken = false; /* pe_pool_new returns it */
     pthread_mutex_unlock(&pool->mutex);
+    if (result == PE_EINIT)
+        tell_death(pool);
     return result;
 }
 

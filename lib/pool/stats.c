@@ -3,6 +3,7 @@
 #include "base/resident.h"
 #include "pool/account.h"
 #include "pool/collect.h"
+#include "pool/death.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
 
@@ -46,6 +47,7 @@ int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
     full.recycled = atomic_load_explicit(&pool->shared.counts->recycled, memory_order_relaxed);
     full.shared_bytes_used = pe__shared_heap_used(&pool->heap);
     pe__pool_account_times(pool, &full);
+    pe__pool_last_death(pool, &full.last_death);
     pe__pool_leave(pool);
     return pe__base_fill_sized(stats, &full, sizeof full, sizeof full);
 }

@@ -61,7 +61,9 @@ struct pe__config {
 /* Counted by the keeper, shown in statistics, believed by nobody. */
 struct pe__keeper_counts {
     _Atomic uint64_t restarts, recycled, retired;
-    uint64_t pad[5];
+    _Atomic uint32_t death_kind; /* of the last worker that died though it was not to end; written last of these */
+    _Atomic int32_t death_code, death_pid, death_worker;
+    uint64_t pad[3];
 };
 
 /* Sizes that decide the layout. */

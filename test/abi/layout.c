@@ -190,7 +190,7 @@ PE_TEST(layout_pe_rng)
 PE_TEST(layout_pe_stats)
 {
     static const struct line lines[] = {
-        WHOLE(pe_stats, 160),
+        WHOLE(pe_stats, 224),
         MEMBER(pe_stats, size, 0, 8),
         MEMBER(pe_stats, workers, 8, 4),
         MEMBER(pe_stats, workers_alive, 12, 4),
@@ -212,6 +212,7 @@ PE_TEST(layout_pe_stats)
         MEMBER(pe_stats, run_ns, 136, 8),
         MEMBER(pe_stats, idle_ns, 144, 8),
         MEMBER(pe_stats, retired, 152, 8),
+        MEMBER(pe_stats, last_death, 160, 64),
     };
 
     compare_sized(lines, COUNT(lines));
