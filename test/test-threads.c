@@ -155,14 +155,17 @@ static int replace_workers(pe_pool *pool, int times)
 PE_TEST_LOOP(p48_workers_replaced_while_eight_threads_allocate, 0, KINDS_OF_HOST)
 {
     const int times = _i == AMONG_THE_THREADS ? 200 : 1000;
-    int out = memfd_create("out", MFD_CLOEXEC), saved = dup(1), printed;
+    int out, saved, printed;
     pthread_t threads[8];
     pe_pool *pool;
 
     if (_i == AMONG_THE_THREADS && !FORK_KEEPS_MALLOC)
         HARNESS_SKIP("the sanitizer's allocator does not survive a fork beside threads");
-    if (!harness_forks())
+    if (_i == FROM_THE_SEED && !harness_forks())
         HARNESS_SKIP("pe_init is for the whole life of a process");
+    fflush(stdout);
+    out = memfd_create("out", MFD_CLOEXEC);
+    saved = dup(1);
     ck_assert_int_eq(dup2(out, 1), 1);
     if (_i == FROM_THE_SEED)
         process_start_seed();
@@ -177,7 +180,8 @@ PE_TEST_LOOP(p48_workers_replaced_while_eight_threads_allocate, 0, KINDS_OF_HOST
     ck_assert_int_eq(printed, times / 2);
     ck_assert_int_eq(count_lines(out), times / 2);
     close(out);
-    harness_leaks_mark(); /* the seed */
+    if (_i == FROM_THE_SEED)
+        harness_leaks_mark();
 }
 END_TEST
 
@@ -312,10 +316,19 @@ PE_TEST(pool_made_in_a_thread_with_a_small_stack)
 }
 END_TEST
 
+static size_t count_spoilt(const unsigned char *memory, size_t bytes)
+{
+    size_t spoilt = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        spoilt += memory[i] != 's';
+    return spoilt;
+}
+
 PE_TEST(pool_made_in_a_coroutine)
 {
     /* What lies below the stack must stay as it is. */
-    size_t bytes = 4 * SMALL_STACK_BYTES, spoilt = 0;
+    const size_t bytes = 4 * SMALL_STACK_BYTES;
     unsigned char *memory = malloc(bytes);
     ucontext_t here, there;
 
@@ -328,9 +341,7 @@ PE_TEST(pool_made_in_a_coroutine)
     there.uc_link = &here;
     makecontext(&there, use_pool_on_small_stack, 0);
     ck_assert_int_eq(swapcontext(&here, &there), 0);
-    for (size_t i = 0; i < bytes - SMALL_STACK_BYTES; i++)
-        spoilt += memory[i] != 's';
-    ck_assert_uint_eq(spoilt, 0);
+    ck_assert_uint_eq(count_spoilt(memory, bytes - SMALL_STACK_BYTES), 0);
     free(memory);
 }
 END_TEST

@@ -26,7 +26,8 @@
  * them, theirs do not reach the program or each other, and a pointer into memory that is younger than the
  * fork is worthless there. What a job needs goes with it as bytes, results come back as bytes; large data is
  * best kept in memory of pe_pool_alloc, which all share at the same address, or made before the pool and read
- * where it is (PE_MAP_INHERITED in map.h).
+ * where it is (PE_MAP_INHERITED in map.h). Functions run on a copy of the stack that pe_pool_new was called on, or
+ * on a new one of 8 MiB where less than 1 MiB of that was left.
  *
  * Processes. A pool has one further process, the keeper, which forks the workers, sees them die and replaces
  * them; the library makes no threads. None of these processes is a child of the program: no wait of it finds
