@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 
 #include "base/fd.h"
 
+/* What pe_init noted for pools from the seed. */
+static pthread_mutex_t at_init_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct pe__loaded at_init;
 
 struct note {
@@ -127,7 +130,7 @@ int pe__loaded_note(struct pe__loaded *ret)
     return result;
 }
 
-int pe__loaded_copy(struct pe__loaded *ret, const struct pe__loaded *from)
+static int copy(struct pe__loaded *ret, const struct pe__loaded *from)
 {
     *ret = (struct pe__loaded){ .changes = from->changes };
     for (size_t i = 0; i < from->count; i++) {
@@ -256,13 +259,27 @@ bool pe__loaded_has(struct pe__loaded *loaded, uintptr_t address, pid_t keeper, 
     return range->here;
 }
 
-const struct pe__loaded *pe__loaded_at_init(void)
+int pe__loaded_copy_at_init(struct pe__loaded *ret)
 {
-    return at_init.count > 0 ? &at_init : NULL;
+    pthread_mutex_lock(&at_init_mutex);
+    int result = at_init.count > 0 ? copy(ret, &at_init) : PE_EINVAL;
+    pthread_mutex_unlock(&at_init_mutex);
+    return result;
 }
 
 void pe__loaded_keep_at_init(const struct pe__loaded *loaded)
 {
+    pthread_mutex_lock(&at_init_mutex);
     pe__loaded_fini(&at_init);
     at_init = *loaded;
+    pthread_mutex_unlock(&at_init_mutex);
+}
+
+/* When the library is unloaded, and when the program exits; threads may still be at work then. */
+__attribute__((destructor)) static void drop_at_init(void)
+{
+    if (pthread_mutex_trylock(&at_init_mutex) != 0)
+        return;
+    pe__loaded_fini(&at_init);
+    pthread_mutex_unlock(&at_init_mutex);
 }

@@ -29,7 +29,6 @@ struct pe__loaded {
 };
 
 int pe__loaded_note(struct pe__loaded *ret);
-int pe__loaded_copy(struct pe__loaded *ret, const struct pe__loaded *from);
 void pe__loaded_fini(struct pe__loaded *loaded);
 
 /* False: the code at this address is not what the workers have there. ret_for_ever: and so it will always be; what is
@@ -43,8 +42,8 @@ int pe__loaded_copy_here(struct pe__loaded *ret, struct pe__loaded *from);
 /* The range that the address lies in; NULL: none. */
 const struct pe__loaded_range *pe__loaded_range_of(const struct pe__loaded *loaded, uintptr_t address);
 
-/* What pe_init noted for pools from the seed; NULL before. Keeping a note takes over its ranges. */
-const struct pe__loaded *pe__loaded_at_init(void);
+/* What pe_init noted for pools from the seed; PE_EINVAL: nothing. Keeping a note takes over its ranges. */
+int pe__loaded_copy_at_init(struct pe__loaded *ret);
 void pe__loaded_keep_at_init(const struct pe__loaded *loaded);
 
 #endif

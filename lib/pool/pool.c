@@ -153,13 +153,12 @@ static void destroy(pe_pool *pool)
 
 static int build(pe_pool *pool)
 {
-    const struct pe__loaded *at_init = pe__loaded_at_init();
     pool->from_seed = (pool->options.flags & PE_POOL_FROM_SEED) != 0;
     int result = pe__base_forked_token(&pool->token);
     if ((pool->options.flags & PE_POOL_BACKTRACE) != 0)
         pe__worker_prepare_crashes();
     if (result == 0)
-        result = pool->from_seed ? pe__loaded_copy(&pool->loaded, at_init) : pe__loaded_note(&pool->loaded);
+        result = pool->from_seed ? pe__loaded_copy_at_init(&pool->loaded) : pe__loaded_note(&pool->loaded);
     if (result == 0)
         result = map_memory(pool);
     if (result == 0)
