@@ -364,47 +364,4 @@ PE_TEST(progress_has_a_last_call_however_short_the_map)
     pool_end(pool);
 }
 
-/* ---- how many are taken at once ---- */
-
-#define SLOW_ITEMS 60
-#define PATIENT_ITEM 10
-
-struct slowness {
-    _Atomic uint32_t ended;
-    _Atomic int in_vain;
-};
-
-/* Longer than what is taken at once may take; one of them waits for all others, those behind it among them. */
-static int slow_item(const void *in, void *out, const void *context)
-{
-    struct slowness *slowness = *(struct slowness *const *)context;
-    int64_t end_ns = pe_now() + PE_US(300), guard_ns = pe_after(PE_SECONDS(10));
-
-    (void)in;
-    (void)out;
-    while (pe_now() < end_ns)
-        ;
-    while (pe_worker_item() == PATIENT_ITEM && atomic_load(&slowness->ended) < SLOW_ITEMS - 1) {
-        if (pe_now() > guard_ns) {
-            atomic_store(&slowness->in_vain, 1);
-            break;
-        }
-    }
-    atomic_fetch_add(&slowness->ended, 1);
-    return 0;
-}
-
-PE_TEST(p7_slow_items_are_taken_one_at_a_time)
-{
-    pe_pool *pool = pool_of(2);
-    struct slowness *slowness = pool_shared(pool, sizeof *slowness);
-    pe_map_options options = PE_MAP_OPTIONS_INIT;
-
-    options.context = &slowness;
-    options.context_bytes = sizeof slowness;
-    ck_assert_int_eq(pe_pool_map(pool, slow_item, NULL, 0, NULL, 0, SLOW_ITEMS, &options), 0);
-    ck_assert_int_eq(atomic_load(&slowness->in_vain), 0);
-    pool_end(pool);
-}
-
 HARNESS_MAIN("items")
