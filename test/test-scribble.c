@@ -87,12 +87,19 @@ static void end_scene(pe_pool *pool)
     munmap(common, sizeof *common);
 }
 
-static pe_job *submit(pe_pool *pool, pe_job_fn *fn, uint64_t value)
+static pe_job *submit_limited(pe_pool *pool, pe_job_fn *fn, uint64_t value, int64_t timeout_ns)
 {
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
     pe_job *job = NULL;
 
-    ck_assert_int_eq(pe_pool_submit(pool, fn, &value, sizeof value, NULL, &job), 0);
+    options.timeout_ns = timeout_ns;
+    ck_assert_int_eq(pe_pool_submit(pool, fn, &value, sizeof value, &options, &job), 0);
     return job;
+}
+
+static pe_job *submit(pe_pool *pool, pe_job_fn *fn, uint64_t value)
+{
+    return submit_limited(pool, fn, value, 0);
 }
 
 static uint64_t value_of(const void *arg)
@@ -156,6 +163,9 @@ enum forgery {
     END_SEQUENCE_LESS,
     END_OWNER,
     END_OWNER_MAX,
+    END_TIMED_OUT,
+    END_EXPIRED,
+    END_TIMED_OUT_OWNER,
     LIFE_FREE,
     LIFE_SEQUENCE_MORE,
     LIFE_SEQUENCE_LESS,
@@ -219,6 +229,9 @@ static int job_forges(const void *arg, size_t arg_bytes, pe_reply *reply)
     case END_SEQUENCE_LESS: end_as(UINT64_MAX, self, PE__RECORD_DONE); break;
     case END_OWNER: end_as(0, WORKERS, PE__RECORD_DONE); break;
     case END_OWNER_MAX: end_as(0, UINT16_MAX, PE__RECORD_DONE); break;
+    case END_TIMED_OUT: end_as(0, self, PE__RECORD_TIMED_OUT); break;
+    case END_EXPIRED: end_as(0, PE__RECORD_NOBODY, PE__RECORD_TIMED_OUT); break;
+    case END_TIMED_OUT_OWNER: end_as(0, WORKERS, PE__RECORD_TIMED_OUT); break;
     case LIFE_FREE: end_as(0, 0, PE__RECORD_FREE); break;
     case LIFE_SEQUENCE_MORE: end_as(1, self, PE__RECORD_RUNNING); break;
     case LIFE_SEQUENCE_LESS: end_as(UINT64_MAX, self, PE__RECORD_RUNNING); break;
@@ -320,7 +333,7 @@ PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
         pool->options.max_reply_bytes = PE__RECORD_INLINE_BYTES - 1;
     if (_i == LIFE_OF_A_BUSY_ONE)
         keep_busy(pool, WORKERS - 1);
-    job = submit(pool, job_forges, (uint64_t)_i);
+    job = submit_limited(pool, job_forges, (uint64_t)_i, _i == END_TIMED_OUT_OWNER ? PE_SECONDS(3600) : 0);
     if (_i == LIFE_QUEUED)
         pass_by(pool);
     ck_assert_int_eq(pe_job_wait(job, pe_after(PE_SECONDS(12))), 0);
@@ -483,7 +496,7 @@ static void forge_item(uint64_t item, enum item_forgery what)
     switch (what) {
     case KIND_ZERO: detail->kind = 0; break;
     case KIND_NEXT: detail->kind = PE_OUT_OF_MEMORY + 1; break;
-    case KIND_MAX: detail->kind = UINT32_MAX; break;
+    case KIND_MAX: detail->kind = UINT16_MAX; break;
     case MESSAGE_LENGTH: detail->text_bytes = PE_TEXT_BYTES_MAX; break;
     case MESSAGE_LENGTH_MAX: detail->text_bytes = UINT16_MAX; break;
     case MESSAGE_AT_END: detail->text_at = (uint32_t)map->text_bytes + 1; break;

@@ -39,6 +39,7 @@ struct scene {
     struct shared *shared;
     pe_pool *pool;
     uint32_t retries;
+    int limited;
     uint64_t charged; /* deaths that a status tells of */
     int idles;        /* workers leave for want of work */
 };
@@ -135,6 +136,12 @@ static int look_at_end(struct scene *scene, const pe_status *status, uint64_t nu
     return died;
 }
 
+/* Far away: they are counted, and never over. */
+static int64_t limit_of(const struct scene *scene)
+{
+    return scene->limited ? PE_SECONDS(1000) : 0;
+}
+
 static void run_jobs(struct scene *scene)
 {
     pe_job_options options = PE_JOB_OPTIONS_INIT;
@@ -143,6 +150,7 @@ static void run_jobs(struct scene *scene)
 
     forget_ledger();
     options.retries = scene->retries;
+    options.timeout_ns = limit_of(scene);
     for (uint64_t i = 0; i < JOBS; i++) {
         uint64_t arg[20] = { i };
         options.priority = (uint32_t)(i % PE__QUEUE_LEVELS);
@@ -178,6 +186,7 @@ static void run_map(struct scene *scene, uint32_t priority, int with_statuses, u
     options.retries = scene->retries;
     options.chunk = chunk;
     options.priority = priority;
+    options.timeout_ns = limit_of(scene);
     options.summary = &summary;
     options.statuses = with_statuses ? statuses : NULL;
     ck_assert_int_eq(pe_pool_start_map(scene->pool, item_triples, in, 8, out, 8, ITEMS, &options, &job), 0);
@@ -261,6 +270,7 @@ static struct scene begin_scene(uint64_t jobs_per_worker, int64_t idle_ns, int s
     options.shared_bytes = UINT64_C(64) << 20;
     options.jobs_per_worker = jobs_per_worker;
     options.idle_ns = idle_ns;
+    options.grace_ns = PE_MS(1);
     ck_assert_int_eq(pe_pool_new(&options, &scene.pool), 0);
     return scene;
 }
@@ -292,8 +302,108 @@ static int needs_idle_time(int step)
     return step == PE__STEP_VACANT || step == PE__STEP_ABSENT;
 }
 
+static int job_stays(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    for (;;)
+        sched_yield();
+    return 0;
+}
+
+static int item_stays(const void *in, void *out, const void *context)
+{
+    (void)context;
+    while (*(const uint64_t *)in % 2)
+        sched_yield();
+    *(uint64_t *)out = 1;
+    return 0;
+}
+
+/* Stopped or, for the step's sake, died before that. */
+static void look_at_stop(struct scene *scene, const pe_status *status)
+{
+    if (status->kind == PE_CRASHED) {
+        ck_assert_int_eq(status->code, SIGKILL);
+        scene->charged += status->attempts;
+    } else {
+        ck_assert_uint_eq(status->kind, PE_TIMED_OUT);
+        ck_assert_int_ne(status->stop_signal, 0);
+        scene->charged += status->attempts - 1;
+    }
+}
+
+static void overrun_job(struct scene *scene)
+{
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    pe_status status;
+    pe_job *job = NULL;
+
+    options.retries = scene->retries;
+    options.timeout_ns = PE_MS(1);
+    ck_assert_int_eq(pe_pool_submit(scene->pool, job_stays, NULL, 0, &options, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    look_at_stop(scene, &status);
+    pe_job_free(job);
+}
+
+static void overrun_items(struct scene *scene)
+{
+    enum { COUNT = 8 };
+    uint64_t in[COUNT], out[COUNT];
+    pe_status statuses[COUNT];
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+
+    for (uint64_t i = 0; i < COUNT; i++) {
+        in[i] = i / 3;
+        out[i] = UNTOUCHED;
+    }
+    options.retries = scene->retries;
+    options.timeout_ns = PE_MS(1);
+    options.statuses = statuses;
+    ck_assert_int_eq(pe_pool_map(scene->pool, item_stays, in, 8, out, 8, COUNT, &options), PE_EITEMS);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        int good = statuses[i].kind == PE_RETURNED;
+        ck_assert_uint_eq(out[i], good ? 1 : UNTOUCHED);
+        ck_assert(!good || in[i] % 2 == 0);
+        if (good)
+            scene->charged += statuses[i].attempts - 1;
+        else
+            look_at_stop(scene, &statuses[i]); /* of a quick one: it was not quick enough */
+    }
+}
+
+/* Their deadline has passed: whatever happens to the worker that finds that out, none of them is begun. */
+static void run_late(struct scene *scene)
+{
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    pe_job *jobs[JOBS];
+
+    forget_ledger();
+    options.retries = scene->retries;
+    options.deadline_ns = pe_now();
+    for (uint64_t i = 0; i < JOBS; i++)
+        ck_assert_int_eq(pe_pool_submit(scene->pool, job_replies, &i, sizeof i, &options, &jobs[i]), 0);
+    ck_assert_int_eq(pe_pool_wait(scene->pool, pe_after(GUARD_NS)), 0);
+    for (uint64_t i = 0; i < JOBS; i++) {
+        pe_status status;
+        ck_assert_int_eq(pe_job_status(jobs[i], &status), 0);
+        ck_assert_uint_eq(atomic_load(&shared->begun[i]), 0);
+        ck_assert_uint_eq(status.kind, status.attempts > 0 ? PE_CRASHED : PE_TIMED_OUT);
+        ck_assert_uint_le(status.attempts, 1);
+        scene->charged += status.attempts;
+        pe_job_free(jobs[i]);
+    }
+}
+
 static void one_round(struct scene *scene, uint32_t round)
 {
+    scene->limited = round / 2 % 2 == 0;
+    run_late(scene);
+    overrun_job(scene);
+    overrun_items(scene);
     run_jobs(scene);
     run_map(scene, round % PE__QUEUE_LEVELS, round % 2, round % 3 == 0 ? 0 : round % 3);
     run_sleepers(scene);

@@ -56,7 +56,7 @@ typedef struct pe_reply pe_reply;
 #define PE_RETURNED 1      /* the function returned; code: what it returned, 0 being success */
 #define PE_CRASHED 2       /* a signal ended the worker; code: its number */
 #define PE_EXITED 3        /* the function ended the worker by exit or _exit; code: the exit status */
-#define PE_TIMED_OUT 4     /* it ran longer than its time limit; no limits can be set yet */
+#define PE_TIMED_OUT 4     /* its time limit or its deadline was over, in the queue or while it ran */
 #define PE_CANCELLED 5     /* cancelled before it started, or stopped while it ran */
 #define PE_LOST 6          /* the pool broke before it ended */
 #define PE_OUT_OF_MEMORY 7 /* it died of memory_limit_bytes of its pool; code: the signal, 0 when it called exit */
@@ -65,9 +65,8 @@ typedef struct pe_reply pe_reply;
  * How a job or an item ended. 64 bytes, filled in by the library, never to grow. A member that has nothing
  * to say is 0, and worker is -1.
  *
- * An item of a map is described in less detail than a job: queued_ns and stop_signal are 0. If it returned 0
- * and its map had no options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed, run_ns is
- * 0.
+ * An item of a map is described in less detail than a job: queued_ns is 0. If it returned 0 and its map had no
+ * options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed or was cancelled, run_ns is 0.
  */
 typedef struct pe_status {
     uint32_t kind;        /* PE_RETURNED and so on */
@@ -92,13 +91,28 @@ typedef struct pe_status {
 #define PE_PRIORITY_HIGH 1
 #define PE_PRIORITY_LOW 2
 
+/*
+ * Time limits. A job that runs for timeout_ns, or until deadline_ns, is stopped as by pe_job_cancel: it is asked by
+ * pe_worker_cancelled; after the pool's grace_ns its worker gets SIGTERM, after another grace_ns SIGKILL, and is
+ * replaced. Its kind is PE_TIMED_OUT then, stop_signal tells the last signal, and it is not run again, whatever
+ * `retries` says. One that returns by itself before SIGTERM is PE_RETURNED with its own code, and one that crashes
+ * before it is PE_CRASHED; both count as any other.
+ *
+ * All of this is done by a process of the pool, whatever the program does meanwhile. Limits are never early; how late
+ * they are is up to the scheduler. Time in which the pool's processes were stopped (Ctrl-Z) does not count as run time
+ * nor as grace: what runs when they go on has at least the rest of its limit, at most all of it anew. A deadline does
+ * not wait for them. In a pool made with PE_POOL_INLINE there are no limits: both members are ignored.
+ */
 typedef struct pe_job_options {
     size_t size;                /* sizeof(pe_job_options) */
     uint32_t retries;           /* times to run the job again after its worker died of it; 0: never. A job that
                                    returns is never run again */
     uint32_t priority;          /* PE_PRIORITY_*: which of the jobs that wait a free worker takes first */
-    int64_t timeout_ns;         /* 0 only, so far: else PE_ENOSYS */
-    int64_t deadline_ns;        /* 0 only, so far: else PE_ENOSYS */
+    int64_t timeout_ns;         /* how long it may run, in each attempt; the time in the queue does not count.
+                                   0: for ever */
+    int64_t deadline_ns;        /* when it is to be over, a point in time as of pe_after; 0: never. If it still
+                                   waits then, it ends as PE_TIMED_OUT with 0 attempts and is not begun; if it
+                                   runs, it is stopped as for timeout_ns */
     int64_t submit_deadline_ns; /* when pe_pool_submit gives up waiting for room, a point in time as of
                                    pe_after; 0: never. pe_pool_try_submit ignores it */
 } pe_job_options;
@@ -246,11 +260,12 @@ PE_EXPORT int pe_job_result(const pe_job *job, const void **ret_data, size_t *re
 /*
  * Asks for a job or a map to be stopped. What waits in the queue has ended when the call returns. What runs
  * is asked by pe_worker_cancelled; if it is still running after the pool's grace_ns, its worker gets SIGTERM,
- * and after another grace_ns SIGKILL, and is replaced. Of a map no further item is started. Asking again for
- * the same job begins the grace anew.
+ * and after another grace_ns SIGKILL, and is replaced. Of a map no further item is started. Asking again changes
+ * nothing.
  *
  * Returns: 0 when the request was taken. The ending tells what came of it: PE_CANCELLED, or PE_RETURNED for a
- *          job that returned first. Wait for it as for any other.
+ *          job that returned first, never both; PE_TIMED_OUT if it was being stopped for its limit already. No
+ *          other job is hurt. Wait for it as for any other.
  * Errors: PE_EALREADY: it has ended. PE_EINVAL: job NULL. PE_EFORKED.
  * Threads: any, callbacks too. Child: no. Since: 0.1
  */

@@ -161,10 +161,15 @@ typedef struct pe_map_options {
                                     more items are asked for; what is in flight goes on */
     uint32_t retries;            /* times to run an item (of a reduce: a group of blocks) again after a crash
                                     or an exit; 0: never */
-    int64_t timeout_ns;          /* 0 only, so far: else PE_ENOSYS */
-    int64_t deadline_ns;         /* when pe_pool_map and pe_pool_reduce give up, a point in time as of
-                                    pe_after; 0: never. For pe_pool_start_map only of the wait for a place. For
-                                    a stream: pe_stream_next waits no longer */
+    int64_t timeout_ns;          /* how long one item may run (of a reduce: one group of blocks); 0: for ever. It
+                                    costs the item that overruns it and no other: that one is stopped like a
+                                    job (job.h), is PE_TIMED_OUT and counts as failed, and is not run again.
+                                    With a limit each item takes some 60 ns longer */
+    int64_t deadline_ns;         /* when the map is to be over, a point in time as of pe_after; 0: never. Then
+                                    no further item is started, and those that run are stopped like jobs; all
+                                    of them are PE_CANCELLED. pe_pool_map and pe_pool_reduce return
+                                    PE_ETIMEDOUT; a map of pe_pool_start_map is PE_TIMED_OUT, whatever the
+                                    program does meanwhile. For a stream: pe_stream_next waits no longer */
     uint64_t max_inflight;       /* of a stream: items that were made and not handed out, at most. 0: 64 for
                                     each worker, 4 when input and result are 16 KiB or more. Elsewhere 0 */
     uint64_t inflight_bytes;     /* of a stream: bytes of inputs and results that it holds, the one handed out

@@ -67,7 +67,8 @@ typedef struct pe_pool pe_pool;
  *
  * PE_POOL_INLINE         no processes: jobs and maps run in the calling thread, inside the call that hands
  *                        them over. For debugging. Nothing is isolated, a crash is the program's, nothing can
- *                        be cancelled, only pe_pool_map is interrupted, between two items; retries mean
+ *                        be cancelled, and there are no time limits: only a whole map ends early, between
+ *                        two items, by its deadline or, pe_pool_map, an interrupt. Retries and limits mean
  *                        nothing, the worker index is 0. A function that runs so must not wait for, join or
  *                        free the pool.
  * PE_POOL_FROM_SEED      workers come from the process that pe_init made (init.h). Not with PE_POOL_KEEP_FDS.
@@ -329,7 +330,8 @@ PE_EXPORT int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t i
  * Errors: PE_EAGAIN: 16 maps run, in a callback, where it does not wait. PE_ETIMEDOUT, PE_EINTR: while it
  *         waited, deadline_ns passed or pe_pool_interrupt was called. Else as for maps that were not begun.
  * Results, statuses and summary are written when the map is found to have ended, in a call on the pool or
- * the job. deadline_ns does not end a map that runs: cancel it.
+ * the job. With deadline_ns the pool's own processes end it, also while the program makes no call: it is
+ * PE_TIMED_OUT then, and items that were not begun or were stopped are PE_CANCELLED.
  * Ownership: the handle is the caller's, to be freed by pe_job_free. Input, output, statuses and summary must
  *         stay where they are until the job has ended; the context was copied.
  * Threads: any, callbacks too. Child: no. Since: 0.1

@@ -54,10 +54,11 @@ typedef int pe_worker_fn(void *context);
 PE_EXPORT int pe_worker_index(void);
 
 /*
- * Whether the running job was asked to stop: by pe_job_cancel, by the end of a pe_pool_map that was cut
- * short, or, in a map, because as many items have failed as on_error allows. A function that runs long asks
- * now and then and returns early; one that does not is ended by signals when the pool's grace is over. A
- * killed pool does not ask, it sends SIGTERM at once.
+ * Whether the running job or item was asked to stop: because its time limit or deadline is over, by
+ * pe_job_cancel, by the end of a pe_pool_map that was cut short, or, in a map, because as many items have
+ * failed as on_error allows. What runs next in the same worker is not asked for that. A function that runs
+ * long asks now and then and returns early; one that does not is ended by signals when the pool's grace is
+ * over. A killed pool does not ask, it sends SIGTERM at once.
  *
  * Returns: 1 or 0; outside a worker, and in a pool made with PE_POOL_INLINE, always 0. Errors: none.
  *          It costs a load from memory.

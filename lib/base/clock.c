@@ -204,6 +204,13 @@ bool pe__base_deadline_passed(int64_t deadline_ns)
     return deadline_ns <= 0 || pe__base_now_ns() >= deadline_ns;
 }
 
+int64_t pe__base_later(int64_t time_ns, int64_t by_ns)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(time_ns, by_ns, &sum) ? PE_FOREVER : sum;
+}
+
 bool pe__base_deadline_left(int64_t deadline_ns, struct timespec *ret_left)
 {
     int64_t left = 0;

@@ -41,6 +41,9 @@ int pe__base_deadline_check(int64_t deadline_ns);
 
 bool pe__base_deadline_passed(int64_t deadline_ns);
 
+/* The sum, or PE_FOREVER where it does not fit. */
+int64_t pe__base_later(int64_t time_ns, int64_t by_ns);
+
 /* False for PE_FOREVER, *ret_left untouched: wait without a time-out. Else true and what is left, 0 when
  * passed. */
 bool pe__base_deadline_left(int64_t deadline_ns, struct timespec *ret_left);

@@ -1,8 +1,9 @@
 /*
  * keeper.c - the keeper's loop: wait for the host, for children and for due times; nothing else.
  *
- * One thread, no user code, no malloc (it may be the fork of a threaded host), every signal blocked for good:
- * SIGCHLD and SIGCONT arrive by descriptor. It ends when the host ends, when it was told to, or when the pool
+ * One thread, no user code, no malloc (it may be the fork of a threaded host). Signals are blocked for good: SIGCHLD and
+ * SIGCONT arrive by descriptor. Only those that stop a job of the shell are not, so Ctrl-Z stops the keeper with its
+ * workers, and what they could not do meanwhile is not held against them. It ends when the host ends, when it was told to, or when the pool
  * cannot go on.
  */
 #include "keeper/keeper.h"
@@ -43,7 +44,7 @@ static size_t insert_sorted(int *fds, size_t count, int fd)
 }
 
 /* Closes what is the host's, by a sorted list of what stays. False: no memory for the list. */
-static bool close_host_fds(const struct pe__keeper_start *start)
+static bool close_host_fds(const struct pe__keeper_start *start, int bell)
 {
     if (start->may_keep_fds) {
         pe__base_fd_close(start->close_fds[0]);
@@ -51,7 +52,7 @@ static bool close_host_fds(const struct pe__keeper_start *start)
         return true;
     }
     uint32_t count = start->shared.geometry.keep_fd_count;
-    int *keep = private_pages((count + 5) * sizeof *keep);
+    int *keep = private_pages((count + 6) * sizeof *keep);
     if (keep == NULL)
         return false;
     size_t kept = 0;
@@ -62,8 +63,9 @@ static bool close_host_fds(const struct pe__keeper_start *start)
     kept = insert_sorted(keep, kept, start->alive);
     kept = insert_sorted(keep, kept, start->host_pidfd);
     kept = insert_sorted(keep, kept, start->shared.memfd);
+    kept = insert_sorted(keep, kept, bell);
     pe__base_fd_close_all_but(keep, kept);
-    munmap(keep, (count + 5) * sizeof *keep);
+    munmap(keep, (count + 6) * sizeof *keep);
     return true;
 }
 
@@ -108,6 +110,17 @@ static void save_host_signals(struct pe__keeper *keeper)
         sigaction(number, NULL, &keeper->host_actions[number]);
 }
 
+/* To their default, which is to stop. */
+static void allow_stops(void)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTSTP);
+    sigaddset(&stops, SIGTTIN);
+    sigaddset(&stops, SIGTTOU);
+    sigprocmask(SIG_UNBLOCK, &stops, NULL);
+}
+
 static int open_signals(void)
 {
     sigset_t ignored, watched;
@@ -116,11 +129,11 @@ static int open_signals(void)
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);
     sigaddset(&watched, SIGCONT);
+    allow_stops();
     return pe__base_fd_raise(signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
-/* True: this process was stopped and goes on; what it could not do in time is not to be held against
- * anybody. */
+/* True: this process was stopped and goes on. */
 static bool drain_signals(const struct pe__keeper *keeper)
 {
     struct signalfd_siginfo info;
@@ -128,13 +141,6 @@ static bool drain_signals(const struct pe__keeper *keeper)
     while (read(keeper->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
         continued |= info.ssi_signo == SIGCONT;
     return continued;
-}
-
-static void discount(struct pe__keeper *keeper, int64_t lost_ns)
-{
-    for (uint32_t i = 0; i < keeper->numbers; i++)
-        if (keeper->kept[i].stop_stage == PE__STOP_ASKED)
-            keeper->kept[i].stop_due_ns += lost_ns;
 }
 
 static void obey(struct pe__keeper *keeper, const struct pe__message *message)
@@ -174,9 +180,14 @@ static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
             pe__keeper_fork_worker(keeper, i);
 }
 
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t next_due(const struct pe__keeper *keeper)
 {
-    int64_t due = pe__keeper_next_stop(keeper);
+    int64_t due = earliest(pe__keeper_next_stop(keeper), pe__keeper_next_limit(keeper));
     for (uint32_t i = 0; i < keeper->numbers; i++)
         if (pe__keeper_lacks(keeper, i) && keeper->kept[i].fork_due_ns < due)
             due = keeper->kept[i].fork_due_ns;
@@ -190,19 +201,32 @@ static bool is_over(const struct pe__keeper *keeper, int64_t now_ns)
     return keeper->alive == 0 || (keeper->give_up_ns != 0 && now_ns >= keeper->give_up_ns);
 }
 
+/* Announce, look again: see shared/limit.h. */
+static int64_t announce_wake(const struct pe__keeper *keeper)
+{
+    int64_t due = next_due(keeper);
+    for (;;) {
+        atomic_store_explicit(&keeper->shared->watch->wakes_ns, due, memory_order_seq_cst);
+        int64_t again = next_due(keeper);
+        if (again >= due)
+            return due;
+        due = again;
+    }
+}
+
 /* Sleeps until something is to be done. False: the host is gone. */
 static bool wait_for_news(struct pe__keeper *keeper)
 {
-    struct pollfd watched[3] = { { .fd = keeper->signal_fd, .events = POLLIN },
+    struct pollfd watched[4] = { { .fd = keeper->signal_fd, .events = POLLIN },
                                  { .fd = keeper->start.control, .events = POLLIN },
-                                 { .fd = keeper->start.host_pidfd, .events = POLLIN } };
-    int64_t before = pe__base_now_ns();
+                                 { .fd = keeper->start.host_pidfd, .events = POLLIN },
+                                 { .fd = keeper->bell, .events = POLLIN } };
     struct timespec left;
-    bool timed = pe__base_deadline_left(next_due(keeper), &left);
-    if (ppoll(watched, 3, timed ? &left : NULL, NULL) < 0)
+    bool timed = pe__base_deadline_left(announce_wake(keeper), &left);
+    if (ppoll(watched, 4, timed ? &left : NULL, NULL) < 0)
         return true;
-    if (watched[0].revents != 0 && drain_signals(keeper))
-        discount(keeper, pe__base_now_ns() - before);
+    if (watched[3].revents != 0)
+        pe__bell_drain(keeper->bell);
     if (watched[2].revents != 0)
         return false;
     return watched[1].revents == 0 || receive(keeper);
@@ -221,18 +245,33 @@ static noreturn void end_of_pool(struct pe__keeper *keeper)
     _exit(0);
 }
 
+/*
+ * The time that is acted upon, and before that a look whether this process was stopped up to then: a stop in front of
+ * the reading has left its SIGCONT, one behind it has not moved the time.
+ */
+static int64_t look_at_clock(struct pe__keeper *keeper)
+{
+    int64_t now_ns = pe__base_now_ns();
+    if (drain_signals(keeper))
+        pe__keeper_excuse(keeper, now_ns - keeper->looked_ns, now_ns);
+    keeper->looked_ns = now_ns;
+    return now_ns;
+}
+
+/* Signals are taken before the dead are looked for: one who dies later sends another. */
 static noreturn void loop(struct pe__keeper *keeper)
 {
     for (;;) {
-        int64_t now_ns = pe__base_now_ns();
+        int64_t now_ns = look_at_clock(keeper);
+        pe__keeper_reap(keeper);
         fork_due(keeper, now_ns);
         pe__keeper_stop_due(keeper, now_ns);
         pe__keeper_tell_size(keeper);
+        pe__keeper_watch(keeper, now_ns);
         if (is_over(keeper, now_ns))
             end_of_pool(keeper);
         if (!wait_for_news(keeper))
             end_with_host(keeper);
-        pe__keeper_reap(keeper);
     }
 }
 
@@ -248,10 +287,13 @@ noreturn void pe__keeper_run(struct pe__keeper_start *start)
     keeper->workers = keeper->numbers = keeper->shared->config->workers;
     keeper->kept = private_pages(keeper->shared->geometry.workers_most * sizeof *keeper->kept);
     save_host_signals(keeper);
-    if (keeper->kept == NULL || !close_host_fds(start) || (keeper->signal_fd = open_signals()) < 0)
+    keeper->bell = pe__base_eventfd();
+    if (keeper->kept == NULL || !close_host_fds(start, keeper->bell) || (keeper->signal_fd = open_signals()) < 0)
         _exit(1);
     for (uint32_t i = 0; i < keeper->numbers; i++)
         keeper->kept[i].inherited = PE__SLOT_NO_RECORD;
     send_message(keeper, PE__MESSAGE_HELLO, (int32_t)getpid());
+    if (keeper->bell < 0)
+        pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, keeper->bell);
     loop(keeper);
 }

@@ -44,9 +44,21 @@ struct pe__kept {
     uint32_t stop_record;
     uint64_t stop_sequence;
     uint32_t stop_phase;
+    int64_t stop_item;   /* of a ticket: the due time of the one item that is to stop, 0: all of it */
     int32_t stop_signal; /* the last one sent */
     int64_t stop_due_ns;
     int64_t stop_grace_ns;
+    int64_t excused;     /* a due time that is put off, because this process was stopped meanwhile, and until when */
+    int64_t excused_until_ns;
+};
+
+/* What is to be stopped, and why. */
+struct pe__stop_order {
+    uint32_t record;
+    uint64_t sequence;
+    uint32_t phase; /* that it is to end in: CANCELLED or TIMED_OUT */
+    int64_t item;   /* see stop_item */
+    int64_t grace_ns;
 };
 
 struct pe__keeper {
@@ -57,6 +69,8 @@ struct pe__keeper {
     uint32_t numbers;      /* worker numbers that have ever been in use */
     int32_t size_order, size_told; /* the last RESIZE, and the last one of which the host was told that it is done */
     int signal_fd;
+    int bell; /* eventfd that wakes the keeper, rung by workers */
+    int64_t looked_ns; /* when this process last looked whether it had been stopped */
     uint32_t alive;
     bool served;        /* some worker has finished its initialiser */
     bool leaving;       /* no worker is replaced any more */
@@ -107,6 +121,15 @@ void pe__keeper_reap(struct pe__keeper *keeper);
 /* reap.c: ends the record that a number holds although no process will run it. */
 void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index);
 
+/* reap.c: the record that a number holds, or PE__SLOT_NO_RECORD. */
+uint32_t pe__keeper_held_record(const struct pe__keeper *keeper, uint32_t index);
+
+/* stop.c: asks what a worker runs to stop, and signals when its grace is over. */
+void pe__keeper_ask(struct pe__keeper *keeper, uint32_t index, const struct pe__stop_order *order);
+
+/* stop.c: whether what was asked to stop still runs. */
+bool pe__keeper_still_runs(const struct pe__keeper *keeper, uint32_t index);
+
 /* stop.c: a job is to be stopped; the next step of all stops that are due; when the next one will be (or
  * INT64_MAX). */
 void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *message);
@@ -117,6 +140,15 @@ void pe__keeper_signal_all(struct pe__keeper *keeper, int number);
 
 /* stop.c: signals one worker, or its whole group with PE_POOL_GROUPS. */
 void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *kept, int number);
+
+/* watch.c: asks all that is over its limit to stop, and ends what has waited beyond its deadline. */
+void pe__keeper_watch(struct pe__keeper *keeper, int64_t now_ns);
+
+/* watch.c: when the next limit will be over (or INT64_MAX). */
+int64_t pe__keeper_next_limit(const struct pe__keeper *keeper);
+
+/* watch.c: this process was stopped for so long, which is not held against anybody. */
+void pe__keeper_excuse(struct pe__keeper *keeper, int64_t lost_ns, int64_t now_ns);
 
 /* Rings everybody: done after every death that was settled (bell.h). */
 void pe__keeper_ring_all(struct pe__keeper *keeper);

@@ -11,6 +11,7 @@ enum pe__message_type {
     PE__MESSAGE_KILL = 3,     /* grace_ns: end all workers, then yourself */
     PE__MESSAGE_RESIZE = 9,   /* value: a number for this order; record: so many workers are wanted */
     PE__MESSAGE_START = 8,    /* value: the number of a worker that left for want of work, or PE__MESSAGE_ALL */
+    PE__MESSAGE_LOOK = 9,     /* a deadline comes sooner than you would wake */
     /* keeper to host */
     PE__MESSAGE_HELLO = 4,  /* value: the keeper's pid */
     PE__MESSAGE_FAILED = 5, /* value: the error pe_pool_new is to return; the keeper ends */

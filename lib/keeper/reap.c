@@ -5,7 +5,8 @@
  * phase, then ring everybody. A record that is to be retried never goes back to the queue, whose head has
  * passed it: it stays RUNNING under the dead worker's number, and the number's next process runs it first. A
  * ticket always does so, minus the item that was running; only where no process can be had is it ended as
- * crashed, and the host queues a new one for its lane.
+ * crashed, and the host queues a new one for its lane. What was stopped is not run again: a job ends, and of a ticket
+ * that one item, unless all of the ticket was to stop.
  *
  * What is read from shared memory here decides about this pool only; indices are checked all the same, since
  * a keeper that fails breaks the pool.
@@ -20,6 +21,7 @@
 
 #include "base/clock.h"
 #include "keeper/texts.h"
+#include "shared/limit.h"
 #include "worker/serve.h"
 
 #define DEATHS_AT_ONCE 5
@@ -42,7 +44,7 @@ static uint32_t used_records(const struct pe__keeper *keeper, uint32_t level)
 
 /* The hint is stored before every claim; where it does not fit, it may have been overwritten, so look at
  * all. */
-static uint32_t held_record(const struct pe__keeper *keeper, uint32_t index)
+uint32_t pe__keeper_held_record(const struct pe__keeper *keeper, uint32_t index)
 {
     uint32_t records = keeper->shared->geometry.records;
     uint32_t hint = atomic_load_explicit(&keeper->shared->slots[index].hint, memory_order_relaxed);
@@ -101,13 +103,21 @@ static enum pe__record_phase crash_phase(const struct pe__kept *kept)
     return WIFSIGNALED(kept->last_status) ? PE__RECORD_CRASHED : PE__RECORD_EXITED;
 }
 
+static bool may_begin_again(const struct pe__record *record, const struct pe__record_more *more, uint32_t deaths)
+{
+    bool late = (record->limits & PE__LIMIT_DEADLINE) != 0 &&
+                pe__base_now_ns() >= atomic_load_explicit(&more->deadline_ns, memory_order_relaxed);
+    return deaths <= more->retries && !late;
+}
+
 static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t record_index)
 {
     struct pe__kept *kept = &keeper->kept[index];
+    struct pe__record *record = &keeper->shared->records[record_index];
     struct pe__record_more *more = &keeper->shared->records_more[record_index];
     uint32_t deaths = atomic_load_explicit(&more->attempts, memory_order_relaxed) + 1;
     atomic_store_explicit(&more->attempts, deaths, memory_order_relaxed);
-    if (deaths <= more->retries)
+    if (may_begin_again(record, more, deaths))
         kept->inherited = record_index;
     else
         end_record(keeper, index, record_index, crash_phase(kept));
@@ -138,24 +148,44 @@ static bool find_item(const struct pe__map *map, const struct pe__lane *lane, ui
     return state == PE__ITEM_OPEN || state == PE__ITEM_RETRIED;
 }
 
+/* How long it has run that was due at that time; 0: that cannot be. */
+static int64_t since(int64_t now_ns, int64_t due_ns, int64_t timeout_ns)
+{
+    int64_t begin_ns;
+    bool possible = !__builtin_sub_overflow(due_ns, timeout_ns, &begin_ns) && begin_ns > 0 && begin_ns <= now_ns;
+    return possible ? now_ns - begin_ns : 0;
+}
+
+/* `stopped`: the kind of an item that this process has stopped, 0: it has not. */
 static void write_detail(const struct pe__keeper *keeper, uint32_t index, const struct pe__map *map, uint64_t item,
-                         bool stopped)
+                         uint32_t stopped)
 {
     const struct pe__kept *kept = &keeper->kept[index];
     struct pe__item_detail *detail = &map->detail[item];
     bool again = atomic_load_explicit(&map->state[item], memory_order_relaxed) == PE__ITEM_RETRIED;
+    uint32_t kind;
     detail->deaths = again ? detail->deaths + 1 : 1;
-    ending_of(kept, &detail->kind, &detail->code);
-    if (stopped)
-        detail->kind = PE_CANCELLED;
+    ending_of(kept, &kind, &detail->code);
+    detail->kind = (uint16_t)(stopped != 0 ? stopped : kind);
+    detail->stop_signal = (uint16_t)(stopped != 0 ? kept->stop_signal : 0);
     detail->pid = (int32_t)kept->last_pid;
     detail->worker = (uint16_t)index;
     detail->text_bytes = 0;
-    detail->run_ns = 0;
+    detail->run_ns = stopped == PE_TIMED_OUT ? since(pe__base_now_ns(), kept->stop_item, map->timeout_ns) : 0;
 }
 
-/* Charges the item in hand with the death, unless it had not begun or has ended. */
-static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct pe__record *record, bool stopped)
+/* An item that was stopped by itself has run for too long, unless it was its map's time that was over. */
+static uint32_t kind_of_stop(const struct pe__kept *kept, const struct pe__map *map, bool all)
+{
+    if (all || (map->deadline_ns != 0 && kept->stop_item >= map->deadline_ns))
+        return PE_CANCELLED;
+    return PE_TIMED_OUT;
+}
+
+/* Charges the item in hand with the death, unless it had not begun or has ended. `stopped`: this process has ended
+ * it, or (`all`) its ticket. */
+static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct pe__record *record, bool stopped,
+                        bool all)
 {
     const struct pe__shared *shared = keeper->shared;
     uint64_t item;
@@ -165,7 +195,8 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
     struct pe__lane *lane = &pe__mapping_lanes(shared, record->map)[record->lane];
     if (!find_item(map, lane, &item))
         return;
-    write_detail(keeper, index, map, item, stopped);
+    uint32_t kind = stopped ? kind_of_stop(&keeper->kept[index], map, all) : 0;
+    write_detail(keeper, index, map, item, kind);
     keeper->succeeded |= follows_success(map, lane, item);
     bool again = !stopped && map->detail[item].deaths <= map->retries;
     if (!again)
@@ -173,29 +204,43 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
     /* The next life has not begun the item yet, and may die before it does. */
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);
-    if (!again && !stopped)
-        pe__lane_count_failure(map, &shared->lives[record->map]);
+    if (!again && kind != PE_CANCELLED)
+        pe__lane_count_failure(map, &shared->lives[record->map], pe__mapping_lanes(shared, record->map));
+}
+
+/* A limit is of one attempt. Who has cancelled means all of them. */
+static void forget_limit(struct pe__keeper *keeper, uint32_t index, uint32_t record_index)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    if (kept->stop_stage == PE__STOP_NONE || (kept->stop_item == 0 && kept->stop_phase == PE__RECORD_CANCELLED))
+        return;
+    kept->stop_stage = PE__STOP_NONE;
+    /* A host that cancels it meanwhile has told this process too, which then raises the flag itself. */
+    if (kept->stop_item == 0 && kept->stop_record == record_index)
+        atomic_store_explicit(&keeper->shared->records_more[record_index].asked, 0, memory_order_seq_cst);
 }
 
 static void settle_record(struct pe__keeper *keeper, uint32_t index, uint32_t record_index, bool died)
 {
     struct pe__kept *kept = &keeper->kept[index];
+    bool stopped = kept->stop_stage == PE__STOP_TERMINATED || kept->stop_stage == PE__STOP_KILLED;
     struct pe__record *record = &keeper->shared->records[record_index];
     uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
     free_blocks(keeper, index, record_index);
     if (pe__record_phase(word) == PE__RECORD_STOPPING) {
         if (pe__record_is_ticket(record))
-            settle_item(keeper, index, record, true);
+            settle_item(keeper, index, record, true, true);
         bool late = kept->stop_phase == PE__RECORD_TIMED_OUT;
         end_record(keeper, index, record_index, late ? PE__RECORD_TIMED_OUT : PE__RECORD_CANCELLED);
     } else if (!died) {
         kept->inherited = record_index;
     } else if (pe__record_is_ticket(record)) {
-        settle_item(keeper, index, record, false);
+        settle_item(keeper, index, record, stopped, false);
         kept->inherited = record_index;
     } else {
         settle_job(keeper, index, record_index);
     }
+    forget_limit(keeper, index, record_index);
 }
 
 void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index)
@@ -337,7 +382,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     keeper->alive--;
     keeper->served |= life >= PE__SLOT_SERVING;
     clear_announcements(keeper, index);
-    uint32_t record = held_record(keeper, index);
+    uint32_t record = pe__keeper_held_record(keeper, index);
     close_account(keeper, index, record);
     if (keeper->killing)
         return; /* the host settles what is left once all are gone */
@@ -347,6 +392,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
         return;
     }
     bool retired = has_retired(keeper, life, status, record);
+    atomic_store_explicit(&slot->due, 0, memory_order_release);
     kept->inherited = PE__SLOT_NO_RECORD;
     if (retired && was_spared(keeper, index, life, record)) {
         leave_vacant(keeper, index, record);
@@ -354,6 +400,8 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     }
     if (record != PE__SLOT_NO_RECORD)
         settle_record(keeper, index, record, !retired && life != PE__SLOT_STARTING);
+    if (stopped)
+        kept->stop_stage = PE__STOP_NONE; /* whatever it held */
     count_replacement(keeper, retired);
     if (!retired && !stopped)
         count_death(keeper, index);

@@ -1,10 +1,12 @@
 /*
- * stop.c - stopping jobs that run: the flag, then SIGTERM, then SIGKILL.
+ * stop.c - stopping what runs, for a limit or because it was cancelled: the flag, then SIGTERM, then SIGKILL.
  *
- * The flag comes before STOPPING, so a job that returns in time keeps its worker. Signals come only after the
- * record's word was swapped from RUNNING(w) to STOPPING(w): from then on the worker cannot complete the
- * record nor claim another one, so no signal ever hits an innocent job. The final phase is written by reap.c
- * once the worker is reaped.
+ * The flag comes before any signal, so what returns in time keeps its worker. Signals come only after the worker
+ * was condemned: after that it can neither complete what is to be stopped nor begin anything else, so no signal ever
+ * hits an innocent job or item. A job, or a map's ticket as a whole, is condemned by the swap of its word from
+ * RUNNING(w) to STOPPING(w); one item of a map by a swap in the worker's slot (shared/limit.h). How it ended is
+ * written by reap.c once the worker is reaped. What returned meanwhile needs no more: the book is cleared when its
+ * time comes, or when the worker has something else that is to be stopped.
  */
 #include "keeper/keeper.h"
 
@@ -19,6 +21,40 @@ static struct pe__record *record_at(const struct pe__keeper *keeper, uint32_t in
     return index < pe__mapping_records(keeper->shared) ? &keeper->shared->records[index] : NULL;
 }
 
+/* The flag of pe_worker_cancelled. That of a map as a whole is the host's to set. */
+static void raise_flag(const struct pe__keeper *keeper, const struct pe__stop_order *order)
+{
+    const struct pe__shared *shared = keeper->shared;
+    const struct pe__record *record = &shared->records[order->record];
+    if (!pe__record_is_ticket(record))
+        pe__limit_ask(&shared->records_more[order->record].asked, order->sequence);
+    else if (order->item != 0 && record->map < PE__MAPS_MAX && record->lane < shared->geometry.workers_most)
+        pe__limit_ask(&pe__mapping_lanes(shared, record->map)[record->lane].asked, (uint64_t)order->item);
+}
+
+void pe__keeper_ask(struct pe__keeper *keeper, uint32_t index, const struct pe__stop_order *order)
+{
+    struct pe__kept *kept = &keeper->kept[index];
+    kept->stop_stage = PE__STOP_ASKED;
+    kept->stop_record = order->record;
+    kept->stop_sequence = order->sequence;
+    kept->stop_phase = order->phase;
+    kept->stop_item = order->item;
+    kept->stop_signal = 0;
+    kept->stop_grace_ns = order->grace_ns > 0 ? order->grace_ns : 0;
+    kept->stop_due_ns = pe__base_later(pe__base_now_ns(), kept->stop_grace_ns);
+    raise_flag(keeper, order);
+}
+
+/* A worker that is signalled runs nothing else any more. */
+static bool is_stopped_already(const struct pe__kept *kept, const struct pe__message *message)
+{
+    if (kept->stop_stage == PE__STOP_NONE || kept->stop_stage == PE__STOP_ASKED)
+        return kept->stop_stage == PE__STOP_ASKED && kept->stop_item == 0 && kept->stop_record == message->record &&
+               kept->stop_sequence == message->sequence; /* the grace does not begin anew */
+    return true;
+}
+
 void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *message)
 {
     struct pe__record *record = record_at(keeper, message->record);
@@ -29,18 +65,12 @@ void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *me
     if (pe__record_sequence(word) != message->sequence || pe__record_phase(word) != PE__RECORD_RUNNING ||
         owner >= keeper->numbers)
         return; /* it has ended meanwhile */
-    struct pe__kept *kept = &keeper->kept[owner];
-    int64_t grace_ns = message->grace_ns > 0 ? message->grace_ns : 0;
-    if (kept->stop_stage != PE__STOP_NONE && kept->stop_record == message->record &&
-        kept->stop_sequence == message->sequence)
-        return; /* asked before: the grace does not begin anew */
-    kept->stop_stage = PE__STOP_ASKED;
-    kept->stop_record = message->record;
-    kept->stop_sequence = message->sequence;
-    kept->stop_phase = message->phase;
-    kept->stop_signal = 0;
-    kept->stop_grace_ns = grace_ns;
-    kept->stop_due_ns = pe__base_now_ns() + grace_ns;
+    struct pe__stop_order order = { .record = message->record,
+                                    .sequence = message->sequence,
+                                    .phase = message->phase,
+                                    .grace_ns = message->grace_ns };
+    if (!is_stopped_already(&keeper->kept[owner], message))
+        pe__keeper_ask(keeper, owner, &order);
 }
 
 /* A worker that was forked just now may not lead its group yet. */
@@ -51,14 +81,39 @@ void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *k
         kill(kept->pid, number);
 }
 
-/* The job had its time to return by itself. */
+static uint64_t running_word(const struct pe__kept *kept, uint32_t index)
+{
+    return pe__record_word(kept->stop_sequence, index, PE__RECORD_RUNNING);
+}
+
+bool pe__keeper_still_runs(const struct pe__keeper *keeper, uint32_t index)
+{
+    const struct pe__kept *kept = &keeper->kept[index];
+    if (kept->stop_item != 0)
+        return atomic_load_explicit(&keeper->shared->slots[index].due, memory_order_acquire) == kept->stop_item;
+    const struct pe__record *record = &keeper->shared->records[kept->stop_record];
+    return atomic_load_explicit(&record->word, memory_order_acquire) == running_word(kept, index);
+}
+
+/* From here on the worker can complete neither what is to be stopped nor begin anything else. */
+static bool condemn(const struct pe__keeper *keeper, uint32_t index)
+{
+    const struct pe__kept *kept = &keeper->kept[index];
+    struct pe__record *record = &keeper->shared->records[kept->stop_record];
+    int64_t item = kept->stop_item;
+    if (item == 0)
+        return pe__record_swap(record, running_word(kept, index),
+                               pe__record_word(kept->stop_sequence, index, PE__RECORD_STOPPING));
+    return atomic_compare_exchange_strong_explicit(&keeper->shared->slots[index].due, &item,
+                                                   item | PE__LIMIT_CONDEMNED, memory_order_seq_cst,
+                                                   memory_order_relaxed);
+}
+
+/* What was asked had its time to return by itself. */
 static void begin_stopping(struct pe__keeper *keeper, uint32_t index, int64_t now_ns)
 {
     struct pe__kept *kept = &keeper->kept[index];
-    struct pe__record *record = &keeper->shared->records[kept->stop_record];
-    uint64_t running = pe__record_word(kept->stop_sequence, index, PE__RECORD_RUNNING);
-    uint64_t stopping = pe__record_word(kept->stop_sequence, index, PE__RECORD_STOPPING);
-    if (!pe__record_swap(record, running, stopping)) {
+    if (!condemn(keeper, index)) {
         kept->stop_stage = PE__STOP_NONE; /* it has */
         return;
     }
@@ -69,7 +124,7 @@ static void begin_stopping(struct pe__keeper *keeper, uint32_t index, int64_t no
     bool soft = kept->stop_grace_ns > 0;
     kept->stop_stage = soft ? PE__STOP_TERMINATED : PE__STOP_KILLED;
     kept->stop_signal = soft ? SIGTERM : SIGKILL;
-    kept->stop_due_ns = now_ns + kept->stop_grace_ns;
+    kept->stop_due_ns = pe__base_later(now_ns, kept->stop_grace_ns);
     pe__keeper_signal(keeper, kept, kept->stop_signal);
     if (soft)
         pe__keeper_signal(keeper, kept, SIGCONT); /* a stopped process would not see SIGTERM */
@@ -133,7 +188,7 @@ void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns)
     keeper->killing = true;
     keeper->kill_due_ns = now_ns;
     if (grace_ns > 0) {
-        keeper->kill_due_ns = grace_ns < INT64_MAX - now_ns ? now_ns + grace_ns : INT64_MAX;
+        keeper->kill_due_ns = pe__base_later(now_ns, grace_ns);
         pe__keeper_signal_all(keeper, SIGTERM);
         pe__keeper_signal_all(keeper, SIGCONT);
     }

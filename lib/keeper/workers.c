@@ -66,7 +66,7 @@ static noreturn void become_worker(struct pe__keeper *keeper, uint32_t index, pi
         setpgid(0, 0);
     name_process(index);
     set_signals(keeper);
-    pe__worker_serve(keeper->shared, index, keeper->start.host_bell, inherited);
+    pe__worker_serve(keeper->shared, index, keeper->start.host_bell, keeper->bell, inherited);
 }
 
 static void fork_failed(struct pe__keeper *keeper, uint32_t index, int error, int64_t now_ns)

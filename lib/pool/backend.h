@@ -14,9 +14,11 @@ struct pe__request {
     const void *arg;
     size_t arg_bytes;
     uint32_t retries;
-    uint32_t level; /* PE_PRIORITY_* */
-    bool may_wait; /* else PE_EAGAIN */
-    int64_t deadline_ns;
+    uint32_t level;                          /* PE_PRIORITY_* */
+    uint8_t limits;                          /* PE__LIMIT_* */
+    int64_t run_timeout_ns, run_deadline_ns; /* of the job itself, 0: none */
+    bool may_wait;                           /* for room, else PE_EAGAIN */
+    int64_t deadline_ns;                     /* of that wait */
 };
 
 struct pe__backend {

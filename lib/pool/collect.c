@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/forked.h"
+#include "pool/deadline.h"
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
@@ -203,6 +204,7 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
 static void free_record(pe_pool *pool, uint32_t record)
 {
     struct pe__entry *entry = &pool->entries[record];
+    pe__pool_forget_deadline(pool, record);
     entry->job = NULL;
     pe__base_list_remove(&entry->link);
     pool->in_flight--;
@@ -225,8 +227,18 @@ static size_t result_bytes(const pe_job *job)
     return job->small_bytes != PE__JOB_NOT_SMALL ? job->small_bytes : job->more->data_bytes;
 }
 
+/* Its deadline passed before it was begun. */
+static bool has_expired(uint64_t word)
+{
+    return pe__record_owner(word) == PE__RECORD_NOBODY;
+}
+
 static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
 {
+    if (has_expired(word)) {
+        pe__pool_end_unclaimed(pool, index, PE_TIMED_OUT);
+        return;
+    }
     bool ok = take_over(pool, job, index, word);
     leave_record(pool, job, index);
     if (!ok) {
@@ -238,18 +250,34 @@ static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
         pe__pool_break(pool);
 }
 
+static bool may_time_out(const struct pe__entry *entry)
+{
+    return entry->limits != 0 && !entry->is_ticket;
+}
+
+/* Was there a limit that it can have overrun? */
+static bool is_possible_timeout(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
+{
+    if (has_expired(word))
+        return (entry->limits & PE__LIMIT_DEADLINE) != 0;
+    return may_time_out(entry) && pe__record_owner(word) < pool->numbers;
+}
+
 /* Could the workers and the keeper have ended this use of the record with that word? */
 static bool is_possible_end(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
 {
-    return pe__record_is_final(word) && pe__record_phase(word) <= PE__RECORD_OUT_OF_MEMORY &&
-           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->numbers;
+    if (!pe__record_is_final(word) || pe__record_sequence(word) != entry->sequence)
+        return false;
+    if (pe__record_phase(word) == PE__RECORD_TIMED_OUT)
+        return is_possible_timeout(pool, entry, word);
+    return pe__record_phase(word) <= PE__RECORD_OUT_OF_MEMORY && pe__record_owner(word) < pool->numbers;
 }
 
 static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
 {
     uint32_t phase = pe__record_phase(word);
     return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&
-           (phase != PE__RECORD_STOPPING || entry->stop_asked) &&
+           (phase != PE__RECORD_STOPPING || entry->stop_asked || may_time_out(entry)) &&
            pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->numbers;
 }
 
@@ -314,26 +342,42 @@ uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most)
     return count;
 }
 
-/* Records of a level are claimed in the order of their pushes: behind one that waits in the queue none has begun. */
-static uint32_t collect_all(pe_pool *pool, struct pe__level *level, uint32_t most)
+/* Records of a level are claimed in the order of their pushes: behind one that waits in the queue none has begun.
+ * `beyond`: some may have ended there. */
+static uint32_t collect_all(pe_pool *pool, struct pe__level *level, uint32_t most, bool beyond)
 {
     uint32_t count = 0;
     PE__BASE_LIST_EACH_SAFE(link, after, &level->busy) {
         uint32_t record = pe__pool_record_of(pool, link);
-        if (count >= most || pool->settling || is_waiting(pool, record))
+        bool waits = is_waiting(pool, record);
+        if (count >= most || pool->settling || (waits && !beyond))
             break;
         expect(pool, level, record);
-        count += collect(pool, record);
+        count += !waits && collect(pool, record);
     }
     return count;
 }
 
+/* The keeper ends what waits, but only where there are deadlines, and it says how often. */
 uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
 {
+    uint64_t expired = pool->expired;
+    if (pool->deadlines > 0)
+        expired = atomic_load_explicit(&pool->shared.watch->expired, memory_order_acquire);
     uint32_t count = 0;
     PE__POOL_EACH_LEVEL(level, pool)
-        count += collect_all(pool, level, most - count);
+        count += collect_all(pool, level, most - count, expired != pool->expired);
+    if (count < most)
+        pool->expired = expired;
     return count;
+}
+
+/* While it waited. */
+static bool was_ended_by_keeper(const pe_pool *pool, const struct pe__base_list *link)
+{
+    uint32_t record = pe__pool_record_of(pool, link);
+    uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_relaxed);
+    return has_expired(word) && pe__record_is_final(word);
 }
 
 /* A record that waits although a later one of its level was claimed is one that no worker will find: a scribbler made
@@ -346,7 +390,8 @@ static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
         if (waits && first == NULL)
             first = link;
         /* The first one may have been claimed since it was looked at, but then before the later one. */
-        if (!waits && first != NULL && is_waiting(pool, pe__pool_record_of(pool, first)))
+        bool overtakes = first != NULL && !waits && !was_ended_by_keeper(pool, link);
+        if (overtakes && is_waiting(pool, pe__pool_record_of(pool, first)))
             return true;
     }
     return false;

@@ -41,8 +41,6 @@ int pe__map_check_common(const pe_map_options *given, pe_map_options *ret)
     if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0 ||
         ret->priority >= PE__QUEUE_LEVELS)
         return PE_EINVAL;
-    if (ret->timeout_ns != 0)
-        return PE_ENOSYS;
     if ((ret->flags & ~(PE_MAP_ORDERED | PE_MAP_INHERITED)) != 0)
         return PE_EINVAL;
     if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
@@ -135,6 +133,17 @@ static uint64_t share(uint64_t units, uint32_t lane, uint32_t dealt)
     return lane < dealt ? units * lane / dealt : units;
 }
 
+/* Of a map that its caller does not wait for; 0: none. */
+static int64_t deadline_of(const struct pe__map_job *map)
+{
+    return map->keeps_handle && map->options.deadline_ns != PE_FOREVER ? map->options.deadline_ns : 0;
+}
+
+static uint32_t limits_of(const struct pe__map_job *map)
+{
+    return (map->options.timeout_ns != 0 ? PE__LIMIT_TIMEOUT : 0) | (deadline_of(map) != 0 ? PE__LIMIT_DEADLINE : 0);
+}
+
 static void describe(pe_pool *pool, struct pe__map_job *map)
 {
     struct pe__map *shown = &pool->shared.maps[map->index];
@@ -157,7 +166,10 @@ static void describe(pe_pool *pool, struct pe__map_job *map)
                               .lanes = map->lanes,
                               .retries = map->options.retries,
                               .on_error = map->options.on_error,
-                              .timed = map->options.statuses != NULL };
+                              .timed = map->options.statuses != NULL,
+                              .limits = limits_of(map),
+                              .timeout_ns = map->options.timeout_ns,
+                              .deadline_ns = deadline_of(map) };
     /* Of a map like the last one the workers have most of this in their caches: leave it there. */
     if (memcmp(shown, &wanted, sizeof wanted) != 0)
         *shown = wanted;
@@ -172,6 +184,7 @@ static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_rin
     struct pe__level *level = &pool->levels[pe__job_map(job)->options.priority];
     uint32_t index = pe__pool_take_record(pool, level, job);
     pool->entries[index].lane = lane;
+    pool->entries[index].limits = (uint8_t)limits_of(pe__job_map(job));
     pe__job_map(job)->records[lane] = index;
     struct pe__record *record = &pool->shared.records[index];
     record->fn = NULL;
@@ -253,7 +266,8 @@ uint32_t pe__map_target(pe_pool *pool, void *context)
 
 static void stop_items(pe_pool *pool, const struct pe__map_job *map)
 {
-    atomic_store_explicit(&pool->shared.lives[map->index].stop, 1, memory_order_seq_cst);
+    pe__lane_stop_all(&pool->shared.maps[map->index], &pool->shared.lives[map->index],
+                      pe__mapping_lanes(&pool->shared, map->index));
 }
 
 static void end_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
@@ -331,7 +345,19 @@ static void queue_rest(pe_pool *pool, pe_job *job)
 
 static uint32_t kind_of(int result)
 {
-    return result == PE_ECANCELED ? PE_CANCELLED : result == PE_EBROKEN ? PE_LOST : PE_RETURNED;
+    switch (result) {
+    case PE_ECANCELED: return PE_CANCELLED;
+    case PE_ETIMEDOUT: return PE_TIMED_OUT;
+    case PE_EBROKEN: return PE_LOST;
+    default: return PE_RETURNED;
+    }
+}
+
+/* Nobody has cancelled it, and yet not all of it was run. */
+static bool was_cut_by_deadline(const struct pe__map_job *map)
+{
+    return map->result == PE_ECANCELED && !map->cancelled && deadline_of(map) != 0 &&
+           pe__base_deadline_passed(deadline_of(map));
 }
 
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
@@ -339,6 +365,8 @@ void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
     struct pe__map_job *map = pe__job_map(job);
     map->running = false;
     pe__map_read_outcome(map, rest);
+    if (was_cut_by_deadline(map))
+        map->result = PE_ETIMEDOUT;
     if (map->block != NULL) {
         pe__shared_heap_free(&pool->heap, map->block);
         map->block = NULL;

@@ -39,6 +39,7 @@ static pe_status read_item(const struct pe__map_job *map, uint64_t item, uint32_
     status.code = detail->code;
     status.pid = detail->pid;
     status.attempts = detail->deaths + (kind == PE_RETURNED);
+    status.stop_signal = detail->stop_signal;
     status.worker = detail->worker;
     status.run_ns = detail->run_ns;
     return status;

@@ -46,7 +46,8 @@ struct pe__entry {
     bool is_ticket;
     bool is_counted; /* in its level's `queued`: a plain job that has been seen neither claimed nor cancelled */
     bool stop_asked; /* the keeper was told to stop this use */
-    bool more_used;  /* retries, cancel and attempts in the record may be other than 0 */
+    bool more_used;  /* retries and attempts in the record may be other than 0 */
+    uint8_t limits;  /* PE__LIMIT_*, of its present use */
 };
 
 /* What it knows of one level of the queue (shared/queue.h). */
@@ -103,6 +104,8 @@ struct pe_pool {
     struct pe__doubt doubt;
     bool *block_held;    /* blocks that a result lies in */
     uint32_t map_busy;   /* bit for each map descriptor */
+    uint32_t deadlines;  /* records in flight that have one */
+    uint64_t expired;    /* what the keeper had ended in the queue when all was collected last */
 
     struct pe__base_list maps; /* maps that have not ended */
     bool has_orphans;          /* some level has */

@@ -94,7 +94,8 @@ static int submit_group(struct reduction *reduction)
 {
     struct group group = reduction->whole;
     pe_job_options options = { PE_SIZED(pe_job_options), .retries = reduction->options.retries,
-                               .priority = reduction->options.priority };
+                               .priority = reduction->options.priority,
+                               .timeout_ns = reduction->options.timeout_ns };
     options.submit_deadline_ns = reduction->options.deadline_ns;
     group.from = reduction->submitted * reduction->per_group;
     group.to = group.from + reduction->per_group;

@@ -221,7 +221,7 @@ void pe__pool_stop_record(pe_pool *pool, uint32_t index, int64_t grace_ns)
                                    .grace_ns = grace_ns,
                                    .phase = PE__RECORD_CANCELLED };
     pool->entries[index].stop_asked = pool->entries[index].more_used = true;
-    atomic_store_explicit(&pool->shared.records_more[index].cancel, 1, memory_order_seq_cst);
+    pe__limit_ask(&pool->shared.records_more[index].asked, message.sequence);
     pe__pool_tell_keeper(pool, &message);
 }
 

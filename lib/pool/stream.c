@@ -189,6 +189,8 @@ static int send(pe_stream *stream, bool may_wait, int64_t deadline_ns)
                                    .arg_bytes = sizeof place,
                                    .retries = stream->options.retries,
                                    .level = stream->options.priority,
+                                   .limits = stream->options.timeout_ns != 0 ? PE__LIMIT_TIMEOUT : 0,
+                                   .run_timeout_ns = stream->options.timeout_ns,
                                    .may_wait = may_wait,
                                    .deadline_ns = deadline_ns };
     pthread_mutex_lock(&pool->mutex);

@@ -26,6 +26,7 @@
 #include "base/cpu_relax.h"
 #include "pool/backend.h"
 #include "pool/collect.h"
+#include "pool/deadline.h"
 #include "pool/job.h"
 #include "pool/loaded.h"
 #include "pool/map.h"
@@ -100,6 +101,7 @@ uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *jo
     entry->is_ticket = job->is_map;
     entry->is_counted = !job->is_map;
     entry->stop_asked = false;
+    entry->limits = 0;
     pe__base_list_push_back(&level->busy, &entry->link);
     level->queued += entry->is_counted;
     pool->in_flight++;
@@ -163,12 +165,16 @@ bool pe__pool_ring_if_needed(pe_pool *pool)
 void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool may_ring)
 {
     const struct pe__shared *shared = &pool->shared;
-    uint64_t word = pe__record_word(pool->entries[record].sequence, 0, PE__RECORD_QUEUED);
+    const struct pe__entry *entry = &pool->entries[record];
+    uint64_t word = pe__record_word(entry->sequence, 0, PE__RECORD_QUEUED);
+    shared->records[record].limits = entry->limits;
     atomic_store_explicit(&shared->records[record].word, word, memory_order_release);
     level->tail++;
     atomic_store_explicit(&shared->tails[level->number].tail, level->tail, memory_order_seq_cst);
     /* A later one's line comes over from a worker's cache meanwhile; the next one's is being looked at by workers. */
     __builtin_prefetch(&shared->records[pe__pool_record_at(pool, level, level->tail + RECORDS_AHEAD)], 1);
+    if ((entry->limits & PE__LIMIT_DEADLINE) != 0)
+        pe__pool_mind_deadline(pool, record);
     if (may_ring)
         pe__pool_ring_if_needed(pool);
 }
@@ -281,15 +287,17 @@ static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *
 }
 
 /* The rest of the record is left alone while all in it is 0 and is to stay so. */
-static void fill_counts(struct pe__record_more *more, struct pe__entry *entry, uint32_t retries)
+static void fill_counts(struct pe__record_more *more, struct pe__entry *entry, const struct pe__request *request)
 {
-    if (!entry->more_used && retries == 0)
+    if (!entry->more_used && request->retries == 0 && request->limits == 0)
         return;
-    more->retries = retries;
-    atomic_store_explicit(&more->cancel, 0, memory_order_relaxed);
+    more->retries = request->retries;
     atomic_store_explicit(&more->attempts, 0, memory_order_relaxed);
-    entry->more_used = retries != 0;
+    atomic_store_explicit(&more->timeout_ns, request->run_timeout_ns, memory_order_relaxed);
+    atomic_store_explicit(&more->deadline_ns, request->run_deadline_ns, memory_order_relaxed);
+    entry->more_used = request->retries != 0;
 }
+
 
 static void fill_argument(struct pe__record *record, struct pe__record_more *more, const pe_job *job,
                           const struct pe__request *request)
@@ -323,7 +331,8 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     job->in_ring = true;
     job->queued = pe__base_ticks();
     pe__job_begin(pool, job, request->arg_bytes);
-    fill_counts(more, &pool->entries[index], request->retries);
+    fill_counts(more, &pool->entries[index], request);
+    pool->entries[index].limits = request->limits;
     /* A worker may be looking at the record's line all the time: what is written there is written in one go. */
     record->fn = request->fn;
     fill_argument(record, more, job, request);
@@ -339,10 +348,15 @@ static int read_options(const pe_job_options *given, struct pe__request *request
         return result;
     if (options.timeout_ns < 0 || options.deadline_ns < 0 || options.priority >= PE__QUEUE_LEVELS)
         return PE_EINVAL;
-    if (options.timeout_ns != 0 || options.deadline_ns != 0)
-        return PE_ENOSYS;
     request->retries = options.retries;
     request->level = options.priority;
+    request->run_timeout_ns = options.timeout_ns;
+    request->run_deadline_ns = options.deadline_ns != PE_FOREVER ? options.deadline_ns : 0;
+    request->limits = (request->run_timeout_ns != 0 ? PE__LIMIT_TIMEOUT : 0) |
+                      (request->run_deadline_ns != 0 ? PE__LIMIT_DEADLINE : 0);
+    result = pe__base_deadline_check(request->run_deadline_ns);
+    if (result < 0)
+        return result;
     if (options.submit_deadline_ns != 0)
         request->deadline_ns = options.submit_deadline_ns;
     return pe__base_deadline_check(request->deadline_ns);

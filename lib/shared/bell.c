@@ -59,7 +59,7 @@ void pe__bell_ring_all(struct pe__bell_group *groups, struct pe__slot *slots, ui
     }
 }
 
-void pe__bell_ring_host(int fd)
+static void ring(int fd)
 {
     int saved = errno;
     uint64_t one = 1;
@@ -67,6 +67,16 @@ void pe__bell_ring_host(int fd)
     while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
     errno = saved;
+}
+
+void pe__bell_ring_host(int fd)
+{
+    ring(fd);
+}
+
+void pe__bell_ring_keeper(int fd)
+{
+    ring(fd);
 }
 
 bool pe__bell_drain(int fd)

@@ -95,7 +95,10 @@ void pe__bell_ring_all(struct pe__bell_group *groups, struct pe__slot *slots, ui
 /* Makes the host's descriptor readable. Async-signal-safe, never blocks, keeps errno. */
 void pe__bell_ring_host(int fd);
 
-/* Takes all rings out of the host's descriptor. True: there was one. */
+/* The same for the keeper's (limit.h). */
+void pe__bell_ring_keeper(int fd);
+
+/* Takes all rings out of such a descriptor. True: there was one. */
 bool pe__bell_drain(int fd);
 
 #endif

@@ -1,6 +1,7 @@
 /* lane.c - taking and stealing of a map's units; lane.h holds the invariants and the argument. */
 #include "shared/lane.h"
 
+#include "shared/limit.h"
 #include "shared/step.h"
 
 static uint64_t hand_word(uint64_t first, uint64_t last)
@@ -32,6 +33,7 @@ void pe__lane_reset(struct pe__lane *lane, uint64_t first_unit, uint64_t last_un
     RESET(&lane->running, 0);
     RESET(&lane->intent_victim, 0);
     RESET(&lane->done, 0);
+    RESET(&lane->asked, 0);
 }
 
 void pe__map_live_reset(struct pe__map_live *live)
@@ -165,9 +167,16 @@ bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uin
     return true;
 }
 
-void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live)
+void pe__lane_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)
+{
+    atomic_store_explicit(&live->stop, 1, memory_order_seq_cst);
+    for (uint32_t lane = 0; map->limits != 0 && lane < map->lanes; lane++)
+        pe__limit_ask(&lanes[lane].asked, UINT64_MAX);
+}
+
+void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)
 {
     uint64_t failed = atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1;
     if (map->on_error != 0 && failed >= map->on_error)
-        atomic_store_explicit(&live->stop, 1, memory_order_relaxed);
+        pe__lane_stop_all(map, live, lanes);
 }

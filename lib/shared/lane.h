@@ -13,6 +13,7 @@
  *     hand, running, intent_*, done      owner
  *     failed    of the map: whoever closes an item that failed, a worker or the keeper
  *     running   the keeper as well: 0 once it has charged the item with its owner's death
+ *     asked     where items have limits (limit.h): whoever stops the map or the running item
  *     state[i]   OPEN at the start; the worker that has item i in hand closes it; the keeper closes an item whose
  *                worker it has reaped, or leaves it RETRIED, which counts as open
  *     detail[i]  whoever moves state[i] to DETAILED or RETRIED, before that; not valid in the other states
@@ -68,7 +69,8 @@ enum pe__item_state {
 
 /* How one item ended, where that takes more than a byte. */
 struct pe__item_detail {
-    uint32_t kind;
+    uint16_t kind;
+    uint16_t stop_signal;
     int32_t code;
     int32_t pid;
     uint32_t deaths; /* raised by the keeper alone: a worker may die while it fills this in */
@@ -95,13 +97,13 @@ struct pe__map {
     uint32_t retries;
     uint64_t on_error; /* failures that end the map, 0: none do */
     uint32_t timed;    /* keep a detail with the run time of every item */
-    uint32_t pad;
+    uint32_t limits;   /* PE__LIMIT_* (limit.h) */
+    int64_t timeout_ns, deadline_ns; /* 0: none */
 };
 
 /* Written by workers and the host. */
 struct pe__map_live {
-    _Atomic uint32_t stop; /* no further item is started */
-    uint32_t pad0;
+    _Atomic uint64_t stop; /* 1: no further item is started */
     _Atomic uint64_t failed;
     _Atomic uint64_t text_used;
     uint64_t pad1[5];
@@ -117,7 +119,8 @@ struct pe__lane {
     _Atomic uint32_t intent_victim; /* lane + 1, 0: no intent */
     uint32_t pad1;
     _Atomic uint64_t done;   /* items closed by owners of this lane; a progress figure */
-    uint64_t pad2[2];
+    _Atomic uint64_t asked;  /* the latest due time of an item that is to stop, UINT64_MAX: all are */
+    uint64_t pad2;
 };
 
 _Static_assert(sizeof(struct pe__lane) == 128, "range and progress lie on a line each");
@@ -172,7 +175,10 @@ bool pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struc
 /* Takes room for a text of an item. False: there is none left. */
 bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at);
 
+/* No further item of the map is started, and those that run are asked to stop. */
+void pe__lane_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes);
+
 /* One more item has failed, says whoever closed it: as many as on_error names stop the map. */
-void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live);
+void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes);
 
 #endif

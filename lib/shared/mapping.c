@@ -98,6 +98,7 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     shared->readonly_bytes = c.at;
 
     shared->counts = part(shared, &c, sizeof *shared->counts);
+    shared->watch = part(shared, &c, sizeof *shared->watch);
     shared->heads = part(shared, &c, PE__QUEUE_LEVELS * sizeof *shared->heads);
     shared->host_waits = part(shared, &c, LINE_BYTES);
     uint64_t groups = (g->workers_most + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;

@@ -31,6 +31,7 @@
 #include "shared/crash.h"
 #include "shared/fence.h"
 #include "shared/lane.h"
+#include "shared/limit.h"
 #include "shared/queue.h"
 #include "shared/record.h"
 #include "shared/slot.h"
@@ -56,6 +57,7 @@ struct pe__config {
     sigset_t host_mask; /* of the creating thread, for PE_POOL_KEEP_SIGNALS */
     _Atomic uint32_t stop __attribute__((aligned(64))); /* workers leave when the queue is empty */
     _Atomic int32_t host_cpu; /* where the host waits: not a good place to spin */
+    _Atomic uint32_t deadlines; /* records in flight that have one */
 };
 
 /* Counted by the keeper, shown in statistics, believed by nobody. */
@@ -89,6 +91,7 @@ struct pe__shared {
     int32_t *pins; /* with affinity: the CPU of each worker number */
     /* shared */
     struct pe__keeper_counts *counts;
+    struct pe__watch *watch;
     struct pe__queue_head *heads; /* of each level */
     _Atomic uint64_t *host_waits;
     struct pe__bell_group *groups;

@@ -8,6 +8,8 @@
  *     FREE -> QUEUED                                  host, once everything else in the record is written
  *     QUEUED -> RUNNING(owner)                        worker: the claim; ownership is the same instruction
  *     QUEUED -> CANCELLED                             host
+ *     QUEUED -> TIMED_OUT(nobody)                     keeper, when its deadline has passed
+ *     RUNNING(owner) -> TIMED_OUT(nobody)             worker: its deadline had passed, and it was not begun
  *     RUNNING(owner) -> DONE                          worker, once the result is written
  *     RUNNING(owner) -> STOPPING(owner)               keeper, before it signals the owner
  *     RUNNING(owner) -> CRASHED | EXITED | OUT_OF_MEMORY   keeper, once the owner is reaped
@@ -18,7 +20,8 @@
  *     "host" fields     the host while FREE or final; constant from QUEUED to a final phase
  *     "worker" fields   the owner while RUNNING
  *     "ending" fields   the owner before its swap to DONE, or the keeper, after the owner was reaped, before its swap
- *     cancel            the host, any time; a flag that only ever goes from 0 to 1 between QUEUED and a final phase
+ *     asked             the host and the keeper, any time: the sequence of the use that is asked to stop. It only ever
+ *                       grows, so whoever is late with it asks a use that has ended, and never the next one
  *     attempts          the host, to 0, with its other fields; then the keeper, between the reaping of one owner and
  *                       the fork of the next
  *
@@ -63,6 +66,7 @@ enum pe__record_phase {
 #define PE__RECORD_FAR UINT16_MAX  /* as a length: see the rest of the record */
 #define PE__RECORD_NO_REPLY (UINT16_MAX - 1)
 #define PE__RECORD_NO_BLOCK UINT32_MAX
+#define PE__RECORD_NOBODY 0xffff /* as the owner of an ending: it was never begun */
 
 /* All that a small job needs; it travels to the worker and back once. */
 struct pe__record {
@@ -73,7 +77,7 @@ struct pe__record {
     uint16_t arg_short;   /* host: bytes of the argument, or FAR */
     uint16_t reply_short; /* ending: bytes of the reply, or FAR, or NO_REPLY */
     uint16_t text_bytes;  /* ending */
-    uint16_t pad;
+    uint16_t limits;      /* host: PE__LIMIT_* (limit.h) */
     int32_t code; /* ending */
     int32_t pid;  /* ending */
     union {
@@ -91,13 +95,14 @@ struct pe__record_more {
     unsigned char reply[PE__RECORD_INLINE_BYTES]; /* worker */
     uint64_t arg_bytes;                           /* host, like the next two */
     const void *arg_block;
-    uint32_t retries;
-    _Atomic uint32_t cancel;
+    _Atomic int64_t timeout_ns; /* host, where `limits` says so, like the next one */
+    _Atomic int64_t deadline_ns;
+    uint32_t retries; /* host */
     _Atomic uint32_t attempts;
-    uint32_t reply_block; /* ending, like the rest */
-    uint64_t reply_bytes;
+    _Atomic uint64_t asked;
+    uint64_t reply_bytes; /* ending, like the rest */
+    uint32_t reply_block;
     int32_t stop_signal;
-    uint32_t pad[5];
 };
 
 _Static_assert(sizeof(struct pe__record) == 64, "a record is a cache line");

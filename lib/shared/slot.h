@@ -36,7 +36,8 @@ struct pe__slot {
     _Atomic uint64_t free;      /* ticks: since when this life could take a record, or has had the present one */
     _Atomic uint64_t born;      /* ticks: when this life had its initialiser behind it; 0: it has not */
     _Atomic int32_t pid;        /* 0: no process */
-    uint32_t pad0[3];
+    uint32_t pad0;
+    _Atomic int64_t due;        /* when what it runs is over its limit, 0: that has none; see limit.h */
     _Atomic uint32_t bell;      /* counts rings; a futex */
     _Atomic uint32_t lives;     /* keeper: processes that were forked for this number */
     _Atomic uint64_t past;      /* keeper: ticks, of all lives that are over */

@@ -56,6 +56,7 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     struct pe__item_detail *detail = &part->map->detail[item];
     uint8_t before = atomic_load_explicit(&part->map->state[item], memory_order_relaxed);
     detail->kind = PE_RETURNED;
+    detail->stop_signal = 0;
     detail->code = code;
     detail->pid = part->worker->pid;
     if (before != PE__ITEM_RETRIED)
@@ -67,7 +68,7 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     atomic_store_explicit(&part->map->state[item], PE__ITEM_DETAILED, memory_order_release);
     PE__STEP(CLOSED);
     if (code != 0)
-        pe__lane_count_failure(part->map, part->live);
+        pe__lane_count_failure(part->map, part->live, part->lanes);
     PE__STEP(FAILURE);
 }
 
@@ -82,6 +83,39 @@ static __attribute__((cold, noinline)) void close_unusual(const struct part *par
         close_with_detail(part, item, code, 0);
         part->worker->scope.text_bytes = 0;
     }
+}
+
+/* False: the map's deadline has passed, and so it stops. */
+static bool has_time(const struct part *part, int64_t now_ns)
+{
+    if (part->map->deadline_ns == 0 || now_ns < part->map->deadline_ns)
+        return true;
+    pe__lane_stop_all(part->map, part->live, part->lanes);
+    return false;
+}
+
+/* An item of a map with limits (shared/limit.h). It is said to run before it has a limit, so that whatever is stopped
+ * for one is an item that had begun. False: the map stops instead. */
+static bool begin_limited(const struct part *part, uint64_t item)
+{
+    const struct pe__map *map = part->map;
+    struct pe__worker *worker = part->worker;
+    int64_t now_ns = pe__base_now_ns();
+    if (!has_time(part, now_ns))
+        return false;
+    worker->due = pe__limit_due(now_ns, map->timeout_ns, map->deadline_ns);
+    worker->scope.self = (uint64_t)worker->due;
+    atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
+    PE__STEP(RUNNING);
+    pe__worker_begin_limit(worker);
+    return true;
+}
+
+/* What it has printed is written out within its limit. */
+static void end_limited(const struct part *part)
+{
+    pe__worker_flush_stdio();
+    pe__worker_end_limit(part->worker);
 }
 
 /*
@@ -115,6 +149,21 @@ static __attribute__((noinline, aligned(64))) uint64_t run_plain(const struct pa
     return item;
 }
 
+/* The same with limits. */
+static uint64_t run_limited(const struct part *part, uint64_t first, uint64_t last)
+{
+    const struct pe__map *map = part->map;
+    for (uint64_t item = first; item < last; item++) {
+        if (is_stopped(part) || !begin_limited(part, item))
+            return item;
+        int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
+        PE__STEP(ITEM_RAN);
+        end_limited(part);
+        close_unusual(part, item, code);
+    }
+    return last;
+}
+
 /* Times every item, and skips those that were closed in an earlier life. */
 static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t last)
 {
@@ -127,11 +176,18 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
             return item;
         uint64_t start = pe__base_ticks();
         part->worker->scope.text_bytes = 0;
-        atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
-        PE__STEP(RUNNING);
+        if (map->limits == 0) {
+            atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
+            PE__STEP(RUNNING);
+        } else if (!begin_limited(part, item)) {
+            return item;
+        }
         int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
         PE__STEP(ITEM_RAN);
-        pe__worker_flush_stdio();
+        if (map->limits == 0)
+            pe__worker_flush_stdio();
+        else
+            end_limited(part);
         close_with_detail(part, item, code, pe__base_ticks() - start);
     }
     return last;
@@ -139,7 +195,9 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
 
 static uint64_t run_items(const struct part *part, uint64_t first, uint64_t last, bool fresh)
 {
-    return fresh && !part->map->timed ? run_plain(part, first, last) : run_careful(part, first, last);
+    if (!fresh || part->map->timed)
+        return run_careful(part, first, last);
+    return part->map->limits != 0 ? run_limited(part, first, last) : run_plain(part, first, last);
 }
 
 /* One by one, with errno cleared before and a look at the worker's memory after each. What is left in the hand is the next life's. */
@@ -244,7 +302,8 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     part.lane = &part.lanes[part.self];
     uint64_t life = pe__worker_life_left(worker);
     part.served_most = life < UINT64_MAX - worker->served ? worker->served + life : UINT64_MAX;
-    worker->scope.cancel = &part.live->stop;
+    worker->scope.asked = part.map->limits != 0 ? &part.lane->asked : &part.live->stop;
+    worker->scope.self = 1;
     worker->scope.running = &part.lane->running;
     worker->scope.text_bytes = 0;
     PE__STEP(TICKET);

@@ -39,8 +39,8 @@ int pe_worker_index(void)
 int pe_worker_cancelled(void)
 {
     const struct pe__worker_scope *scope = pe__worker_scope_current();
-    return scope != NULL && scope->cancel != NULL &&
-           atomic_load_explicit(scope->cancel, memory_order_relaxed) != 0;
+    return scope != NULL && scope->asked != NULL &&
+           atomic_load_explicit(scope->asked, memory_order_relaxed) >= scope->self;
 }
 
 uint64_t pe_worker_item(void)

@@ -17,7 +17,8 @@
 struct pe__worker_scope {
     int32_t index;
     uint32_t depth;                       /* pools around the running function */
-    const _Atomic uint32_t *cancel;       /* NULL: cannot be asked to stop */
+    const _Atomic uint64_t *asked;        /* who is to stop: everything up to that; NULL: cannot be asked to */
+    uint64_t self;                        /* what is compared with it (shared/limit.h) */
     const _Atomic uint64_t *running;      /* item + 1, NULL outside a map */
     size_t text_bytes;
     char text[PE_TEXT_BYTES_MAX];

@@ -43,7 +43,7 @@ static noreturn void make_room(struct pe__worker *worker)
     leave(worker, pe__worker_is_surplus(worker) ? PE__SLOT_SPARED : PE__SLOT_RETIRING);
 }
 
-static noreturn void await_death(void)
+noreturn void pe__worker_await_death(void)
 {
     for (;;)
         pause();
@@ -57,7 +57,7 @@ static noreturn void await_stop(const struct pe__worker *worker, struct pe__reco
         pe__record_word(pe__record_sequence(worker->word), worker->index, PE__RECORD_STOPPING);
     if (atomic_load_explicit(&record->word, memory_order_acquire) != stopping)
         _exit(EXIT_FAILURE);
-    await_death();
+    pe__worker_await_death();
 }
 
 uint64_t pe__worker_life_left(const struct pe__worker *worker)
@@ -164,7 +164,8 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
 {
     size_t bytes;
     const void *arg = argument_of(worker, record, &bytes);
-    worker->scope.cancel = &worker->shared->records_more[worker->record_index].cancel;
+    worker->scope.asked = &worker->shared->records_more[worker->record_index].asked;
+    worker->scope.self = pe__record_sequence(worker->word);
     worker->scope.running = NULL;
     worker->scope.text_bytes = 0;
     open_reply(worker, record);
@@ -172,6 +173,8 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
     int code = record->fn(arg, bytes, &worker->reply);
     pe__worker_flush_stdio();
     PE__STEP(RAN);
+    if (record->limits != 0)
+        pe__worker_end_limit(worker);
     write_result(worker, record, code);
     worker->served++;
 }
@@ -214,6 +217,16 @@ static void complete(struct pe__worker *worker, struct pe__record *record)
     PE__STEP(COMPLETE);
 }
 
+/* Its deadline has passed, and it was not begun. */
+static void expire(struct pe__worker *worker, struct pe__record *record)
+{
+    uint64_t sequence = pe__record_sequence(worker->word);
+    if (!pe__record_swap(record, worker->word, pe__record_word(sequence, PE__RECORD_NOBODY, PE__RECORD_TIMED_OUT)))
+        await_stop(worker, record);
+    PE__STEP(EXPIRED);
+    tell_host(worker, worker->record_index, PE__BELL_FOR_END);
+}
+
 /* The record in hand. */
 static void run(struct pe__worker *worker)
 {
@@ -223,10 +236,14 @@ static void run(struct pe__worker *worker)
     PE__STEP(STARTED);
     if (worker->memory.capped)
         errno = 0; /* tells later whether memory failed in this job */
-    if (pe__record_is_ticket(record))
+    if (pe__record_is_ticket(record)) {
         run_ticket(worker, record);
-    else
+    } else if (record->limits == 0 || pe__worker_begin_job(worker)) {
         run_job(worker, record);
+    } else {
+        expire(worker, record);
+        return;
+    }
     worker->batch++;
     worker->ticks = pe__base_ticks();
     record->end_ticks = worker->ticks;
@@ -388,14 +405,15 @@ static void take_over(struct pe__worker *worker, uint32_t inherited)
         return;
     /* Stopped before it began again: the signals that are on their way must not hit the next job. */
     if (pe__record_phase(word) == PE__RECORD_STOPPING)
-        await_death();
+        pe__worker_await_death();
     PE__STEP(INHERITED);
     worker->record_index = inherited;
     worker->word = word;
     run(worker);
 }
 
-noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited)
+noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, int keeper_bell,
+                               uint32_t inherited)
 {
     static struct pe__worker self;
     struct pe__worker *worker = &self;
@@ -408,6 +426,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
                                    .group = &shared->groups[index / PE__BELL_GROUP_WORKERS],
                                    .bit = pe__bell_bit(index),
                                    .host_bell = host_bell,
+                                   .keeper_bell = keeper_bell,
                                    .pid = getpid(),
                                    .spin_ns = PE__WORKER_SPIN_NS,
                                    .reply = { .limit = limit != 0 ? limit : SIZE_MAX, .grow = grow, .owner = &self },

@@ -30,6 +30,7 @@ struct pe__worker {
     struct pe__bell_group *group;
     uint64_t bit;
     int host_bell;
+    int keeper_bell;
     int32_t pid;
     struct pe__worker_queue queues[PE__QUEUE_LEVELS];
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
@@ -43,6 +44,7 @@ struct pe__worker {
     /* of the record in hand */
     uint32_t record_index;
     uint64_t word;
+    int64_t due;          /* of what runs, if that has a limit: what is in the slot */
     uint32_t reply_block;
     pe_reply reply;
     struct pe__worker_scope scope;
@@ -52,11 +54,22 @@ struct pe__worker {
  * Runs in a fresh child of the keeper and never returns. `inherited` is the record that the slot's last life
  * left RUNNING (or PE__SLOT_NO_RECORD): it is run first.
  */
-noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, uint32_t inherited);
+noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, int keeper_bell,
+                               uint32_t inherited);
 
 /* Waits in idle.c until there may be something to claim, the pool's end included. False: there was nothing for so
  * long that this worker is not needed, and has said so. */
 bool pe__worker_idle(struct pe__worker *worker);
+
+/* limit.c: what runs from here on is over its limit at the worker's `due`; it has returned. */
+void pe__worker_begin_limit(struct pe__worker *worker);
+void pe__worker_end_limit(struct pe__worker *worker);
+
+/* limit.c: of the job in hand. False: its deadline has passed, and it is not to be begun. */
+bool pe__worker_begin_job(struct pe__worker *worker);
+
+/* Whatever this worker did would be ignored or wrong: it waits for the SIGKILL that is on its way. */
+noreturn void pe__worker_await_death(void);
 
 /* Serves a map's lane until no item is left, in items.c. False: this life has served enough, the ticket
  * stays held. */

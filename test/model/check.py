@@ -21,12 +21,16 @@ SAFE = [
     ('jobs: a death, records used again', 'jobs', 'JOBS=3 DEATHS=1 STOPS=0 FORK_FAILURES=0'),
     ('jobs: a death, a cancel', 'jobs', 'JOBS=2 DEATHS=1 STOPS=1 FORK_FAILURES=0'),
     ('jobs: a death, no process to be had', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=1'),
+    ('jobs: a death, a deadline', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=0 EXPIRES=1'),
     ('bells: two jobs', 'bells', 'JOBS=2 DEATHS=0'),
     ('bells: two jobs at once, a death', 'bells', 'JOBS=2 DEATHS=1 WAITS=0'),
     ('bells: two jobs at once, a worker leaves', 'bells', 'JOBS=2 DEATHS=0 IDLES=1 WAITS=0'),
     ('lanes: two, a death, a leave, an orphan', 'lanes', 'LANES=2 ITEMS=5 DEATHS=1 LEAVES=1 ORPHANS=1'),
     ('lanes: two, a death, cancelled', 'lanes', 'LANES=2 ITEMS=4 DEATHS=1 LEAVES=0 ORPHANS=0 CANCELS=1'),
     ('lanes: three, a death', 'lanes', 'LANES=3 ITEMS=5 DEATHS=1 LEAVES=0 ORPHANS=0'),
+    ('lanes: two, a time-out', 'lanes', 'LANES=2 ITEMS=4 DEATHS=0 LEAVES=0 ORPHANS=0 TIMEOUTS=1'),
+    ('lanes: two, a death, a time-out', 'lanes', 'LANES=2 ITEMS=3 DEATHS=1 LEAVES=0 ORPHANS=0 TIMEOUTS=1'),
+    ('watch: two workers', 'watch', 'JOBS=2'),
 ]
 SAFE_LONG = [
     ('jobs: a death, a cancel, no process to be had', 'jobs', 'JOBS=2 DEATHS=1 STOPS=1 FORK_FAILURES=1'),
@@ -65,6 +69,10 @@ DEFECTS = [
     ('COMPLETE_BEFORE_RESULT', 'jobs', 'JOBS=2 DEATHS=0 STOPS=0 FORK_FAILURES=0', r'assertion violated.*endings'),
     ('PASSED_BY_OLD_WORD', 'jobs', 'JOBS=2 DEATHS=0 STOPS=0 FORK_FAILURES=0', DEADLOCK),
     ('NO_STOPPING', 'jobs', 'JOBS=2 DEATHS=0 STOPS=1 FORK_FAILURES=0', r'assertion violated.*killed'),
+    ('NOT_CONDEMNED', 'lanes', 'LANES=2 ITEMS=3 DEATHS=0 LEAVES=0 ORPHANS=0 TIMEOUTS=1',
+     r'assertion violated.*killed'),
+    ('LOOKED_TOO_EARLY', 'watch', 'JOBS=2', DEADLOCK),
+    ('KEEPER_LOOKS_ONCE', 'watch', 'JOBS=2', DEADLOCK),
 ]
 
 

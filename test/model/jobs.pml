@@ -2,7 +2,7 @@
  * jobs.pml - the claim word, the queue, retries, inheritance and stopping.
  *
  * The host submits JOBS jobs through a ring of RECORDS records, collects them as they end, and cancels up to STOPS of
- * them. Two workers claim, run and complete. The keeper reaps, settles, stops and forks. Up to
+ * them; the deadlines of up to EXPIRES pass before they are begun. Two workers claim, run and complete. The keeper reaps, settles, stops and forks. Up to
  * DEATHS times a worker dies at a step, and up to FORK_FAILURES times there is no process to be had. Nobody sleeps
  * here: who waits goes on as soon as there is something to see (bells.pml is about the sleep).
  *
@@ -20,6 +20,9 @@
 #endif
 #ifndef STOPS
 #define STOPS 1
+#endif
+#ifndef EXPIRES
+#define EXPIRES 0
 #endif
 #ifndef FORK_FAILURES
 #define FORK_FAILURES 1
@@ -39,6 +42,8 @@
 #define STOPPING 3
 #define DONE 4
 #define CRASHED 5
+#define TIMED_OUT 7
+#define NOBODY 3
 #define CANCELLED 8
 #define WORD(sequence, owner, phase) ((sequence) * 64 + (owner) * 16 + (phase))
 #define SEQUENCE_OF(word) ((word) / 64)
@@ -75,7 +80,7 @@ byte stop_record[WORKERS], stop_sequence[WORKERS];
 bool leaving, gone;
 chan to_keeper = [STOPS] of { byte, byte };
 
-byte deaths = DEATHS, fork_failures = FORK_FAILURES;
+byte deaths = DEATHS, fork_failures = FORK_FAILURES, expires = EXPIRES;
 bool has_ended[JOBS];  /* by a swap to a final phase */
 
 #define RETRIES(job) ((job) == 0 -> 1 : 0)
@@ -210,6 +215,26 @@ inline run_record()
 #endif
 }
 
+/* Its deadline has passed, and it was not begun. */
+inline expire()
+{
+    if
+    :: words[record] == word ->
+        words[record] = WORD(SEQUENCE_OF(word), NOBODY, TIMED_OUT);
+        end_job(jobs[record])
+    :: else -> goto await_stop
+    fi;
+    record = NONE;
+    word = 0;
+    STEP(EXPIRED)
+}
+
+#if EXPIRES > 0
+#define OR_EXPIRE :: atomic { record != NONE && expires > 0 && attempts[record] == 0 -> expires--; expire() }
+#else
+#define OR_EXPIRE
+#endif
+
 /* Stopped before it began again: the signal must not hit the next job. */
 inline take_over()
 {
@@ -244,6 +269,7 @@ end_unborn:
     atomic { take_over() };
     do
     :: record != NONE -> run_record()
+    OR_EXPIRE
     :: record == NONE ->
         claim();
         if
@@ -400,6 +426,20 @@ inline begin_stopping(number)
     fi
 }
 
+/* Its deadline has passed while it waited: what the swap compares was read before the deadline. */
+inline expire_queued(number)
+{
+    expires--;
+    words[number] = WORD(SEQUENCE_OF(words[number]), NOBODY, TIMED_OUT);
+    end_job(jobs[number])
+}
+
+#if EXPIRES > 0
+#define MAY_EXPIRE(number) :: atomic { expires > 0 && PHASE_OF(words[number]) == QUEUED -> expire_queued(number) }
+#else
+#define MAY_EXPIRE(number)
+#endif
+
 /* A number whose next life is put off waits for it while it holds what it holds. */
 #define NEWS_OF(number) \
     :: atomic { !leaving && !forked[number] -> fork_worker(number) } \
@@ -414,6 +454,8 @@ active proctype keeper()
     do
     NEWS_OF(0)
     NEWS_OF(1)
+    MAY_EXPIRE(0)
+    MAY_EXPIRE(1)
     :: atomic { to_keeper?record, sequence -> stop_job(record, sequence); record = 0; sequence = 0 }
     :: leaving && !forked[0] && !forked[1] -> break
     od;
@@ -452,6 +494,8 @@ inline collect(record)
         :: PHASE_OF(words[record]) == DONE -> assert(endings[record] == RESULT_OF(busy[record]))
         :: PHASE_OF(words[record]) == CRASHED ->
             assert(endings[record] == BY_KEEPER + CRASHED && (attempts[record] > 0 || fork_failures < FORK_FAILURES))
+        :: PHASE_OF(words[record]) == TIMED_OUT ->
+            assert(OWNER_OF(words[record]) == NOBODY && attempts[record] == 0 && expires < EXPIRES)
         :: PHASE_OF(words[record]) == CANCELLED -> assert(endings[record] == BY_KEEPER + CANCELLED && stops < STOPS)
         fi;
         free_record(record)

@@ -6,7 +6,8 @@
  * workers of a larger pool is late.) Up to DEATHS times a
  * worker dies at a step; its successor inherits the ticket, or, up to ORPHANS times, no process is to be had and the
  * host queues the ticket anew. Up to LEAVES times a worker leaves between two hands and leaves its lane to the next
- * life. Up to CANCELS times (two lanes and workers only) the map is cancelled. The claim word of a ticket is told in
+ * life. Up to CANCELS times (two lanes and workers only) the map is cancelled. Up to TIMEOUTS times a running item is
+ * over its limit (shared/limit.h). The claim word of a ticket is told in
  * short: jobs.pml is about that.
  *
  * Checked: each item is closed exactly once and none is left when the tickets have ended, unless the map was cancelled;
@@ -33,6 +34,9 @@
 #endif
 #ifndef CANCELS
 #define CANCELS 0
+#endif
+#ifndef TIMEOUTS
+#define TIMEOUTS 0
 #endif
 #ifndef RETRIES
 #define RETRIES 1
@@ -74,6 +78,10 @@ byte tickets[LANES];
 
 bool stopped; /* no further item is started */
 
+/* lib/shared/limit.h: the slot's `due`, here the item + 1; and the keeper's book. */
+#define CONDEMNED(due) ((due) + 16)
+byte due[WORKERS], stop_item[WORKERS], timeouts = TIMEOUTS;
+
 bool forked[WORKERS], ended[WORKERS], killed[WORKERS];
 bool blameless[WORKERS]; /* left by its own will, or died before it served */
 byte inherited[WORKERS] = NONE; /* the keeper's book */
@@ -81,6 +89,22 @@ byte inherited[WORKERS] = NONE; /* the keeper's book */
 byte deaths = DEATHS, orphans = ORPHANS, leaves = LEAVES, cancels = CANCELS;
 byte run_by[ITEMS];  /* worker + 1 while the item has begun and not ended */
 byte charged[ITEMS]; /* deaths */
+
+inline begin_limit(item)
+{
+    atomic { due[me] = item + 1; STEP(LIMITED) }
+}
+
+inline end_limit(item)
+{
+    atomic {
+        if
+        :: due[me] == item + 1 -> due[me] = 0
+        :: else -> goto await_stop
+        fi;
+        STEP(UNLIMITED)
+    }
+}
 
 /* The item's function returns between the two: nothing is seen of that before the state is closed. */
 inline run_item(item)
@@ -91,6 +115,10 @@ inline run_item(item)
         running[lane] = item + 1;
         STEP(RUNNING)
     };
+#if TIMEOUTS > 0
+    begin_limit(item);
+    end_limit(item);
+#endif
     atomic {
         assert(IS_OPEN(item) && run_by[item] == me + 1);
         run_by[item] = 0;
@@ -330,7 +358,7 @@ end_idle:
 #endif
     od;
 await_stop:
-    assert(tickets[lane] == STOPPED_BY(me));
+    assert(tickets[lane] == STOPPED_BY(me) || due[me] >= CONDEMNED(0));
     KILLED;
 dies:
     atomic {
@@ -359,7 +387,8 @@ inline settle_item(number)
         run_by[item] = 0;
         charged[item]++;
         running[lane] = 0;
-        states[item] = (charged[item] <= RETRIES && tickets[lane] == RUN_BY(number) -> RETRIED : DETAILED);
+        states[item] = (charged[item] <= RETRIES && tickets[lane] == RUN_BY(number) && due[number] < CONDEMNED(0) ->
+                        RETRIED : DETAILED);
         item = 0
     :: else
     fi
@@ -378,7 +407,7 @@ inline settle(number)
     forked[number] = false;
     ended[number] = false;
     find_ticket(number);
-    assert(!killed[number] || (lane != NONE && tickets[lane] == STOPPED_BY(number)));
+    assert(!killed[number] || (lane != NONE && (tickets[lane] == STOPPED_BY(number) || due[number] >= CONDEMNED(0))));
     killed[number] = false;
     if
     :: lane != NONE && !(blameless[number] && tickets[lane] == RUN_BY(number)) -> settle_item(number)
@@ -390,7 +419,23 @@ inline settle(number)
     :: else -> inherited[number] = lane
     fi;
     lane = 0;
+    due[number] = 0;
+    stop_item[number] = 0;
     blameless[number] = false
+}
+
+/* It has been over its limit since it was asked, if it is still the same one. */
+inline condemn(number)
+{
+    if
+#ifdef DEFECT_NOT_CONDEMNED
+    :: true -> killed[number] = true
+#else
+    :: due[number] == stop_item[number] -> due[number] = CONDEMNED(due[number]); killed[number] = true
+    :: else
+#endif
+    fi;
+    stop_item[number] = 0
 }
 
 /* No process is to be had: the ticket ends as crashed, and the host queues a new one for its lane. */
@@ -422,9 +467,22 @@ inline stop_ticket(number, owner)
 #define MAY_CANCEL(number) \
     (stopped && (tickets[number] == QUEUED || tickets[number] == RUN_BY(0) || tickets[number] == RUN_BY(1)))
 
+#if TIMEOUTS > 0
+#define LATE(number) \
+    :: atomic { \
+        forked[number] && timeouts > 0 && due[number] != 0 && due[number] < CONDEMNED(0) && stop_item[number] == 0 -> \
+        timeouts--; \
+        stop_item[number] = due[number] \
+    } \
+    :: atomic { stop_item[number] != 0 -> condemn(number) }
+#else
+#define LATE(number)
+#endif
+
 #define NEWS_OF(number) \
     :: atomic { ended[number] -> settle(number) } \
     :: atomic { !forked[number] -> forked[number] = true } \
+    LATE(number) \
     :: atomic { !forked[number] && inherited[number] != NONE && orphans > 0 -> settle_orphan(number) }
 
 #if LANES > 2

@@ -1,0 +1,368 @@
+/*
+ * Time limits: of the run time of jobs and items, deadlines, and what the keeper does about them while the host does
+ * something else. Scenarios d01, d02 and d04. Nothing here is timed from above but by guards; a limit is never early.
+ */
+#include "harness/harness.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
+#include <parexec/pool.h>
+
+#include "harness/gate.h"
+#include "harness/items.h"
+#include "harness/pool.h"
+#include "harness/process.h"
+
+#define GUARD_NS PE_SECONDS(25)
+
+static pe_job *submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, pe_job_options options)
+{
+    pe_job *job = NULL;
+
+    options.size = sizeof options;
+    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, &options, &job), 0);
+    return job;
+}
+
+/* What jobs share with the test; the argument of a job is the address. */
+struct note {
+    _Atomic uint32_t begun, asked, go;
+    _Atomic int32_t pid;
+};
+
+static struct note *begin(const void *arg)
+{
+    struct note *note;
+
+    memcpy(&note, arg, sizeof note);
+    atomic_store(&note->pid, (int32_t)getpid());
+    word_add(&note->begun);
+    return note;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+
+    while (nanosleep(&left, &left) < 0)
+        ;
+}
+
+static void stay(void)
+{
+    for (;;)
+        pause();
+}
+
+static int for_ever(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg_bytes;
+    (void)reply;
+    begin(arg);
+    stay();
+    return 0;
+}
+
+/* Blocks what can be blocked, and uses its CPU. */
+static int for_ever_whatever_comes(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    sigset_t all;
+
+    (void)arg_bytes;
+    (void)reply;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    begin(arg);
+    for (volatile uint64_t turns = 0; turns < UINT64_MAX; turns++)
+        ;
+    return 0;
+}
+
+static int until_asked(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct note *note = begin(arg);
+
+    (void)arg_bytes;
+    while (!pe_worker_cancelled())
+        sleep_ms(1);
+    atomic_store(&note->asked, 1);
+    return pe_reply_write(reply, "done", 4) < 0 ? -1 : 5;
+}
+
+static int until_told(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct note *note = begin(arg);
+
+    (void)arg_bytes;
+    (void)reply;
+    word_await(&note->go, 1);
+    return pe_worker_cancelled() ? 9 : 8;
+}
+
+static int takes_10_ms(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    sleep_ms(10);
+    return 0;
+}
+
+static struct note *note_in(pe_pool *pool)
+{
+    return pool_shared(pool, sizeof(struct note));
+}
+
+/* ---- run time of a job ---- */
+
+PE_TEST(d01_job_that_runs_too_long)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_NOW });
+    struct note *note = note_in(pool);
+    int64_t start = pe_now();
+    pe_job *job = submit(pool, for_ever, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_MS(100) });
+    pe_status status = job_finish(job);
+
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+    ck_assert_int_ge(pe_now() - start, PE_MS(100));
+    ck_assert_int_ge(status.run_ns, PE_MS(100));
+    ck_assert_int_eq(status.stop_signal, SIGKILL);
+    ck_assert_int_eq(status.code, SIGKILL);
+    ck_assert_uint_eq(status.attempts, 1);
+    ck_assert_int_eq(status.worker, 0);
+    ck_assert_int_eq(status.pid, note->pid);
+    ck_assert_int_ne(pool_worker_pid(pool), status.pid);
+    ck_assert_uint_eq(pool_stats(pool).timed_out, 1);
+    pool_end(pool);
+}
+
+/* The limit of each is shorter than all of them take, one after the other. */
+PE_TEST(d02_limit_does_not_count_the_queue)
+{
+    pe_pool *pool = pool_of(1);
+    pe_job *jobs[20];
+    int64_t start = pe_now();
+
+    for (int i = 0; i < 20; i++)
+        jobs[i] = submit(pool, takes_10_ms, NULL, 0, (pe_job_options){ .timeout_ns = PE_MS(150) });
+    for (int i = 0; i < 20; i++) {
+        pe_status status = job_finish(jobs[i]);
+        ck_assert_uint_eq(status.kind, PE_RETURNED);
+        ck_assert_int_eq(status.stop_signal, 0);
+    }
+    ck_assert_int_ge(pe_now() - start, 20 * PE_MS(10));
+    pool_end(pool);
+}
+
+/* By a time limit and by a cancel. */
+PE_TEST_LOOP(d04_sigterm_is_not_enough, 0, 2)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_MS(30) });
+    struct note *note = note_in(pool);
+    int64_t limit = _i == 0 ? PE_MS(50) : 0, start = pe_now();
+    pe_job *job = submit(pool, for_ever_whatever_comes, &note, sizeof note, (pe_job_options){ .timeout_ns = limit });
+
+    word_await(&note->begun, 1);
+    if (_i == 1)
+        ck_assert_int_eq(pe_job_cancel(job), 0);
+    pe_status status = job_finish(job);
+    ck_assert_uint_eq(status.kind, _i == 0 ? PE_TIMED_OUT : PE_CANCELLED);
+    ck_assert_int_eq(status.stop_signal, SIGKILL);
+    ck_assert_int_ge(pe_now() - start, limit + 2 * PE_MS(30));
+    pool_assert_usable(pool);
+    pool_end(pool);
+}
+
+PE_TEST(sigterm_comes_first)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_MS(300) });
+    struct note *note = note_in(pool);
+    int64_t start = pe_now();
+    pe_job *job = submit(pool, for_ever, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_MS(20) });
+    pe_status status = job_finish(job);
+
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+    ck_assert_int_eq(status.stop_signal, SIGTERM);
+    ck_assert_int_eq(status.code, SIGTERM);
+    ck_assert_int_ge(pe_now() - start, PE_MS(320));
+    pool_end(pool);
+}
+
+/* It keeps its worker, its code and its reply; and the flag is down for the next job. */
+PE_TEST(job_that_returns_when_it_is_asked)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_SECONDS(20) });
+    struct note *note = note_in(pool);
+    pe_job *job = submit(pool, until_asked, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_MS(20) });
+    pe_status status = job_ended(job);
+    const void *data = NULL;
+    size_t bytes = 0;
+
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    ck_assert_int_eq(status.code, 5);
+    ck_assert_int_eq(status.stop_signal, 0);
+    ck_assert_int_ge(status.run_ns, PE_MS(20));
+    ck_assert_uint_eq(note->asked, 1);
+    ck_assert_int_eq(pe_job_result(job, &data, &bytes), 0);
+    ck_assert_uint_eq(bytes, 4);
+    ck_assert_mem_eq(data, "done", 4);
+    pe_job_free(job);
+    ck_assert_int_eq(pool_worker_pid(pool), status.pid);
+    note->go = 1;
+    job = submit(pool, until_told, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_SECONDS(20) });
+    status = job_finish(job);
+    ck_assert_int_eq(status.code, 8);
+    ck_assert_int_eq(status.pid, note->pid);
+    ck_assert_uint_eq(pool_stats(pool).restarts, 0);
+    pool_end(pool);
+}
+
+/* Asked in vain, but it comes back before the grace is over; the next job has a limit too, which is watched although
+ * the grace of the one before is not over. */
+PE_TEST(limit_of_the_next_job_during_the_grace)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_MS(200) });
+    struct note *note = note_in(pool);
+    pe_job *first = submit(pool, until_asked, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_MS(20) });
+    pe_job *second = submit(pool, until_asked, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_MS(20) });
+    pe_job *third = submit(pool, for_ever, &note, sizeof note, (pe_job_options){ .timeout_ns = PE_MS(20) });
+    pe_status status = job_finish(first);
+
+    ck_assert_int_eq(status.code, 5);
+    status = job_finish(second);
+    ck_assert_int_eq(status.code, 5);
+    ck_assert_int_ge(status.run_ns, PE_MS(20));
+    status = job_finish(third);
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+    ck_assert_int_ge(status.run_ns, PE_MS(220));
+    pool_end(pool);
+}
+
+/* ---- items ---- */
+
+/* The context: {an item that stays for ever, one that returns 7 when it is asked}. */
+static int item_that_may_stay(const void *in, void *out, const void *context)
+{
+    const uint64_t *special = context;
+    uint64_t number;
+
+    memcpy(&number, in, sizeof number);
+    if (number == special[0])
+        stay();
+    while (number == special[1])
+        if (pe_worker_cancelled())
+            return 7;
+    if (pe_worker_cancelled())
+        return 99;
+    number *= number;
+    memcpy(out, &number, sizeof number);
+    return 0;
+}
+
+/* With details of all items or of the failed ones; in chunks of 1 and of 50. */
+PE_TEST_LOOP(item_that_runs_too_long_in_a_chunk, 0, 4)
+{
+    enum { COUNT = 200 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_MS(250) });
+    uint64_t *in = numbers(COUNT), *out = untouched(COUNT);
+    uint64_t special[2] = { 17, 30 };
+    static pe_status statuses[COUNT];
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_status status;
+    pe_job *job = NULL;
+
+    options.context = special;
+    options.context_bytes = sizeof special;
+    options.timeout_ns = PE_MS(40);
+    options.chunk = _i / 2 ? 50 : 1;
+    options.statuses = _i % 2 ? statuses : NULL;
+    options.summary = &summary;
+    options.retries = 3;
+    int64_t start = pe_now();
+    ck_assert_int_eq(pe_pool_start_map(pool, item_that_may_stay, in, 8, out, 8, COUNT, &options, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    ck_assert_int_ge(pe_now() - start, PE_MS(290));
+    ck_assert_int_eq(job_status(job).code, PE_EITEMS);
+    for (uint64_t i = 0; i < COUNT; i++)
+        ck_assert_uint_eq(out[i], i == 17 || i == 30 ? UNTOUCHED : i * i);
+    ck_assert_int_eq(pe_job_item_status(job, 17, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+    ck_assert(status.code == SIGTERM || status.code == SIGKILL);
+    ck_assert(status.stop_signal == SIGTERM || status.stop_signal == SIGKILL);
+    ck_assert_uint_eq(status.attempts, 1);
+    ck_assert_int_ge(status.run_ns, PE_MS(290));
+    ck_assert_int_eq(pe_job_item_status(job, 30, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    ck_assert_int_eq(status.code, 7);
+    ck_assert_int_eq(status.stop_signal, 0);
+    ck_assert_uint_eq(summary.returned, COUNT - 2);
+    ck_assert_uint_eq(summary.failed, 2);
+    ck_assert_uint_eq(summary.first_failed, 17);
+    pe_job_free(job);
+    pool_assert_usable(pool);
+    pool_end(pool);
+    free(in);
+    free(out);
+}
+
+/* Together they take far longer than the limit of each. */
+PE_TEST(limit_begins_anew_with_each_item)
+{
+    enum { COUNT = 30 };
+    pe_pool *pool = pool_of(1);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint64_t special[2] = { UINT64_MAX, UINT64_MAX };
+    uint64_t *in = numbers(COUNT), *out = untouched(COUNT);
+
+    options.context = special;
+    options.context_bytes = sizeof special;
+    options.timeout_ns = PE_SECONDS(5);
+    options.chunk = COUNT;
+    for (int round = 0; round < 20; round++)
+        ck_assert_int_eq(pe_pool_map(pool, item_that_may_stay, in, 8, out, 8, COUNT, &options), 0);
+    for (uint64_t i = 0; i < COUNT; i++)
+        ck_assert_uint_eq(out[i], i * i);
+    ck_assert_uint_eq(pool_stats(pool).restarts, 0);
+    pool_end(pool);
+    free(in);
+    free(out);
+}
+
+static int item_for_ever(const void *in, void *out, const void *context)
+{
+    (void)in;
+    (void)out;
+    (void)context;
+    stay();
+    return 0;
+}
+
+/* They count as failed. */
+PE_TEST(items_that_run_too_long_stop_a_map)
+{
+    enum { COUNT = 50 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW });
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+
+    options.timeout_ns = PE_MS(5);
+    options.on_error = 4;
+    options.summary = &summary;
+    ck_assert_int_eq(pe_pool_map(pool, item_for_ever, NULL, 0, NULL, 0, COUNT, &options), PE_EITEMS);
+    ck_assert_uint_ge(summary.failed, 4);
+    ck_assert_uint_le(summary.failed, 5);
+    ck_assert_uint_eq(summary.failed + summary.cancelled, COUNT);
+    ck_assert_uint_eq(summary.first.kind, PE_TIMED_OUT);
+    pool_assert_usable(pool);
+    pool_end(pool);
+}
+
+HARNESS_MAIN("time")
