@@ -97,6 +97,17 @@ static uint64_t draw_double(uint64_t count)
     return (uint64_t)sum;
 }
 
+static uint64_t draw_normal(uint64_t count)
+{
+    pe_rng rng;
+    double sum = 0;
+
+    pe_rng_init(&rng, 1, 2);
+    while (count-- > 0)
+        sum += pe_rng_normal(&rng);
+    return (uint64_t)(int64_t)sum;
+}
+
 static uint64_t draw_below(uint64_t count)
 {
     pe_rng rng;
@@ -174,6 +185,7 @@ static const struct contender contenders[] = {
     { "pe_rng_double", draw_double },
     { "pe_rng_fill_doubles", draw_fill_doubles },
     { "pe_rng_below", draw_below },
+    { "pe_rng_normal", draw_normal },
     { "pe_rng_init and one word", draw_first },
     { "rand_r, three times", draw_rand_r },
     { "xoshiro256++, in the loop", draw_xoshiro },

@@ -6,6 +6,7 @@
 
 #include "harness/harness.h"
 
+#include <math.h>
 #include <parexec.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -190,6 +191,60 @@ PE_TEST(p70_below)
     ck_assert_uint_lt(again, 1200);
     ck_assert_uint_eq(pe_rng_below(&rng, 0), 0);
     ck_assert_uint_eq(rng.position, other.position);
+}
+
+PE_TEST(p70_normal_numbers_are_where_so_much_lies_below)
+{
+    pe_rng rng = stream_at(4, 4, 0), words = rng;
+    double before = -9;
+
+    for (int i = 0; i < 200000; i++) {
+        uint64_t word = pe_rng_next(&words);
+        double number = pe_rng_normal(&rng), u = (double)(int64_t)(word >> 12) * 0x1p-52 + 0x1p-53;
+        double lies_below = 0.5 * erfc(-number / sqrt(2)), lies_above = 0.5 * erfc(number / sqrt(2));
+
+        ck_assert_uint_eq(rng.position, words.position);
+        ck_assert_double_eq_tol(lies_below / u, 1, 3e-14);
+        ck_assert_double_eq_tol(lies_above / (1 - u), 1, 3e-14);
+        ck_assert(pe__base_normal(~word) == -number);
+    }
+    for (uint64_t step = 0; step < 4096; step++) { /* through all borders between the formulas */
+        double number = pe__base_normal(step << 52 | UINT64_C(1) << 51);
+        ck_assert(number > before);
+        before = number;
+    }
+    ck_assert_double_eq_tol(pe__base_normal(0), -8.2095361516013856, 1e-13);
+    ck_assert_double_eq_tol(pe__base_normal(ALL), 8.2095361516013856, 1e-13);
+}
+
+/* All bits of the first million, on any machine, with any compiler. */
+PE_TEST(p70_normal_numbers_have_the_same_bits_everywhere)
+{
+    pe_rng rng = stream_at(1, 2, 0);
+    uint64_t sum = 0, bits;
+
+    for (int i = 0; i < 1000000; i++) {
+        double number = pe_rng_normal(&rng);
+        memcpy(&bits, &number, sizeof bits);
+        sum = sum * UINT64_C(6364136223846793005) + bits;
+    }
+    ck_assert_uint_eq(sum, UINT64_C(10806017435200688623));
+}
+
+PE_TEST(p70_moments_of_normal_numbers)
+{
+    pe_rng rng = stream_at(9, 1, 0);
+    double sums[4] = { 0 }, count = 1 << 20;
+
+    for (int i = 0; i < 1 << 20; i++) {
+        double number = pe_rng_normal(&rng), power = 1;
+        for (int k = 0; k < 4; k++)
+            sums[k] += power *= number;
+    }
+    ck_assert_double_eq_tol(sums[0] / count, 0, 5 * 1.0 / 1024);
+    ck_assert_double_eq_tol(sums[1] / count, 1, 5 * 1.42 / 1024);
+    ck_assert_double_eq_tol(sums[2] / count, 0, 5 * 3.88 / 1024);
+    ck_assert_double_eq_tol(sums[3] / count, 3, 5 * 9.8 / 1024);
 }
 
 static double chi_square(const uint64_t *counts, size_t cells, uint64_t total)

@@ -424,6 +424,13 @@ static int call_rng_double(const struct scene *scene)
     return (pe_rng_double(rng) > 0) == (rng != NULL) ? 0 : 1;
 }
 
+static int call_rng_normal(const struct scene *scene)
+{
+    pe_rng *rng = rng_of(scene);
+
+    return (pe_rng_normal(rng) != 0) == (rng != NULL) ? 0 : 1;
+}
+
 static int call_rng_below(const struct scene *scene)
 {
     pe_rng *rng = rng_of(scene);
@@ -564,6 +571,7 @@ static const struct row rows[] = {
     { "pe_rng_fill_doubles", call_rng_fill_doubles, ALWAYS(0) },
     { "pe_rng_init", call_rng_init, ALWAYS(0) },
     { "pe_rng_next", call_rng_next, ALWAYS(0) },
+    { "pe_rng_normal", call_rng_normal, ALWAYS(0) },
     { "pe_rng_skip", call_rng_skip, ALWAYS(0) },
     { "pe_set_log", call_set_log, ALWAYS(0) },
     { "pe_stream_free", call_stream_free, ALWAYS(0) },

@@ -29,9 +29,9 @@
  * stream and position are the counter. For one seed it is a permutation of the counters, so no two streams have
  * a block of four words in common, anywhere: they cannot overlap. Each has 2^64 words. It is not for secrets.
  *
- * The words are the same on every machine, and so are the doubles, which are whole multiples of 2^-53. There are
- * no normal or exponential ones: they would come out of the system's log and sqrt, whose last bit differs from
- * one libm to the next. Whoever can live with that makes them out of pe_rng_double in a few lines.
+ * The words are the same on every machine, and so are the doubles and the normal numbers: these are made of
+ * operations that IEEE 754 rounds exactly, not of the system's log, whose last bit differs from one libm to the
+ * next. (Processors that compute in more than double precision, as the x87, are not so exact.)
  *
  * Threads, forks, signals: a pe_rng is a plain value in the caller's memory, without pointers. It may be copied,
  * sent as bytes, and goes on from where it is in each copy. The functions touch nothing else; any thread and any
@@ -89,6 +89,15 @@ PE_EXPORT double pe_rng_double(pe_rng *rng);
  * Threads: any. Child: yes. Since: 0.1
  */
 PE_EXPORT uint64_t pe_rng_below(pe_rng *rng, uint64_t n);
+
+/*
+ * Draws one word and makes a normal number of it, with the mean 0 and the variance 1: the place below which so
+ * much of the distribution lies.
+ *
+ * Returns: the number, from -8.3 to 8.3, right to about 1e-15 of itself; 0 if rng is NULL. Errors: none.
+ * Threads: any. Child: yes. Since: 0.1
+ */
+PE_EXPORT double pe_rng_normal(pe_rng *rng);
 
 /*
  * Fills memory with random bytes: the words that pe_rng_next would draw, each with its lowest byte first, on every
