@@ -153,7 +153,7 @@ typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
  * context   what was given to pe_job_on_done.
  *
  * Callbacks run in threads that are inside the pool: in pe_pool_poll, pe_pool_wait, pe_pool_join,
- * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_job_wait, pe_job_wait_any, maps and reduces, and in
+ * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_job_wait, pe_job_wait_any, maps, reduces and streams, and in
  * pe_pool_submit when it has to wait; never inside pe_job_on_done. One at a time for each pool, without a
  * lock of the library. A callback may submit (which never waits there: PE_EAGAIN), cancel, register, ask and
  * free jobs. Waiting, joining, killing, polling and mapping there give PE_EDEADLK; the pool must not be freed

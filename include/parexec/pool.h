@@ -512,8 +512,8 @@ PE_EXPORT int pe_pool_poll(pe_pool *pool);
 
 /*
  * Has one wait end with PE_EINTR: one that is going on, or else the next. Waits are pe_pool_wait,
- * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_pool_resize, pe_pool_poll, and
- * pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has come returns that instead
+ * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_stream_next, pe_pool_resize,
+ * pe_pool_poll, and pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has come returns that instead
  * (not so pe_pool_poll), and the interrupt stays for the next.
  *
  * pool   NULL is fine.
