@@ -108,6 +108,14 @@ static void assert_ends_with(pe_stream *stream, int result)
     ck_assert_int_eq(pe_stream_text(stream, PE_TEXT_MESSAGE, &text, NULL), PE_ENODATA);
 }
 
+/* So many are made, and none of them ends meanwhile. */
+static void pull_until(pe_stream *stream, const struct numbers_source *source, uint64_t made)
+{
+    while (source->made < made)
+        ck_assert_int_eq(pe_stream_next(stream, 0, NULL, NULL, NULL, NULL), PE_ETIMEDOUT);
+    ck_assert_uint_eq(source->made, made);
+}
+
 /* ---- order and ends ---- */
 
 PE_TEST(a02_stream_of_nothing)
@@ -184,6 +192,7 @@ PE_TEST(a08_completion_order_then_the_end_marker_again_and_again)
     uint64_t index;
 
     ck_assert_int_eq(pe_stream_next(stream, 0, &index, NULL, NULL, NULL), PE_ETIMEDOUT);
+    pull_until(stream, &source, 3);
     for (uint64_t left = 3; left > 0; left--) { /* the last one made ends first */
         word_set(&gates[left - 1].open, 1);
         struct outcome outcome = take(stream, 1);
@@ -721,8 +730,7 @@ static void end_with_items_inside(pe_pool *pool, struct gate *gates, void (*end)
     options.max_inflight = 6;
     options.summary = &summary;
     pe_stream *stream = stream_of(pool, square_at_gate, &source, options);
-    ck_assert_int_eq(pe_stream_next(stream, pe_after(PE_MS(1)), NULL, NULL, NULL, NULL), PE_ETIMEDOUT);
-    ck_assert_uint_eq(source.made, 6);
+    pull_until(stream, &source, 6);
     word_await(&gates[0].arrived, 1);
     end(pool);
     for (; (last = pe_stream_next(stream, PE_FOREVER, NULL, &status, NULL, NULL)) == 1; count++)
@@ -896,7 +904,7 @@ PE_TEST(queue_cancelled_by_another_gives_cancelled_items)
     struct numbers_source source = { .end = 5 };
     pe_stream *stream = stream_of(pool, square_at_gate, &source, at_gates(&gates));
 
-    ck_assert_int_eq(pe_stream_next(stream, pe_after(PE_MS(1)), NULL, NULL, NULL, NULL), PE_ETIMEDOUT);
+    pull_until(stream, &source, 5);
     word_await(&gates[0].arrived, 1);
     ck_assert_int_eq(pe_pool_cancel_queued(pool), 0);
     word_set(&gates[0].open, 1);
@@ -928,8 +936,7 @@ PE_TEST(p15_items_of_high_priority_overtake_what_waits)
                                   (pe_map_options){ .priority = PE_PRIORITY_HIGH,
                                                     .context = &others,
                                                     .context_bytes = sizeof others });
-    while (source.made < 20)
-        ck_assert_int_eq(pe_stream_next(stream, 0, NULL, NULL, NULL, NULL), PE_ETIMEDOUT);
+    pull_until(stream, &source, 20);
     word_set(&gates[0].open, 1);
     ck_assert_uint_eq(take(stream, UINT64_MAX).count, 20);
     job_assert_ended(waiting, PE_RETURNED, 0);
