@@ -4,10 +4,12 @@
  */
 #include "harness/harness.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -363,6 +365,397 @@ PE_TEST(items_that_run_too_long_stop_a_map)
     ck_assert_uint_eq(summary.first.kind, PE_TIMED_OUT);
     pool_assert_usable(pool);
     pool_end(pool);
+}
+
+/* ---- deadlines ---- */
+
+/* Nothing is called on the pool meanwhile; the descriptor tells when it is over. */
+PE_TEST(deadline_of_a_job_that_waits)
+{
+    pe_pool *pool = pool_of(1);
+    struct note *note = note_in(pool), *other = note_in(pool);
+    pe_job *busy = submit(pool, until_told, &note, sizeof note, (pe_job_options){ .retries = 0 });
+    int64_t deadline = pe_after(PE_MS(60)), start = pe_now();
+
+    word_await(&note->begun, 1);
+    pe_job *late = submit(pool, for_ever, &other, sizeof other, (pe_job_options){ .deadline_ns = deadline });
+    pe_job *patient = submit(pool, job_nothing, NULL, 0, (pe_job_options){ .deadline_ns = pe_after(GUARD_NS) });
+    while (pe_pool_poll(pool) != 0)
+        ;
+    struct pollfd watched = { .fd = pe_pool_fd(pool), .events = POLLIN };
+    ck_assert_int_eq(poll(&watched, 1, (int)(GUARD_NS / PE_MS(1))), 1);
+    ck_assert_int_ge(pe_now(), deadline);
+    pe_status status = job_finish(late);
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+    ck_assert_uint_eq(status.attempts, 0);
+    ck_assert_int_eq(status.worker, -1);
+    ck_assert_int_eq(status.stop_signal, 0);
+    ck_assert_int_ge(pe_now() - start, PE_MS(60));
+    ck_assert_uint_eq(job_status(busy).kind, PE_PENDING);
+    ck_assert_uint_eq(job_status(patient).kind, PE_PENDING);
+    word_set(&note->go, 1);
+    job_finish(busy);
+    ck_assert_uint_eq(job_finish(patient).kind, PE_RETURNED);
+    ck_assert_uint_eq(other->begun, 0);
+    pool_end(pool);
+}
+
+/* A deadline in the past: it is accepted, and ends without being begun. */
+PE_TEST(deadline_that_has_passed)
+{
+    enum { COUNT = 300 };
+    pe_pool *pool = pool_of(2);
+    struct note *note = note_in(pool);
+    pe_job *jobs[COUNT];
+
+    for (int i = 0; i < COUNT; i++)
+        jobs[i] = submit(pool, for_ever, &note, sizeof note,
+                         (pe_job_options){ .deadline_ns = pe_now(), .priority = (uint32_t)i % 3 });
+    for (int i = 0; i < COUNT; i++) {
+        pe_status status = job_finish(jobs[i]);
+        ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+        ck_assert_uint_eq(status.attempts, 0);
+    }
+    ck_assert_uint_eq(note->begun, 0);
+    ck_assert_uint_eq(pool_stats(pool).timed_out, COUNT);
+    pool_assert_usable(pool);
+    pool_end(pool);
+}
+
+PE_TEST(deadline_of_a_job_that_runs)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_NOW });
+    struct note *note = note_in(pool);
+    int64_t deadline = pe_after(PE_MS(50));
+    pe_job *job = submit(pool, for_ever, &note, sizeof note,
+                         (pe_job_options){ .deadline_ns = deadline, .timeout_ns = GUARD_NS, .retries = 5 });
+    pe_status status = job_finish(job);
+
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
+    ck_assert_uint_eq(status.attempts, 1);
+    ck_assert_int_ge(pe_now(), deadline);
+    ck_assert_uint_eq(note->begun, 1);
+    pool_end(pool);
+}
+
+/* Each attempt has the whole limit, and the flag of one is not that of the next. */
+static int dies_when_asked_at_first(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct note *note = begin(arg);
+
+    (void)arg_bytes;
+    (void)reply;
+    if (atomic_load(&note->begun) > 1)
+        return pe_worker_cancelled() ? 9 : 8;
+    while (!pe_worker_cancelled())
+        sleep_ms(1);
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+PE_TEST(limit_is_of_one_attempt)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = GUARD_NS });
+    struct note *note = note_in(pool);
+    pe_job *job = submit(pool, dies_when_asked_at_first, &note, sizeof note,
+                         (pe_job_options){ .timeout_ns = PE_MS(20), .retries = 1 });
+    pe_status status = job_finish(job);
+
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    ck_assert_int_eq(status.code, 8);
+    ck_assert_uint_eq(status.attempts, 2);
+    pool_end(pool);
+}
+
+/* A map of its own: its tickets wait or run; nobody waits for it in the pool. */
+PE_TEST_LOOP(deadline_of_a_map, 0, 2)
+{
+    enum { COUNT = 20 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_MS(5) });
+    struct note *note = note_in(pool);
+    static pe_status statuses[COUNT];
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    int64_t deadline = pe_after(PE_MS(60));
+    pe_job *busy[2] = { NULL, NULL }, *job = NULL;
+    uint64_t stopped = 0;
+
+    for (int i = 0; i < 2 && _i == 1; i++)
+        busy[i] = submit(pool, until_told, &note, sizeof note, (pe_job_options){ .retries = 0 });
+    word_await(&note->begun, _i == 1 ? 2 : 0);
+    options.deadline_ns = deadline;
+    options.statuses = statuses;
+    ck_assert_int_eq(pe_pool_start_map(pool, item_for_ever, NULL, 0, NULL, 0, COUNT, &options, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    ck_assert_int_ge(pe_now(), deadline);
+    ck_assert_uint_eq(job_status(job).kind, PE_TIMED_OUT);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_uint_eq(statuses[i].kind, PE_CANCELLED);
+        stopped += statuses[i].attempts == 1 && statuses[i].stop_signal != 0;
+    }
+    ck_assert_uint_le(stopped, _i == 1 ? 0 : 2);
+    pe_job_free(job);
+    word_set(&note->go, 1);
+    for (int i = 0; i < 2 && _i == 1; i++)
+        ck_assert_int_eq(job_finish(busy[i]).code, 8);
+    pool_assert_usable(pool);
+    pool_end(pool);
+}
+
+/* Enough time for all of it. */
+PE_TEST(map_that_is_done_before_its_deadline)
+{
+    enum { COUNT = 1000 };
+    pe_pool *pool = pool_of(2);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint64_t *in = numbers(COUNT), *out = untouched(COUNT);
+    pe_job *job = NULL;
+
+    options.deadline_ns = pe_after(GUARD_NS);
+    ck_assert_int_eq(pe_pool_start_map(pool, item_square, in, 8, out, 8, COUNT, &options, &job), 0);
+    job_assert_ended(job, PE_RETURNED, 0);
+    pe_job_free(job);
+    for (uint64_t i = 0; i < COUNT; i++)
+        ck_assert_uint_eq(out[i], i * i);
+    pool_end(pool);
+    free(in);
+    free(out);
+}
+
+static int range_for_ever(uint64_t first, uint64_t last, void *acc, const void *context)
+{
+    (void)last;
+    (void)acc;
+    (void)context;
+    if (first > 0)
+        stay();
+    return 0;
+}
+
+PE_TEST(block_that_runs_too_long)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW });
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint64_t acc = 7;
+
+    options.timeout_ns = PE_MS(30);
+    options.summary = &summary;
+    ck_assert_int_eq(pe_pool_reduce(pool, range_for_ever, combine_nothing, 0, 10, &acc, sizeof acc, &options),
+                     PE_EITEMS);
+    ck_assert_uint_eq(acc, 7);
+    ck_assert_uint_eq(summary.first.kind, PE_TIMED_OUT);
+    ck_assert_uint_eq(summary.first_failed, 1);
+    pool_assert_usable(pool);
+    pool_end(pool);
+}
+
+PE_TEST(no_limits_inline)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .flags = PE_POOL_INLINE });
+    pe_job *job = submit(pool, takes_10_ms, NULL, 0, (pe_job_options){ .timeout_ns = 1, .deadline_ns = pe_now() });
+
+    ck_assert_uint_eq(job_finish(job).kind, PE_RETURNED);
+    pool_end(pool);
+}
+
+/* ---- what it costs ---- */
+
+static int32_t keeper_of(pe_pool *pool)
+{
+    struct process_worker worker;
+
+    process_workers(pool, 1, &worker);
+    return worker.keeper;
+}
+
+/* Thousands of items with a limit, each over long before: the keeper wakes for a few of them only. */
+PE_TEST(short_items_do_not_wake_the_keeper)
+{
+    enum { COUNT = 20000 };
+    pe_pool *pool = pool_of(1);
+    int32_t keeper = keeper_of(pool);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    uint64_t *in = numbers(COUNT), *out = untouched(COUNT);
+
+    options.timeout_ns = PE_SECONDS(20);
+    struct process_effort before = process_effort(keeper);
+    for (int round = 0; round < 10; round++)
+        ck_assert_int_eq(pe_pool_map(pool, item_square, in, 8, out, 8, COUNT, &options), 0);
+    for (int i = 0; i < 1000; i++)
+        job_finish(submit(pool, job_nothing, NULL, 0, (pe_job_options){ .timeout_ns = PE_SECONDS(20) }));
+    struct process_effort after = process_effort(keeper);
+    ck_assert_int_le(after.voluntary_switches - before.voluntary_switches, 20);
+    ck_assert(process_is_idle(keeper, PE_MS(200)));
+    pool_end(pool);
+    free(in);
+    free(out);
+}
+
+/* ---- at the instant of the end ---- */
+
+/* Runs for about as long as its limit, or until it is cancelled. */
+static int takes_about(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    int64_t end;
+
+    (void)arg_bytes;
+    memcpy(&end, arg, sizeof end);
+    for (end += pe_now(); pe_now() < end;)
+        ;
+    return pe_reply_write(reply, "end", 3);
+}
+
+/* Every second one may be stopped, by its limit or by a cancel, at about the time at which it returns; the others
+ * follow on the same worker and are never hurt. */
+PE_TEST_LOOP(either_done_or_stopped, 0, 2)
+{
+    enum { ROUNDS = 400 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_NOW, .max_deaths = UINT32_MAX });
+    int rounds = harness_long() ? 20 * ROUNDS : ROUNDS, done = 0, stopped = 0;
+
+    for (int i = 0; i < rounds; i++) {
+        int64_t length = PE_US(150 + i % 40), nothing = 0;
+        pe_job *job = submit(pool, takes_about, &length, sizeof length,
+                             (pe_job_options){ .timeout_ns = _i == 0 ? PE_US(150 + i * 7 % 40) : 0 });
+        pe_job *next = submit(pool, takes_about, &nothing, sizeof nothing, (pe_job_options){ .retries = 0 });
+        const void *data;
+        int asked = 0;
+        for (int64_t until = pe_now() + PE_US(130 + i * 11 % 90); _i == 1 && pe_now() < until;)
+            ;
+        if (_i == 1)
+            asked = pe_job_cancel(job);
+        pe_status status = job_ended(job);
+        int is_done = status.kind == PE_RETURNED;
+        ck_assert(is_done || status.kind == (_i == 0 ? PE_TIMED_OUT : PE_CANCELLED));
+        ck_assert(asked == 0 || (asked == PE_EALREADY && is_done));
+        ck_assert_int_eq(pe_job_result(job, &data, NULL), is_done ? 0 : PE_ENODATA);
+        ck_assert_uint_eq(job_finish(next).kind, PE_RETURNED);
+        done += is_done;
+        stopped += !is_done;
+        pe_job_free(job);
+    }
+    if (harness_long())
+        printf("# %d done, %d stopped\n", done, stopped);
+    pool_end(pool);
+}
+
+/* The same for items of one map: what is stopped is that item, and all others have their results. */
+static int item_takes_about(const void *in, void *out, const void *context)
+{
+    uint64_t number;
+    int64_t end = pe_now();
+
+    (void)context;
+    memcpy(&number, in, sizeof number);
+    for (end += number % 4 == 0 ? PE_US(95 + (int64_t)number % 10) : 0; pe_now() < end;)
+        ;
+    number *= number;
+    memcpy(out, &number, sizeof number);
+    return 0;
+}
+
+PE_TEST(items_either_done_or_stopped)
+{
+    enum { COUNT = 1200 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .max_deaths = UINT32_MAX });
+    uint64_t *in = numbers(COUNT), *out = untouched(COUNT);
+    static pe_status statuses[COUNT];
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+
+    options.timeout_ns = PE_US(100);
+    options.statuses = statuses;
+    options.chunk = 100;
+    int result = pe_pool_map(pool, item_takes_about, in, 8, out, 8, COUNT, &options);
+    ck_assert(result == 0 || result == PE_EITEMS);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        int is_done = statuses[i].kind == PE_RETURNED;
+        ck_assert(is_done || statuses[i].kind == PE_TIMED_OUT);
+        ck_assert(is_done || statuses[i].run_ns >= PE_US(100));
+        ck_assert_uint_eq(statuses[i].attempts, 1);
+        ck_assert_uint_eq(out[i], is_done ? i * i : UNTOUCHED);
+    }
+    pool_end(pool);
+    free(in);
+    free(out);
+}
+
+/* ---- Ctrl-Z and fg ---- */
+
+/* In a process of its own: one job is told to return, the other stays for ever. Ends with 0 when the first was not held
+ * against the time in which all were stopped, and the second was stopped after all. */
+static int stoppable_host(struct note *told, struct note *staying)
+{
+    pe_pool_options pool_options = PE_POOL_OPTIONS_INIT;
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    pe_status first, second;
+    pe_job *jobs[2];
+    pe_pool *pool = NULL;
+
+    pool_options.workers = 2;
+    pool_options.grace_ns = PE_NOW;
+    options.timeout_ns = PE_SECONDS(1);
+    if (pe_pool_new(&pool_options, &pool) < 0 ||
+        pe_pool_submit(pool, until_told, &told, sizeof told, &options, &jobs[0]) < 0 ||
+        pe_pool_submit(pool, for_ever, &staying, sizeof staying, &options, &jobs[1]) < 0)
+        return 2;
+    if (pe_job_wait(jobs[0], pe_after(GUARD_NS)) < 0 || pe_job_wait(jobs[1], pe_after(GUARD_NS)) < 0)
+        return 3;
+    pe_job_status(jobs[0], &first);
+    pe_job_status(jobs[1], &second);
+    pe_job_free(jobs[0]);
+    pe_job_free(jobs[1]);
+    pe_pool_free(pool);
+    return first.kind == PE_RETURNED && first.code == 8 && second.kind == PE_TIMED_OUT ? 0 : 4;
+}
+
+static char state_of(pid_t pid)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
+    fclose(file);
+    return strrchr(text, ')')[2];
+}
+
+static void await_state(pid_t pid, int stopped)
+{
+    int64_t guard = pe_after(GUARD_NS);
+
+    while ((state_of(pid) == 'T') != stopped) {
+        ck_assert_int_lt(pe_now(), guard);
+        sleep_ms(1);
+    }
+}
+
+PE_TEST(stopped_and_continued_with_limits_running)
+{
+    struct note *notes = process_shared(2 * sizeof *notes);
+    int status = 0;
+
+    pid_t host = fork();
+    if (host == 0) {
+        setpgid(0, 0);
+        _exit(stoppable_host(&notes[0], &notes[1]));
+    }
+    setpgid(host, host);
+    word_await(&notes[0].begun, 1);
+    word_await(&notes[1].begun, 1);
+    pid_t keeper = process_parent(notes[0].pid);
+    ck_assert_int_eq(kill(-host, SIGTSTP), 0);
+    for (int i = 0; i < 2; i++)
+        await_state(notes[i].pid, 1);
+    await_state(keeper, 1);
+    await_state(host, 1);
+    sleep_ms(1500);
+    ck_assert_int_eq(kill(-host, SIGCONT), 0);
+    await_state(keeper, 0);
+    word_set(&notes[0].go, 1);
+    ck_assert_int_eq(waitpid(host, &status, 0), host);
+    ck_assert_int_eq(status, 0);
+    munmap(notes, 2 * sizeof *notes);
 }
 
 HARNESS_MAIN("time")
