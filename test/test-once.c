@@ -225,6 +225,29 @@ PE_TEST(once_gives_up_at_the_deadline)
         ck_assert_uint_eq(statuses[i].kind, PE_CANCELLED);
 }
 
+static int item_2_stays(const void *in, void *out, const void *context)
+{
+    return pe_worker_item() == 2 ? item_stays(in, out, context) : item_square(in, out, context);
+}
+
+PE_TEST(once_limits_the_time_of_items)
+{
+    uint64_t *in = numbers(10), *out = untouched(10);
+    pe_pool_options two = workers(2);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_status statuses[10];
+
+    options.timeout_ns = PE_MS(200);
+    options.statuses = statuses;
+    ck_assert_int_eq(pe_map_once(&two, item_2_stays, in, 8, out, 8, 10, &options), PE_EITEMS);
+    for (uint64_t i = 0; i < 10; i++) {
+        ck_assert_uint_eq(statuses[i].kind, i == 2 ? PE_TIMED_OUT : PE_RETURNED);
+        ck_assert_uint_eq(out[i], i == 2 ? UNTOUCHED : i * i);
+    }
+    free(out);
+    free(in);
+}
+
 /* A worker_exit that does not come to an end delays the end until the deadline. */
 static int stay(void *context)
 {
