@@ -293,7 +293,6 @@ PE_TEST(a03_bad_arguments_of_streams)
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .context_bytes = 1 }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .deadline_ns = 1 }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .timeout_ns = -1 }), PE_EINVAL);
-    ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .timeout_ns = 1 }), PE_ENOSYS);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .priority = 3 }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .max_inflight = 1, .inflight_bytes = UINT64_MAX }), 0);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .max_inflight = UINT64_MAX, .inflight_bytes = 4096 }), 0);

@@ -375,6 +375,35 @@ PE_TEST_LOOP(p22_a_crash_costs_its_item, 0, 2)
     pool_end(pool);
 }
 
+/* Of every ten numbers one never ends. */
+static int square_or_stay(const void *in, void *out, const void *context)
+{
+    while (*(const uint64_t *)in % 10 == 4)
+        pause();
+    return item_square(in, out, context);
+}
+
+PE_TEST(p39_a_time_limit_is_for_each_item)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW });
+    struct numbers_source source = { .end = 30 };
+    pe_map_summary summary = PE_MAP_SUMMARY_INIT;
+    pe_stream *stream = stream_of(pool, square_or_stay, &source,
+                                  (pe_map_options){ .timeout_ns = PE_MS(50), .summary = &summary });
+    uint64_t index;
+    pe_status status;
+
+    while (pe_stream_next(stream, pe_after(GUARD_NS), &index, &status, NULL, NULL) == 1)
+        ck_assert(index % 10 == 4 ? status.kind == PE_TIMED_OUT && status.run_ns >= PE_MS(50)
+                                  : status.kind == PE_RETURNED && status.code == 0);
+    ck_assert_uint_eq(summary.failed, 3);
+    ck_assert_uint_eq(summary.first.kind, PE_TIMED_OUT);
+    ck_assert_uint_eq(summary.returned, 27);
+    pe_stream_free(stream);
+    pool_assert_usable(pool);
+    pool_end(pool);
+}
+
 /* ---- bounds ---- */
 
 PE_TEST_LOOP(h03_endless_input_is_pulled_no_further_than_the_bound, 0, 2)

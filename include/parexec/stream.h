@@ -85,8 +85,7 @@ typedef int pe_source_fn(void *item, void *context);
  * Errors: PE_EDEADLK: called in a callback of the pool. PE_ECLOSED: closed, joined or killed. PE_EBROKEN.
  *         PE_ENOTLOADED: the library that fn is in was loaded after the fork. PE_EFAULT: as for PE_MAP_INHERITED.
  *         PE_ENOMEM: also when what may be in flight does not fit into the pool's shared_bytes. PE_EINVAL: pool,
- *         fn, source or ret_stream NULL, a size near SIZE_MAX, wrong options. PE_ENOSYS: an option for a later
- *         release. PE_EFORKED.
+ *         fn, source or ret_stream NULL, a size near SIZE_MAX, wrong options. PE_EFORKED.
  * Ownership: the stream is the caller's, to be freed by pe_stream_free, before or after the pool.
  * Threads: any. Child: no. Since: 0.1
  */

@@ -549,8 +549,6 @@ int pe_pool_stream(pe_pool *pool, pe_map_fn *fn, pe_source_fn *source, void *sou
     int result = pe__map_check_common(given, &options);
     if (result == 0 && options.statuses != NULL)
         result = PE_EINVAL;
-    if (result == 0 && options.timeout_ns != 0)
-        result = PE_ENOSYS;
     if (result == 0)
         result = pe__pool_enter(pool);
     if (result < 0)
