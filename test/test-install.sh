@@ -80,9 +80,13 @@ needs_library() {
 
 only_expected_files() {
     unexpected=$(cd "$work/shared" && find . -type f -o -type l | sort |
-        grep -vE -e '^\./include/parexec(/[a-z_]+)?\.h$' \
+        grep -vE -e '^\./bin/parexec-top$' -e '^\./include/parexec(/[a-z_]+)?\.h$' \
             -e '^\./lib/(libparexec\.so(\.[0-9.]+)?|pkgconfig/parexec\.pc)$')
     [ -z "$unexpected" ] || { echo "$unexpected"; return 1; }
+}
+
+runs_top() {
+    "$work/$1/bin/parexec-top" --help | grep -q '^usage: parexec-top'
 }
 
 all_headers() {
@@ -107,6 +111,7 @@ check "install, shared" install_into shared shared
 check "install, static" install_into static static
 check "nothing unexpected is installed" only_expected_files
 check "every public header is installed" all_headers
+check "parexec-top is installed and runs by itself" runs_top shared
 check "C program, shared library" build_and_run shared "$cc" program.c ""
 check "it is linked to the shared library" needs_library
 check "C program, static library" build_and_run static "$cc" program.c --static

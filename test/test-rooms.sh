@@ -12,7 +12,8 @@ worker: base region shared
 keeper: base shared worker
 pool: base region shared worker keeper
 async: base region
-bridge: base region pool async'
+bridge: base region pool async
+top: base shared'
 
 # Prints each quoted include of the room that points at another room than the allowed ones.
 wrong_includes() {

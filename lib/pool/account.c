@@ -1,10 +1,9 @@
 /*
  * account.c - statistics of workers, from their slots (shared/slot.h).
  *
- * Workers may write to what is read here at any time. Each word is read once. A time is cut to what there has been of
- * it: none is longer than the pool's age, what is spent in records not longer than the number's lives. What a worker
- * holds is looked up in the host's own book, by the slot's hint and only if the record's word names this worker;
- * nothing is decided by it.
+ * Workers may write to what is read here at any time; times are made possible (shared/account.c). What a worker holds is
+ * looked up in the host's own book, by the slot's hint and only if the record's word names this worker; nothing is
+ * decided by it.
  */
 #include "pool/account.h"
 
@@ -13,24 +12,7 @@
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
-
-/* A worker's time as it is shown, in ticks. */
-struct account {
-    uint64_t run, idle, state;
-    uint64_t item;
-    bool runs;
-};
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* 0 where it would be negative. */
-static uint64_t since(uint64_t then, uint64_t now)
-{
-    return now > then ? now - then : 0;
-}
+#include "shared/account.h"
 
 /* The record that the worker has in hand; NULL: none. */
 static const struct pe__record *record_of(const pe_pool *pool, uint32_t worker, uint32_t *ret_index)
@@ -56,26 +38,14 @@ static uint64_t item_of(const pe_pool *pool, uint32_t record)
     return running > 0 && running <= map->count ? running - 1 : UINT64_MAX;
 }
 
-static void read_account(const pe_pool *pool, uint32_t worker, uint64_t now, struct account *ret)
+static void read_account(const pe_pool *pool, uint32_t worker, uint64_t now, struct pe__account *ret,
+                         uint64_t *ret_item)
 {
-    const struct pe__slot *slot = &pool->shared.slots[worker];
-    uint64_t age = since(pool->born, now), born = atomic_load_explicit(&slot->born, memory_order_relaxed);
-    uint64_t past = least(atomic_load_explicit(&slot->past, memory_order_relaxed), age);
-    uint64_t life = born != 0 ? least(since(born, now), age - past) : 0;
-    uint32_t index;
-    const struct pe__record *record = life > 0 ? record_of(pool, worker, &index) : NULL;
-    *ret = (struct account){ .runs = record != NULL, .item = UINT64_MAX };
-    if (life > 0) {
-        uint64_t start = record != NULL ? *(const volatile uint64_t *)&record->start_ticks : 0;
-        ret->state = least(since(pe__slot_begun(slot, start), now), life);
-    }
-    ret->run = atomic_load_explicit(&slot->run, memory_order_relaxed);
-    ret->run = least(ret->run, past + life);
-    if (record != NULL) {
-        ret->item = item_of(pool, index);
-        ret->run = least(ret->run + ret->state, past + life);
-    }
-    ret->idle = past + life - ret->run;
+    uint32_t index = 0;
+    const struct pe__record *record = record_of(pool, worker, &index);
+    uint64_t start = record != NULL ? *(const volatile uint64_t *)&record->start_ticks : 0;
+    pe__account_read(&pool->shared.slots[worker], record != NULL, start, now - pool->born, now, ret);
+    *ret_item = ret->runs ? item_of(pool, index) : UINT64_MAX;
 }
 
 static uint32_t state_of(const pe_pool *pool, const struct pe__slot *slot, bool runs)
@@ -95,8 +65,9 @@ static uint32_t state_of(const pe_pool *pool, const struct pe__slot *slot, bool 
 void pe__pool_account(pe_pool *pool, uint32_t worker, pe_worker_stats *ret)
 {
     const struct pe__slot *slot = &pool->shared.slots[worker];
-    struct account account;
-    read_account(pool, worker, pe__base_ticks(), &account);
+    struct pe__account account;
+    uint64_t item;
+    read_account(pool, worker, pe__base_ticks(), &account, &item);
     uint32_t state = state_of(pool, slot, account.runs);
     int32_t pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
     bool acts = state == PE_WORKER_RUNNING || state == PE_WORKER_IDLE;
@@ -109,23 +80,25 @@ void pe__pool_account(pe_pool *pool, uint32_t worker, pe_worker_stats *ret)
         .run_ns = pe__base_ticks_to_ns(account.run),
         .idle_ns = pe__base_ticks_to_ns(account.idle),
         .state_ns = acts ? pe__base_ticks_to_ns(account.state) : 0,
-        .item = state == PE_WORKER_RUNNING ? account.item : UINT64_MAX,
+        .item = state == PE_WORKER_RUNNING ? item : UINT64_MAX,
     };
 }
 
 /* No job can have waited for longer than the pool has been there. */
 static uint64_t possible_wait(const pe_pool *pool, uint64_t now)
 {
-    uint64_t age = since(pool->born, now), jobs = pool->stats.submitted, most;
-    return __builtin_mul_overflow(age, jobs, &most) ? pool->queue_ticks : least(pool->queue_ticks, most);
+    uint64_t most;
+    bool fits = !__builtin_mul_overflow(now - pool->born, pool->stats.submitted, &most);
+    return fits && most < pool->queue_ticks ? most : pool->queue_ticks;
 }
 
 void pe__pool_account_times(pe_pool *pool, pe_stats *stats)
 {
     uint64_t now = pe__base_ticks(), run = 0, idle = 0;
     for (uint32_t worker = 0; worker < pool->numbers; worker++) {
-        struct account account;
-        read_account(pool, worker, now, &account);
+        struct pe__account account;
+        uint64_t item;
+        read_account(pool, worker, now, &account, &item);
         run += account.run;
         idle += account.idle;
     }

@@ -83,6 +83,10 @@ static void write_config(pe_pool *pool)
     const pe_pool_options *options = &pool->options;
     const struct pe__worker_scope *scope = pe__worker_scope_current();
     struct pe__config *config = pool->shared.config;
+    config->magic = PE__MAPPING_MAGIC;
+    config->layout = PE__MAPPING_LAYOUT;
+    config->geometry = pool->shared.geometry;
+    config->born = pool->born;
     config->workers = options->workers;
     config->flags = options->flags;
     config->cpus = (uint32_t)pe__base_cpu_affinity();

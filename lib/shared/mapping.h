@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <parexec/version.h>
 #include <parexec/worker.h>
 
 #include "shared/bell.h"
@@ -36,9 +37,28 @@
 #include "shared/record.h"
 #include "shared/slot.h"
 
+/* Sizes that decide the layout. */
+struct pe__geometry {
+    uint32_t workers_most; /* worker numbers there is room for; how many there are is for host and keeper to know */
+    uint32_t records; /* of each level of the queue, a power of two */
+    uint32_t keep_fd_count;
+    uint64_t reply_bytes; /* wished budget of the reply blocks */
+    uint64_t heap_bytes;  /* wished */
+};
+
+/* By these a program that looks in from outside (top/attach.c) knows the memory of a pool, and that it is laid out as
+ * in its own version of the library. */
+#define PE__MAPPING_MAGIC UINT64_C(0x706f6f6c2d657270)
+#define PE__MAPPING_LAYOUT \
+    ((uint64_t)PE_VERSION_NUMBER << 32 | (uint64_t)(sizeof(struct pe__config) + 7 * sizeof(struct pe__slot) + \
+                                                    31 * sizeof(struct pe__lane) + 127 * sizeof(struct pe__map)))
+
 /* What keeper and workers need to know; constant once the keeper is forked, but for `workers` and the last two. */
 struct pe__config {
-    _Atomic uint32_t workers; /* wanted: those with other numbers leave */
+    uint64_t magic, layout;
+    struct pe__geometry geometry; /* as it was had */
+    uint64_t born;                /* ticks: when the pool was made */
+    _Atomic uint32_t workers;     /* wanted: those with other numbers leave */
     uint32_t flags;
     uint32_t cpus;
     uint32_t max_deaths;
@@ -66,15 +86,6 @@ struct pe__keeper_counts {
     _Atomic uint32_t death_kind; /* of the last worker that died though it was not to end; written last of these */
     _Atomic int32_t death_code, death_pid, death_worker;
     uint64_t pad[3];
-};
-
-/* Sizes that decide the layout. */
-struct pe__geometry {
-    uint32_t workers_most; /* worker numbers there is room for; how many there are is for host and keeper to know */
-    uint32_t records; /* of each level of the queue, a power of two */
-    uint32_t keep_fd_count;
-    uint64_t reply_bytes; /* wished budget of the reply blocks */
-    uint64_t heap_bytes;  /* wished */
 };
 
 struct pe__shared {

@@ -1,0 +1,97 @@
+/* attach.c - /proc/PID/maps and process_vm_readv, which asks for the permission that a debugger needs. */
+#include "top/attach.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <parexec/pool.h>
+
+#define RECORDS_MOST (UINT32_C(1) << 22)
+#define KEEP_FDS_MOST 65536
+
+static int read_at(pid_t pid, uintptr_t at, void *ret, size_t bytes)
+{
+    struct iovec here = { .iov_base = ret, .iov_len = bytes };
+    struct iovec there = { .iov_base = (void *)at, .iov_len = bytes };
+    ssize_t got = process_vm_readv(pid, &here, 1, &there, 1, 0);
+    return got == (ssize_t)bytes ? 0 : got < 0 ? -errno : -EFAULT;
+}
+
+bool pe__top_read(const struct pe__top_pool *pool, const volatile void *part, void *ret, size_t bytes)
+{
+    return read_at(pool->pid, pool->base + (uintptr_t)part, ret, bytes) == 0;
+}
+
+/* Shared, readable, and of no file but one that has no name. */
+static bool may_be_pool(const char *line, uintptr_t *ret_start, uintptr_t *ret_end)
+{
+    char flags[5];
+    int path_at = 0;
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %*s %n", ret_start, ret_end, flags, &path_at) < 3)
+        return false;
+    const char *path = line + path_at;
+    return flags[0] == 'r' && flags[3] == 's' &&
+           (strncmp(path, "/dev/zero", 9) == 0 || strncmp(path, "/memfd:parexec", 14) == 0);
+}
+
+static bool is_possible(const struct pe__geometry *geometry)
+{
+    return geometry->workers_most > 0 && geometry->workers_most <= PE_WORKERS_MAX && geometry->records > 0 &&
+           geometry->records <= RECORDS_MOST && (geometry->records & (geometry->records - 1)) == 0 &&
+           geometry->keep_fd_count <= KEEP_FDS_MOST && geometry->reply_bytes < SIZE_MAX / 4 &&
+           geometry->heap_bytes < SIZE_MAX / 4;
+}
+
+/* The parts must fill the mapping, or it is not what it says. */
+static bool plan(const struct pe__config *config, size_t mapped, struct pe__top_pool *ret)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!is_possible(&config->geometry))
+        return false;
+    pe__mapping_plan(&ret->plan, &config->geometry);
+    ret->born = config->born;
+    return (ret->plan.bytes + page - 1) / page * page == mapped;
+}
+
+static void look_at(pid_t pid, uintptr_t start, uintptr_t end, struct pe__top_found *ret)
+{
+    struct pe__config config;
+    int result = end - start >= sizeof config ? read_at(pid, start, &config, sizeof config) : -EFAULT;
+    ret->may_not |= result == -EPERM;
+    if (result < 0 || config.magic != PE__MAPPING_MAGIC || ret->count == PE__TOP_POOLS_MOST)
+        return;
+    if (config.layout != PE__MAPPING_LAYOUT) {
+        ret->foreign++;
+        return;
+    }
+    struct pe__top_pool *pool = &ret->pools[ret->count];
+    *pool = (struct pe__top_pool){ .pid = pid, .base = start };
+    /* A forked child of the host has the mapping too, and so have keeper and workers: it is not theirs. */
+    if (config.host_pid == pid && plan(&config, end - start, pool))
+        ret->count++;
+}
+
+int pe__top_find(pid_t pid, struct pe__top_found *ret)
+{
+    char path[40], *line = NULL;
+    size_t room = 0;
+    uintptr_t start, end;
+    *ret = (struct pe__top_found){ .count = 0 };
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *maps = fopen(path, "re");
+    if (maps == NULL)
+        return -errno;
+    errno = 0;
+    while (getline(&line, &room, maps) > 0)
+        if (may_be_pool(line, &start, &end))
+            look_at(pid, start, end, ret);
+    int result = ferror(maps) ? -errno : 0;
+    free(line);
+    fclose(maps);
+    return result;
+}
