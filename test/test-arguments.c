@@ -37,6 +37,7 @@ PE_TEST(null_pool_is_refused_everywhere)
     ck_assert_int_eq(pe_pool_reduce(NULL, range_nothing, combine_nothing, 0, 1, memory, 8, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_stream(NULL, item_nothing, source_of_nothing, NULL, 8, 8, NULL, &stream), PE_EINVAL);
     ck_assert_int_eq(pe_pool_resize(NULL, 1, PE_FOREVER), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_broadcast(NULL, job_echo, NULL, 0, NULL, 0, PE_FOREVER), PE_EINVAL);
     ck_assert_int_eq(pe_pool_wait(NULL, PE_FOREVER), PE_EINVAL);
     ck_assert_int_eq(pe_pool_close(NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_join(NULL, PE_FOREVER), PE_EINVAL);

@@ -163,6 +163,13 @@ static int call_stream_free(const struct scene *scene)
     return 0;
 }
 
+static int call_broadcast(const struct scene *scene)
+{
+    int64_t deadline_ns = scene->situation == CALLBACK ? 0 : pe_after(GUARD_NS);
+
+    return pe_pool_broadcast(scene->pool, job_nothing, NULL, 0, NULL, 0, deadline_ns);
+}
+
 static int call_resize(const struct scene *scene)
 {
     uint32_t workers = 0;
@@ -543,6 +550,7 @@ static const struct row rows[] = {
     { "pe_map_once", call_map_once, { PE_EINVAL, 0, 0, 0, 0, 0, 0, 0 } },
     { "pe_now", call_now, ALWAYS(0) },
     { "pe_pool_alloc", call_alloc, { PE_EINVAL, 0, 0, 0, PE_EBROKEN, PE_EFORKED, PE_EFORKED, 0 } },
+    { "pe_pool_broadcast", call_broadcast, TAKES_JOBS(PE_EDEADLK) },
     { "pe_pool_cancel_queued", call_cancel_queued, ASKS(0) },
     { "pe_pool_close", call_close, ASKS(0) },
     { "pe_pool_dealloc", call_dealloc, ALWAYS(0) },

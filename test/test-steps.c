@@ -203,6 +203,40 @@ static void run_map(struct scene *scene, uint32_t priority, int with_statuses, u
     pe_job_free(job);
 }
 
+/* Exactly once in every worker, unless its worker dies in it. */
+static int once_in_each(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    int index = pe_worker_index();
+
+    (void)arg, (void)arg_bytes, (void)reply;
+    atomic_fetch_add(&shared->begun[index], 1);
+    busy(1000);
+    atomic_fetch_add(&shared->ended[index], 1);
+    return 0;
+}
+
+static void run_broadcast(struct scene *scene)
+{
+    pe_status statuses[WORKERS];
+    uint32_t well = 0;
+
+    forget_ledger();
+    int result = pe_pool_broadcast(scene->pool, once_in_each, NULL, 0, statuses, WORKERS, pe_after(GUARD_NS));
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        int died = statuses[i].kind == PE_CRASHED;
+
+        ck_assert(died || statuses[i].kind == PE_RETURNED);
+        ck_assert_int_eq(statuses[i].worker, (int)i);
+        ck_assert_uint_eq(statuses[i].attempts, 1);
+        ck_assert_uint_le(atomic_load(&shared->begun[i]), 1);
+        if (!died)
+            ck_assert_uint_eq(atomic_load(&shared->ended[i]), 1);
+        well += !died;
+        scene->charged += (uint64_t)died;
+    }
+    ck_assert_int_eq(result, well == WORKERS ? 0 : PE_EITEMS);
+}
+
 static uint64_t bits_of(const pe_pool *pool)
 {
     return atomic_load(&pool->shared.groups[0].sleepers) & atomic_load(&pool->shared.groups[0].present);
@@ -407,6 +441,7 @@ static void one_round(struct scene *scene, uint32_t round)
     run_jobs(scene);
     run_map(scene, round % PE__QUEUE_LEVELS, round % 2, round % 3 == 0 ? 0 : round % 3);
     run_sleepers(scene);
+    run_broadcast(scene);
 }
 
 /* With and without retries, at a frequent and a rare passage, until enough have died there. */

@@ -184,7 +184,7 @@ typedef struct pe_stats {
     uint32_t workers;           /* asked for, by the options or pe_pool_resize */
     uint32_t workers_alive;     /* past their initialiser and not dead or gone */
     uint64_t submitted;         /* jobs accepted, a map is one */
-    uint64_t queued;            /* jobs that wait for a worker, maps apart */
+    uint64_t queued;            /* jobs that wait for a worker, maps and broadcasts apart */
     uint64_t running;           /* jobs neither queued nor ended, and all maps that have not ended */
     uint64_t returned;          /* jobs ended as PE_RETURNED, with whatever code */
     uint64_t crashed;           /* jobs ended as PE_CRASHED or PE_EXITED */
@@ -513,14 +513,40 @@ PE_EXPORT int pe_pool_poll(pe_pool *pool);
 /*
  * Has one wait end with PE_EINTR: one that is going on, or else the next. Waits are pe_pool_wait,
  * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_stream_next, pe_pool_resize,
- * pe_pool_poll, and pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has come returns that instead
- * (not so pe_pool_poll), and the interrupt stays for the next.
+ * pe_pool_broadcast, pe_pool_poll, and pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has
+ * come returns that instead (not so pe_pool_poll), and the interrupt stays for the next.
  *
  * pool   NULL is fine.
  * Threads: any, callbacks too, and signal handlers; it keeps errno. The pool must not be freed meanwhile.
  * Child: no; it does nothing there. Since: 0.1
  */
 PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
+
+/*
+ * Runs a function once in every worker, and waits for that: to have each of them load or forget something. Each runs it
+ * when it has ended the job that it has in hand (its part of a map is one), and before what waits in the queue. Workers
+ * that have left after idle_ns are started for it. Those that the pool gets later, by pe_pool_resize or in place of
+ * dead ones, do not run it.
+ *
+ * fn            as for pe_pool_submit; replies are dropped.
+ * arg           arg_bytes bytes, copied; NULL only when there are none.
+ * arg_bytes     0 and above.
+ * statuses      gets the endings, that of worker i as statuses[i]; NULL: none are wanted.
+ * count         room in statuses. What is beyond the number of workers is left alone; with less room than workers, all
+ *               run it, and the first ones are told of.
+ * deadline_ns   point in time, as of pe_after; PE_FOREVER waits without end, also for workers that cannot be had.
+ * Returns: 0 when every worker's function returned 0. A pool made with PE_POOL_INLINE runs it once, as worker 0.
+ * Errors: PE_EITEMS: not every one did: PE_CRASHED and PE_EXITED: its worker has been replaced, and the replacement has
+ *         not run it; PE_CANCELLED: the queue was cancelled, or the pool has shrunk. Cut short were PE_ETIMEDOUT, PE_EINTR:
+ *         what had not begun is PE_CANCELLED, what had begun was stopped as by pe_job_cancel; PE_ECANCELED: the pool was
+ *         killed; PE_EBROKEN. On return nothing of it runs any more, and statuses are final.
+ *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_EDEADLK (called in a callback), PE_EINVAL and
+ *         PE_EFORKED: statuses are as they were before. PE_ENOMEM is either: those that began are told of.
+ * One broadcast runs at a time; others wait for it. In the statistics it counts as a job for each worker.
+ * Threads: any. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_pool_broadcast(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
+                                pe_status *statuses, size_t count, int64_t deadline_ns);
 
 /*
  * Changes the number of workers. The numbers of the workers stay as they are: a pool that grows gets the next ones, one

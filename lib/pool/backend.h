@@ -15,6 +15,7 @@ struct pe__request {
     size_t arg_bytes;
     uint32_t retries;
     uint32_t level;                          /* PE_PRIORITY_* */
+    uint32_t addressee;                      /* number + 1 of the worker that it is for; 0: any */
     uint8_t limits;                          /* PE__LIMIT_* */
     int64_t run_timeout_ns, run_deadline_ns; /* of the job itself, 0: none */
     bool may_wait;                           /* for room, else PE_EAGAIN */

@@ -250,6 +250,15 @@ static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
         pe__pool_break(pool);
 }
 
+/* Those of an addressed one are its worker, or that one's number + 1 while it waits. */
+static bool is_possible_owner(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
+{
+    uint32_t owner = pe__record_owner(word);
+    if (entry->addressee == 0)
+        return owner < pool->numbers;
+    return owner + (pe__record_phase(word) != PE__RECORD_QUEUED) == entry->addressee;
+}
+
 static bool may_time_out(const struct pe__entry *entry)
 {
     return entry->limits != 0 && !entry->is_ticket;
@@ -260,7 +269,7 @@ static bool is_possible_timeout(const pe_pool *pool, const struct pe__entry *ent
 {
     if (has_expired(word))
         return (entry->limits & PE__LIMIT_DEADLINE) != 0;
-    return may_time_out(entry) && pe__record_owner(word) < pool->numbers;
+    return may_time_out(entry) && is_possible_owner(pool, entry, word);
 }
 
 /* Could the workers and the keeper have ended this use of the record with that word? */
@@ -270,7 +279,7 @@ static bool is_possible_end(const pe_pool *pool, const struct pe__entry *entry, 
         return false;
     if (pe__record_phase(word) == PE__RECORD_TIMED_OUT)
         return is_possible_timeout(pool, entry, word);
-    return pe__record_phase(word) <= PE__RECORD_OUT_OF_MEMORY && pe__record_owner(word) < pool->numbers;
+    return pe__record_phase(word) <= PE__RECORD_OUT_OF_MEMORY && is_possible_owner(pool, entry, word);
 }
 
 static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
@@ -278,13 +287,14 @@ static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry,
     uint32_t phase = pe__record_phase(word);
     return phase >= PE__RECORD_QUEUED && phase <= PE__RECORD_STOPPING &&
            (phase != PE__RECORD_STOPPING || entry->stop_asked || may_time_out(entry)) &&
-           pe__record_sequence(word) == entry->sequence && pe__record_owner(word) < pool->numbers;
+           pe__record_sequence(word) == entry->sequence && is_possible_owner(pool, entry, word);
 }
 
+/* For whichever worker comes first. */
 static bool is_waiting(const pe_pool *pool, uint32_t record)
 {
     uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_relaxed);
-    return pe__record_phase(word) == PE__RECORD_QUEUED;
+    return pe__record_phase(word) == PE__RECORD_QUEUED && pool->entries[record].addressee == 0;
 }
 
 /* True: the record was busy and has ended. */
@@ -411,14 +421,14 @@ bool pe__pool_is_waiting_at(const pe_pool *pool, const struct pe__level *level, 
 {
     uint32_t records = pool->shared.geometry.records, record = pe__pool_record_at(pool, level, position);
     const struct pe__entry *entry = &pool->entries[record];
-    if (entry->job == NULL || entry->sequence != pe__queue_sequence(position, records))
+    if (entry->job == NULL || entry->addressee != 0 || entry->sequence != pe__queue_sequence(position, records))
         return false;
     uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire);
     return pe__record_phase(word) == PE__RECORD_QUEUED;
 }
 
-/* It waits no longer. */
-static void discount(pe_pool *pool, struct pe__level *level, uint32_t record)
+/* It waits no longer, or not in the queue. */
+void pe__pool_discount(pe_pool *pool, struct pe__level *level, uint32_t record)
 {
     struct pe__entry *entry = &pool->entries[record];
     if (entry->is_counted && pool->waiting_bytes != NULL)
@@ -431,7 +441,7 @@ static void discount(pe_pool *pool, struct pe__level *level, uint32_t record)
 void pe__pool_look_at_claims(pe_pool *pool, struct pe__level *level)
 {
     for (; level->claimed < level->tail && !pe__pool_is_waiting_at(pool, level, level->claimed); level->claimed++)
-        discount(pool, level, pe__pool_record_at(pool, level, level->claimed));
+        pe__pool_discount(pool, level, pe__pool_record_at(pool, level, level->claimed));
 }
 
 void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
@@ -444,7 +454,7 @@ void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
         pe__map_ticket_ended(pool, job, lane, pe__record_word(0, 0, PE__RECORD_CANCELLED));
         return;
     }
-    discount(pool, pe__pool_level_of(pool, record), record);
+    pe__pool_discount(pool, pe__pool_level_of(pool, record), record);
     leave_record(pool, job, record);
     job->kind = (uint8_t)kind;
     job->worker = -1;

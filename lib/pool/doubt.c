@@ -11,11 +11,12 @@
  * read has been so all the time between, since no use of a record has the word of another one.
  *
  * While something waits everybody is rung too, in case an announcement was overwritten, and who has left for want of
- * work is started again.
+ * work is started again. Orders to single workers are given again.
  */
 #include "pool/doubt.h"
 
 #include "base/clock.h"
+#include "pool/broadcast.h"
 #include "pool/pool.h"
 #include "pool/size.h"
 #include "pool/stop.h"
@@ -78,12 +79,18 @@ static bool any_cannot_hold(const pe_pool *pool)
     return false;
 }
 
+/* For whoever comes first: one that a single worker is to run may wait while that one is busy. */
+static bool is_waiting(const pe_pool *pool, uint32_t record)
+{
+    return pool->entries[record].addressee == 0 && pe__record_phase(word_of(pool, record)) == PE__RECORD_QUEUED;
+}
+
 /* Of some level. Whoever goes to sleep has looked at all of them. */
 static uint32_t oldest_waiting(const pe_pool *pool)
 {
     for (uint32_t level = 0; level < PE__QUEUE_LEVELS; level++)
         PE__BASE_LIST_EACH(link, &pool->levels[level].busy)
-            if (pe__record_phase(word_of(pool, pe__pool_record_of(pool, link))) == PE__RECORD_QUEUED)
+            if (is_waiting(pool, pe__pool_record_of(pool, link)))
                 return pe__pool_record_of(pool, link);
     return NONE;
 }
@@ -116,6 +123,7 @@ void pe__pool_doubt(pe_pool *pool)
         return;
     pool->doubt.due_ns = now_ns + EACH_NS;
     uint32_t waiting = oldest_waiting(pool);
+    pe__pool_repeat_orders(pool);
     if (names_nobody(pool) || any_cannot_hold(pool) || (waiting != NONE && is_passed_over(pool, waiting)))
         pe__pool_break(pool);
     else if (waiting == NONE)

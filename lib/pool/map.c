@@ -206,7 +206,7 @@ static bool has_map(pe_pool *pool, void *wanted)
     if (pe__pool_check_open(pool) < 0)
         return true;
     struct pe__level *level = &pool->levels[map->options.priority];
-    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, level, 2 * pool->numbers))
+    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, level, (2 + pool->broadcasting) * pool->numbers))
         return false;
     pe__pool_collect_all(pool, UINT32_MAX);
     return true;

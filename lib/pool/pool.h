@@ -42,7 +42,8 @@ struct pe__entry {
     struct pe__base_list link; /* of its level's busy records, oldest first, while `job` is not NULL */
     pe_job *job;               /* NULL: free */
     uint64_t sequence;         /* of its present or last use */
-    uint32_t lane;             /* of a ticket */
+    uint16_t lane;             /* of a ticket */
+    uint16_t addressee;        /* number + 1 of the only worker that may claim it, 0: any may */
     bool is_ticket;
     bool is_counted; /* in its level's `queued`: a plain job that has been seen neither claimed nor cancelled */
     bool stop_asked; /* the keeper was told to stop this use */
@@ -113,6 +114,7 @@ struct pe_pool {
     struct pe__base_list ready_callbacks;
     bool in_callback;
     pthread_t callback_thread;
+    bool broadcasting;         /* some thread is in pe_pool_broadcast */
     bool leader;
     int64_t spin_ns; /* how long the next leader may spin */
     uint32_t waiters;       /* besides the leader */
@@ -158,6 +160,12 @@ static inline uint32_t pe__pool_record_of(const pe_pool *pool, const struct pe__
 static inline uint32_t pe__pool_record_at(const pe_pool *pool, const struct pe__level *level, uint64_t position)
 {
     return level->first + pe__queue_record(0, position, pool->shared.geometry.records);
+}
+
+/* Its record's word while it waits. */
+static inline uint64_t pe__pool_queued_word(const struct pe__entry *entry)
+{
+    return pe__record_word(entry->sequence, entry->addressee, PE__RECORD_QUEUED);
 }
 
 /* The level whose record it is. */

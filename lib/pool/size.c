@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "keeper/message.h"
+#include "pool/broadcast.h"
 #include "pool/callback.h"
 #include "pool/options.h"
 #include "pool/pool.h"
@@ -88,6 +89,7 @@ static void change_size(pe_pool *pool, uint32_t workers)
     if (!grows)
         atomic_store_explicit(&shared->config->workers, workers, memory_order_seq_cst);
     pe__bell_ring_all(shared->groups, shared->slots, pool->numbers);
+    pe__pool_take_orders_back(pool, workers);
     judge_queue_again(pool);
 }
 

@@ -200,7 +200,7 @@ int pe_pool_join(pe_pool *pool, int64_t deadline_ns)
 bool pe__pool_cancel_if_queued(pe_pool *pool, uint32_t index)
 {
     uint64_t sequence = pool->entries[index].sequence;
-    uint64_t queued = pe__record_word(sequence, 0, PE__RECORD_QUEUED);
+    uint64_t queued = pe__pool_queued_word(&pool->entries[index]);
     uint64_t cancelled = pe__record_word(sequence, 0, PE__RECORD_CANCELLED);
     if (!pe__record_swap(&pool->shared.records[index], queued, cancelled))
         return false;

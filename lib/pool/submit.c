@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/cpu_relax.h"
 #include "pool/backend.h"
+#include "pool/broadcast.h"
 #include "pool/collect.h"
 #include "pool/deadline.h"
 #include "pool/job.h"
@@ -102,6 +103,7 @@ uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *jo
     entry->is_counted = !job->is_map;
     entry->stop_asked = false;
     entry->limits = 0;
+    entry->addressee = 0;
     pe__base_list_push_back(&level->busy, &entry->link);
     level->queued += entry->is_counted;
     pool->in_flight++;
@@ -166,7 +168,7 @@ void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool
 {
     const struct pe__shared *shared = &pool->shared;
     const struct pe__entry *entry = &pool->entries[record];
-    uint64_t word = pe__record_word(entry->sequence, 0, PE__RECORD_QUEUED);
+    uint64_t word = pe__pool_queued_word(entry);
     shared->records[record].limits = entry->limits;
     atomic_store_explicit(&shared->records[record].word, word, memory_order_release);
     level->tail++;
@@ -336,7 +338,11 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     /* A worker may be looking at the record's line all the time: what is written there is written in one go. */
     record->fn = request->fn;
     fill_argument(record, more, job, request);
-    pe__pool_push(pool, level, index, true);
+    if (request->addressee != 0)
+        pe__pool_address(pool, index, request->addressee);
+    pe__pool_push(pool, level, index, request->addressee == 0);
+    if (request->addressee != 0)
+        pe__pool_order(pool, index);
     return 0;
 }
 

@@ -36,7 +36,7 @@ struct pe__slot {
     _Atomic uint64_t free;      /* ticks: since when this life could take a record, or has had the present one */
     _Atomic uint64_t born;      /* ticks: when this life had its initialiser behind it; 0: it has not */
     _Atomic int32_t pid;        /* 0: no process */
-    uint32_t pad0;
+    _Atomic uint32_t order;     /* host: a record for this worker alone, pe__slot_order(); the worker clears it; 0: none */
     _Atomic int64_t due;        /* when what it runs is over its limit, 0: that has none; see limit.h */
     _Atomic uint32_t bell;      /* counts rings; a futex */
     _Atomic uint32_t lives;     /* keeper: processes that were forked for this number */
@@ -45,6 +45,13 @@ struct pe__slot {
 };
 
 _Static_assert(sizeof(struct pe__slot) == 128, "a slot is two cache lines");
+
+/* Names the record and, by the last bits of its sequence, the use; never 0. A worker that is kept from clearing it for
+ * so long that they are the same again clears a later one by mistake: the host repeats those (pool/doubt.c). */
+static inline uint32_t pe__slot_order(uint64_t sequence, uint32_t record)
+{
+    return (uint32_t)(sequence & 0xff) << 24 | (record + 1);
+}
 
 /* Worker: from now on it serves. */
 static inline void pe__slot_begin(struct pe__slot *slot, uint64_t now)

@@ -52,7 +52,8 @@ static bool any_pushed(const struct pe__worker *worker)
 static bool has_news(const struct pe__worker *worker)
 {
     return any_pushed(worker) || atomic_load_explicit(&worker->shared->config->stop, memory_order_seq_cst) != 0 ||
-           pe__worker_is_surplus(worker);
+           pe__worker_is_surplus(worker) ||
+           atomic_load_explicit(&worker->slot->order, memory_order_seq_cst) != 0;
 }
 
 /* How many workers may stay awake without work. */

@@ -340,10 +340,46 @@ static bool claim(struct pe__worker *worker)
     return pe__worker_has_pushed(worker, PE_PRIORITY_LOW) && claim_rare(worker, PE_PRIORITY_LOW);
 }
 
+/* The record of the order, if it still waits for this worker. */
+static bool claim_ordered(struct pe__worker *worker, uint32_t order)
+{
+    uint32_t index = (order & 0xffffff) - 1;
+    if (index >= pe__mapping_records(worker->shared))
+        return false;
+    struct pe__record *record = &worker->shared->records[index];
+    uint64_t queued = atomic_load_explicit(&record->word, memory_order_acquire);
+    uint64_t sequence = pe__record_sequence(queued);
+    if (pe__slot_order(sequence, index) != order ||
+        queued != pe__record_word(sequence, worker->index + 1, PE__RECORD_QUEUED))
+        return false;
+    atomic_store_explicit(&worker->slot->hint, index, memory_order_release);
+    PE__STEP(ORDER_SEEN);
+    worker->word = pe__record_word(sequence, worker->index, PE__RECORD_RUNNING);
+    if (!pe__record_swap(record, queued, worker->word))
+        return false;
+    PE__STEP(ORDER_CLAIMED);
+    worker->record_index = index;
+    return true;
+}
+
+/* What is for this worker alone goes before what is for all. */
+static __attribute__((noinline, cold)) void obey(struct pe__worker *worker)
+{
+    uint32_t order = atomic_load_explicit(&worker->slot->order, memory_order_acquire);
+    bool claimed = claim_ordered(worker, order);
+    atomic_compare_exchange_strong_explicit(&worker->slot->order, &order, 0, memory_order_acq_rel,
+                                            memory_order_relaxed);
+    PE__STEP(ORDER_CLEARED);
+    if (claimed)
+        run(worker);
+}
+
 static noreturn void serve(struct pe__worker *worker)
 {
     for (;;) {
-        if (claim(worker)) {
+        if (atomic_load_explicit(&worker->slot->order, memory_order_relaxed) != 0) {
+            obey(worker);
+        } else if (claim(worker)) {
             tell_host(worker, worker->record_index, PE__BELL_FOR_CLAIM);
             PE__STEP(CLAIM_TOLD);
             run(worker);
