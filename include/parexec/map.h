@@ -164,7 +164,7 @@ typedef struct pe_map_options {
     int64_t timeout_ns;          /* how long one item may run (of a reduce: one group of blocks); 0: for ever. It
                                     costs the item that overruns it and no other: that one is stopped like a
                                     job (job.h), is PE_TIMED_OUT and counts as failed, and is not run again.
-                                    With a limit each item takes some 60 ns longer */
+                                    With a limit each item takes about 80 ns longer */
     int64_t deadline_ns;         /* when the map is to be over, a point in time as of pe_after; 0: never. Then
                                     no further item is started, and those that run are stopped like jobs; all
                                     of them are PE_CANCELLED. pe_pool_map and pe_pool_reduce return
