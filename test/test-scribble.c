@@ -74,6 +74,7 @@ static pe_pool *begin_scene(void)
     options.max_reply_bytes = LIMIT;
     options.grace_ns = PE_MS(1);
     options.flags = PE_POOL_BACKTRACE;
+    options.output_bytes = PAGE;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     common->view = pool->shared;
     return pool;
@@ -157,6 +158,9 @@ enum forgery {
     REPLY_LIMIT,
     TEXT_LENGTH,
     TEXT_LENGTH_MAX,
+    OUTPUT_NONE,
+    OUTPUT_LENGTH,
+    OUTPUT_LENGTH_MAX,
     END_PHASE,
     END_PHASE_MAX,
     END_SEQUENCE_MORE,
@@ -187,6 +191,12 @@ static void forge_far(struct pe__record *record, uint32_t block, uint64_t bytes)
     more->reply_bytes = bytes;
 }
 
+static void forge_output(struct pe__record *record, uint32_t bytes)
+{
+    record->text_bytes = PE__RECORD_HAS_OUTPUT;
+    pe__mapping_output(&common->view, own_index())->bytes = bytes;
+}
+
 static void forge_reply(struct pe__record *record, enum forgery what)
 {
     const struct pe__block_table *blocks = &common->view.blocks;
@@ -206,6 +216,9 @@ static void forge_reply(struct pe__record *record, enum forgery what)
     case REPLY_LIMIT: forge_far(record, blocks->classes[3].first, LIMIT + 1); break;
     case TEXT_LENGTH: record->text_bytes = PE_TEXT_BYTES_MAX; break;
     case TEXT_LENGTH_MAX: record->text_bytes = UINT16_MAX; break;
+    case OUTPUT_NONE: forge_output(record, 0); break;
+    case OUTPUT_LENGTH: forge_output(record, PAGE + 1); break;
+    case OUTPUT_LENGTH_MAX: forge_output(record, UINT32_MAX); break;
     default: break;
     }
 }
@@ -482,6 +495,10 @@ enum item_forgery {
     MESSAGE_AT_END,
     MESSAGE_AT_MAX,
     MESSAGE_OVER_END,
+    OUTPUT_AT_END,
+    OUTPUT_AT_MAX,
+    OUTPUT_OVER_END,
+    OUTPUT_OF_AN_OPEN_ONE,
     DONE_FIGURE,
     FAILED_FIGURE,
     ITEM_FORGERIES
@@ -492,7 +509,7 @@ static void forge_item(uint64_t item, enum item_forgery what)
     const struct pe__map *map = &common->view.maps[0];
     struct pe__item_detail *detail = &map->detail[item];
 
-    *detail = (struct pe__item_detail){ .kind = PE_RETURNED, .code = 1, .text_bytes = 8 };
+    *detail = (struct pe__item_detail){ .kind = PE_RETURNED, .code = 1, .text_bytes = 8, .output_bytes = 8 };
     switch (what) {
     case KIND_ZERO: detail->kind = 0; break;
     case KIND_NEXT: detail->kind = PE_OUT_OF_MEMORY + 1; break;
@@ -502,10 +519,14 @@ static void forge_item(uint64_t item, enum item_forgery what)
     case MESSAGE_AT_END: detail->text_at = (uint32_t)map->text_bytes + 1; break;
     case MESSAGE_AT_MAX: detail->text_at = UINT32_MAX; break;
     case MESSAGE_OVER_END: detail->text_at = (uint32_t)map->text_bytes - 7; break;
+    case OUTPUT_AT_END: detail->output_at = (uint32_t)map->outputs_bytes + 1; break;
+    case OUTPUT_AT_MAX: detail->output_at = UINT32_MAX; break;
+    case OUTPUT_OVER_END: detail->output_at = (uint32_t)map->outputs_bytes - 7; break;
     default: break;
     }
     atomic_store(&map->state[item], what == STATE_NEXT  ? PE__ITEM_RETRIED + 1
                                     : what == STATE_MAX ? 255
+                                    : what == OUTPUT_OF_AN_OPEN_ONE ? PE__ITEM_OPEN
                                                         : PE__ITEM_DETAILED);
 }
 
@@ -561,8 +582,10 @@ PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
     ck_assert_int_eq(pe_job_item_status(job, 1, &status), 0);
     if (what <= KIND_MAX)
         ck_assert_uint_eq(status.kind, PE_LOST);
-    if (what < KIND_ZERO || what > KIND_MAX)
+    if (what < KIND_ZERO || (what > KIND_MAX && what < OUTPUT_AT_END))
         ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_MESSAGE, &text, &bytes), PE_ENODATA);
+    if (what < KIND_ZERO || what >= OUTPUT_AT_END)
+        ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_OUTPUT, &text, &bytes), PE_ENODATA);
     ck_assert_uint_gt(reports, 0);
     pe_job_free(job);
     end_scene(pool);
@@ -866,7 +889,7 @@ PE_TEST_LOOP(forged_figures_are_possible, 0, 6)
 
 #define TARGET_LIST(X) \
     X(RECORD_WORDS) X(RECORD_FIELDS) X(RECORD_REST) X(HINTS) X(LANES) X(ITEMS_OF_MAPS) X(BLOCK_WORDS) X(DESCRIPTORS) \
-    X(CONFIG) X(TAIL) X(TEXTS) X(CRASHES) X(REPLY_BLOCKS) X(HEAP) X(ALL_WRITABLE)
+    X(CONFIG) X(TAIL) X(TEXTS) X(OUTPUTS) X(CRASHES) X(REPLY_BLOCKS) X(HEAP) X(ALL_WRITABLE)
 
 #define VALUE_OF(name) name,
 enum target { TARGET_LIST(VALUE_OF) };
@@ -968,6 +991,12 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case CONFIG: hit(random, view->config, sizeof *view->config / 8 * 8); break;
     case TAIL: hit(random, view->tails, PE__QUEUE_LEVELS * sizeof *view->tails); break;
     case TEXTS: hit(random, pe__mapping_text(view, recent_record(random, view)), PE_TEXT_BYTES_MAX / 8 * 8); break;
+    case OUTPUTS:
+        if (next_random(random) % 2)
+            hit(random, pe__mapping_output(view, recent_record(random, view)), 8);
+        else
+            hit(random, &view->slots[next_random(random) % WORKERS].output_from, 8);
+        break;
     case CRASHES: hit(random, view->crashes, WORKERS * sizeof *view->crashes); break;
     case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
@@ -1010,6 +1039,8 @@ static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
         if (pe_reply_write(reply, piece, left < sizeof piece ? left : sizeof piece) < 0)
             return -1;
     }
+    if (value_of(arg) % 2 == 0)
+        printf("job %d", (int)value_of(arg));
     if (value_of(arg) == 8)
         raise(SIGSYS);
     return value_of(arg) % 3 == 0 ? pe_worker_fail(5, "job %d", (int)value_of(arg)) : 0;
@@ -1021,6 +1052,8 @@ static int item_works(const void *in, void *out, const void *context)
     for (volatile int i = 0; i < 300; i++)
         ;
     *(uint64_t *)out = *(const uint64_t *)in + 1;
+    if (pe_worker_item() % 16 == 4)
+        printf("item");
     if (pe_worker_item() == 20)
         raise(SIGSYS);
     return pe_worker_item() % 8 == 7 ? pe_worker_fail(5, "item") : 0;

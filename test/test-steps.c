@@ -68,6 +68,8 @@ static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
     for (size_t at = 0; at < reply_sizes[number % 4]; at += sizeof word)
         if (pe_reply_write(reply, &word, sizeof word) < 0)
             return -2;
+    if (number % 3 == 2)
+        printf("job %d", (int)number);
     atomic_fetch_add(&shared->ended[number], 1);
     if (number % 5 == 4)
         return pe_worker_fail(7, "number %d", (int)number);
@@ -83,6 +85,8 @@ static int item_triples(const void *in, void *out, const void *context)
     atomic_fetch_add(&shared->begun[item], 1);
     busy(item < ITEMS / WORKERS ? 20000 : 100);
     *(uint64_t *)out = 3 * *(const uint64_t *)in + 1;
+    if (item % 4 == 1)
+        printf("item %d", (int)item);
     atomic_fetch_add(&shared->ended[item], 1);
     if (item % 16 == 15)
         return pe_worker_fail(7, "item %d", (int)item);
@@ -115,6 +119,20 @@ static void assert_reply(const pe_job *job, uint64_t number)
         memcpy(&word, (const char *)data + at, sizeof word);
         ck_assert_uint_eq(word, 2 * number + 1);
     }
+}
+
+/* Its own or, if it died, perhaps none. */
+static void look_at_output(const pe_job *job, uint64_t item, const char *name, int number, int prints, int died)
+{
+    const char *text = NULL;
+    char wanted[40];
+    int result = pe_job_item_text(job, item, PE_TEXT_OUTPUT, &text, NULL);
+
+    snprintf(wanted, sizeof wanted, "%s %d", name, number);
+    if (result == 0)
+        ck_assert_str_eq(text, wanted);
+    ck_assert(prints || result == PE_ENODATA);
+    ck_assert(!prints || died || result == 0);
 }
 
 /* True: it died for good. */
@@ -163,8 +181,10 @@ static void run_jobs(struct scene *scene)
     for (uint64_t i = 0; i < JOBS; i++) {
         pe_status status;
         ck_assert_int_eq(pe_job_status(jobs[i], &status), 0);
-        if (!look_at_end(scene, &status, i, i % 5 == 4 ? 7 : 0))
+        int died = look_at_end(scene, &status, i, i % 5 == 4 ? 7 : 0);
+        if (!died)
             assert_reply(jobs[i], i);
+        look_at_output(jobs[i], 0, "job", (int)i, i % 3 == 2, died);
         ck_assert_uint_eq(done[i], 1);
         pe_job_free(jobs[i]);
     }
@@ -195,6 +215,7 @@ static void run_map(struct scene *scene, uint32_t priority, int with_statuses, u
         pe_status status;
         ck_assert_int_eq(pe_job_item_status(job, i, &status), 0);
         int died = look_at_end(scene, &status, i, i % 16 == 15 ? 7 : 0);
+        look_at_output(job, i, "item", (int)i, i % 4 == 1, died);
         ck_assert_uint_eq(out[i], died || i % 16 == 15 ? UNTOUCHED : 3 * i + 1);
         failed += died || i % 16 == 15;
     }
@@ -305,6 +326,7 @@ static struct scene begin_scene(uint64_t jobs_per_worker, int64_t idle_ns, int s
     options.jobs_per_worker = jobs_per_worker;
     options.idle_ns = idle_ns;
     options.grace_ns = PE_MS(1);
+    options.output_bytes = 4096;
     ck_assert_int_eq(pe_pool_new(&options, &scene.pool), 0);
     return scene;
 }

@@ -122,7 +122,7 @@ typedef struct pe_job_options {
 
 /* Which text of pe_job_item_text. */
 #define PE_TEXT_MESSAGE 1       /* what the function left by pe_worker_fail */
-#define PE_TEXT_OUTPUT 2        /* nothing yet: PE_ENODATA */
+#define PE_TEXT_OUTPUT 2        /* what it wrote to descriptors 1 and 2, in pools with output_bytes */
 #define PE_TEXT_BACKTRACE 3     /* where it was when it crashed, in pools with PE_POOL_BACKTRACE */
 
 /* Room for one message with its final NUL; longer ones are cut and end in "...". */
@@ -216,7 +216,7 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  * A text that a job or an item has left.
  *
  * item        as for pe_job_item_status.
- * which       PE_TEXT_MESSAGE, or PE_TEXT_BACKTRACE; there is nothing yet for PE_TEXT_OUTPUT.
+ * which       PE_TEXT_MESSAGE, PE_TEXT_OUTPUT or PE_TEXT_BACKTRACE.
  * ret_text    gets the text, ended by a NUL.
  * ret_bytes   gets its length without the NUL; may be NULL.
  * Returns: 0.
@@ -225,6 +225,12 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  *         PE_EFORKED.
  * Texts of items are kept by maps of pe_pool_start_map alone. Only what returned has a message, only what did
  * not has a backtrace; after retries both are of the last attempt.
+ *
+ * Output is that of the last attempt, however it ended: the last bytes written, as they are, NULs among them. What
+ * a function leaves in the buffers of stdout and stderr is written out when it returns or calls exit, and lost
+ * when it crashes, as in any process: a function that may crash sets its stream unbuffered or flushes. A process
+ * that outlives the job which started it writes into the output of later ones. What initialisers and worker_exit
+ * write is dropped, as is that of items of pe_pool_map; of the items of one map at most 64 MiB are kept together.
  *
  * A backtrace has a line on the signal and one for each frame, innermost first and at most 100:
  *

@@ -69,8 +69,8 @@ typedef struct pe_pool pe_pool;
  *                        them over. For debugging. Nothing is isolated, a crash is the program's, nothing can
  *                        be cancelled, and there are no time limits: only a whole map ends early, between
  *                        two items, by its deadline or, pe_pool_map, an interrupt. Retries and limits mean
- *                        nothing, the worker index is 0. A function that runs so must not wait for, join or
- *                        free the pool.
+ *                        nothing, output is not caught, the worker index is 0. A function that runs so must
+ *                        not wait for, join or free the pool.
  * PE_POOL_FROM_SEED      workers come from the process that pe_init made (init.h). Not with PE_POOL_KEEP_FDS.
  * PE_POOL_KEEP_FDS       workers keep all descriptors of the program. Ends of pipes and sockets then stay
  *                        open in them too, so their other ends see no end of file.
@@ -90,6 +90,9 @@ typedef struct pe_pool pe_pool;
 #define PE_POOL_KEEP_SIGNALS (UINT32_C(1) << 3)
 #define PE_POOL_GROUPS (UINT32_C(1) << 4)
 #define PE_POOL_BACKTRACE (UINT32_C(1) << 5)
+
+/* The most that is kept of the output of one job or item. */
+#define PE_OUTPUT_BYTES_MAX (UINT64_C(1) << 20)
 
 /* The most workers that a pool has. */
 #define PE_WORKERS_MAX 1024
@@ -145,7 +148,10 @@ typedef struct pe_pool_options {
     uint64_t queue_bytes;        /* bytes of the arguments of jobs of each priority that may wait for a worker;
                                     with more, pe_pool_submit waits. An argument above that may wait alone.
                                     0: what shared_bytes allows */
-    uint64_t output_bytes;       /* 0 only, so far: else PE_ENOSYS */
+    uint64_t output_bytes;       /* keep the last so many bytes that a job or item writes to descriptors 1 and
+                                    2, by whatever means and in whatever process of its own, as
+                                    PE_TEXT_OUTPUT (job.h); nothing reaches the program's own. Rounded up to
+                                    4096, at most PE_OUTPUT_BYTES_MAX. 0: output goes where the program's goes */
     uint32_t affinity;           /* PE_PIN_*; 0: none */
     uint32_t reserved;           /* 0 */
 } pe_pool_options;

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "keeper/output.h"
 #include "worker/hygiene.h"
 
 static void *private_pages(size_t bytes)
@@ -221,8 +222,9 @@ static bool wait_for_news(struct pe__keeper *keeper)
                                  { .fd = keeper->start.control, .events = POLLIN },
                                  { .fd = keeper->start.host_pidfd, .events = POLLIN },
                                  { .fd = keeper->bell, .events = POLLIN } };
+    int64_t due = earliest(announce_wake(keeper), pe__keeper_output_trim(keeper, pe__base_now_ns()));
     struct timespec left;
-    bool timed = pe__base_deadline_left(announce_wake(keeper), &left);
+    bool timed = pe__base_deadline_left(due, &left);
     if (ppoll(watched, 4, timed ? &left : NULL, NULL) < 0)
         return true;
     if (watched[3].revents != 0)

@@ -50,6 +50,8 @@ struct pe__kept {
     int64_t stop_grace_ns;
     int64_t excused;     /* a due time that is put off, because this process was stopped meanwhile, and until when */
     int64_t excused_until_ns;
+    int output_fd; /* the number's memory file, 0: none */
+    uint64_t output_punched; /* what lies before is given back */
 };
 
 /* What is to be stopped, and why. */
@@ -71,6 +73,7 @@ struct pe__keeper {
     int signal_fd;
     int bell; /* eventfd that wakes the keeper, rung by workers */
     int64_t looked_ns; /* when this process last looked whether it had been stopped */
+    int64_t output_due_ns; /* when to look at the output of workers */
     uint32_t alive;
     bool served;        /* some worker has finished its initialiser */
     bool leaving;       /* no worker is replaced any more */

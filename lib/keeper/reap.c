@@ -79,7 +79,8 @@ static void end_record(struct pe__keeper *keeper, uint32_t index, uint32_t recor
     ending_of(kept, &kind, &record->code);
     record->pid = (int32_t)kept->last_pid;
     record->reply_short = PE__RECORD_NO_REPLY;
-    record->text_bytes = pe__keeper_keep_record_text(keeper, index, record_index);
+    record->text_bytes = pe__keeper_keep_record_text(keeper, index, record_index) |
+                         pe__keeper_keep_record_output(keeper, index, record_index);
     more->stop_signal = phase == PE__RECORD_CANCELLED || phase == PE__RECORD_TIMED_OUT ? kept->stop_signal : 0;
     record->end_ticks = pe__base_ticks();
     pe__record_swap(record, word, pe__record_word(pe__record_sequence(word), index, phase));
@@ -172,6 +173,7 @@ static void write_detail(const struct pe__keeper *keeper, uint32_t index, const 
     detail->worker = (uint16_t)index;
     detail->text_bytes = 0;
     detail->run_ns = stopped == PE_TIMED_OUT ? since(pe__base_now_ns(), kept->stop_item, map->timeout_ns) : 0;
+    detail->output_bytes = 0;
 }
 
 /* An item that was stopped by itself has run for too long, unless it was its map's time that was over. */

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "keeper/output.h"
 #include "worker/hygiene.h"
 #include "worker/serve.h"
 
@@ -55,7 +56,10 @@ static void set_signals(const struct pe__keeper *keeper)
 
 static noreturn void become_worker(struct pe__keeper *keeper, uint32_t index, pid_t keeper_pid)
 {
-    uint32_t inherited = keeper->kept[index].inherited;
+    struct pe__worker_start start = { .host_bell = keeper->start.host_bell,
+                                      .output_fd = pe__keeper_output_inherit(keeper, index),
+                                      .keeper_bell = keeper->bell,
+                                      .inherited = keeper->kept[index].inherited };
     if (!pe__worker_die_with(keeper_pid))
         _exit(0);
     pe__base_fd_close(keeper->signal_fd);
@@ -66,7 +70,7 @@ static noreturn void become_worker(struct pe__keeper *keeper, uint32_t index, pi
         setpgid(0, 0);
     name_process(index);
     set_signals(keeper);
-    pe__worker_serve(keeper->shared, index, keeper->start.host_bell, keeper->bell, inherited);
+    pe__worker_serve(keeper->shared, index, &start);
 }
 
 static void fork_failed(struct pe__keeper *keeper, uint32_t index, int error, int64_t now_ns)
@@ -93,11 +97,12 @@ void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
     atomic_store_explicit(&slot->hint, kept->inherited, memory_order_relaxed);
     atomic_store_explicit(&slot->life, PE__SLOT_STARTING, memory_order_release);
     atomic_fetch_add_explicit(&slot->lives, 1, memory_order_relaxed);
-    pid_t pid = fork();
+    int error = -pe__keeper_output_prepare(keeper, index);
+    pid_t pid = error == 0 ? fork() : -1;
     if (pid == 0)
         become_worker(keeper, index, keeper_pid);
     if (pid < 0) {
-        int error = errno;
+        error = error == 0 ? errno : error;
         atomic_fetch_sub_explicit(&slot->lives, 1, memory_order_relaxed);
         atomic_store_explicit(&slot->life, PE__SLOT_EMPTY, memory_order_release);
         fork_failed(keeper, index, error, pe__base_now_ns());

@@ -23,6 +23,8 @@
 #define COPY_MOST ((uint64_t)256 * 1024)
 /* Pages of a given-back block beyond this size are returned to the system. */
 #define KEEP_WARM_MOST ((uint64_t)64 << 20)
+/* Pages of output beyond this size are returned at once: there are as many places as records. */
+#define OUTPUT_WARM_MOST ((uint32_t)16384)
 #define RECORDS_AHEAD 6
 
 static void give_block(pe_pool *pool, uint32_t block)
@@ -144,8 +146,27 @@ static bool keep_reply(pe_pool *pool, pe_job *job, uint32_t index, uint16_t byte
     return true;
 }
 
-static bool keep_text(pe_pool *pool, pe_job *job, uint32_t record, uint32_t which, uint16_t bytes)
+static bool keep_output(pe_pool *pool, pe_job *job, uint32_t record)
 {
+    const struct pe__geometry *geometry = &pool->shared.geometry;
+    struct pe__output *output = pe__mapping_output(&pool->shared, record);
+    uint32_t bytes = geometry->output_bytes != 0 ? *(const volatile uint32_t *)&output->bytes : 0;
+    if (bytes == 0 || bytes > geometry->output_bytes)
+        return false;
+    pe__job_keep_text(job, PE_TEXT_OUTPUT, output->data, bytes);
+    if (bytes > OUTPUT_WARM_MOST)
+        pe__mapping_discard(output, pe__mapping_output_stride(geometry));
+    return true;
+}
+
+/* A message or the notes of a crash, and output. */
+static bool keep_texts(pe_pool *pool, pe_job *job, uint32_t record, uint32_t which, uint16_t bytes)
+{
+    if (bytes == 0)
+        return true;
+    if ((bytes & PE__RECORD_HAS_OUTPUT) != 0 && !keep_output(pool, job, record))
+        return false;
+    bytes &= (uint16_t)~PE__RECORD_HAS_OUTPUT;
     if (bytes == 0)
         return true;
     if (bytes >= PE_TEXT_BYTES_MAX)
@@ -195,9 +216,9 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
         job->attempts++; /* the record counts deaths */
     if (phase != PE__RECORD_DONE) {
         job->stop_signal = (uint8_t)*(const volatile int32_t *)&more->stop_signal;
-        return keep_text(pool, job, index, PE_TEXT_BACKTRACE, shown->text_bytes);
+        return keep_texts(pool, job, index, PE_TEXT_BACKTRACE, shown->text_bytes);
     }
-    return keep_text(pool, job, index, PE_TEXT_MESSAGE, shown->text_bytes) &&
+    return keep_texts(pool, job, index, PE_TEXT_MESSAGE, shown->text_bytes) &&
            keep_reply(pool, job, index, shown->reply_short);
 }
 

@@ -26,6 +26,7 @@
 #include "pool/submit.h"
 #include "pool/texts.h"
 #include "pool/wait.h"
+#include "shared/output.h"
 
 #define BLOCK_ALIGN 64
 /* A map of so few items is begun by one worker; the others get their tickets if it takes longer than a glance. */
@@ -93,6 +94,13 @@ static bool is_shared(const pe_pool *pool, const void *memory, size_t bytes)
     return bytes == 0 || pe__shared_heap_owns(&pool->heap, memory, bytes);
 }
 
+/* Of a map that nobody can ask afterwards none is kept. */
+static uint64_t room_for_outputs(const pe_pool *pool, const struct pe__map_job *map)
+{
+    uint64_t each = map->keeps_handle ? pool->shared.geometry.output_bytes : 0;
+    return each == 0 || map->count < PE__OUTPUT_MAP_BYTES / each ? map->count * each : PE__OUTPUT_MAP_BYTES;
+}
+
 /* What is touched always comes first, what is touched only on failure last. */
 static int place(pe_pool *pool, struct pe__map_job *map)
 {
@@ -103,11 +111,13 @@ static int place(pe_pool *pool, struct pe__map_job *map)
     uint64_t total = 0;
     map->text_bytes = map->count < PE__MAP_TEXT_BYTES / PE_TEXT_BYTES_MAX ? map->count * PE_TEXT_BYTES_MAX
                                                                          : PE__MAP_TEXT_BYTES;
+    map->outputs_bytes = room_for_outputs(pool, map);
     uint64_t context_bytes = inherited ? 0 : options->context_bytes;
     uint64_t context = plan(&total, context_bytes), state = plan(&total, map->count);
     uint64_t in = plan(&total, copy_in ? map->in_bytes * map->count : 0);
     uint64_t out = plan(&total, copy_out ? map->out_bytes * map->count : 0);
     uint64_t detail = plan(&total, map->count * sizeof *map->detail), texts = plan(&total, map->text_bytes);
+    uint64_t outputs = plan(&total, map->outputs_bytes);
     int result = pe__shared_heap_alloc(&pool->heap, total, false, &map->block);
     if (result < 0)
         return result;
@@ -115,6 +125,7 @@ static int place(pe_pool *pool, struct pe__map_job *map)
     map->state = (_Atomic uint8_t *)(block + state);
     map->detail = (struct pe__item_detail *)(void *)(block + detail);
     map->texts = block + texts;
+    map->outputs = block + outputs;
     map->shared_in = copy_in ? block + in : (unsigned char *)map->in;
     map->shared_out = copy_out ? block + out : map->out;
     memset((void *)map->state, PE__ITEM_OPEN, map->count);
@@ -163,10 +174,12 @@ static void describe(pe_pool *pool, struct pe__map_job *map)
                               .detail = map->detail,
                               .texts = map->texts,
                               .text_bytes = map->text_bytes,
+                              .outputs = map->outputs,
+                              .outputs_bytes = map->outputs_bytes,
                               .lanes = map->lanes,
                               .retries = map->options.retries,
                               .on_error = map->options.on_error,
-                              .timed = map->options.statuses != NULL,
+                              .timed = map->options.statuses != NULL || map->outputs_bytes > 0,
                               .limits = limits_of(map),
                               .timeout_ns = map->options.timeout_ns,
                               .deadline_ns = deadline_of(map) };

@@ -45,6 +45,8 @@ struct pe__map_job {
     struct pe__item_detail *detail;
     unsigned char *texts;
     uint64_t text_bytes;
+    unsigned char *outputs;
+    uint64_t outputs_bytes; /* 0: none are kept */
     int64_t progress_due_ns;
     /* once it has ended */
     pe_map_summary summary;

@@ -21,12 +21,6 @@
 #define KEEP_FDS_MAX 65536
 #define INNER_THREADS_MAX 65536
 
-/* Parts of the struct that have their meaning in a later release. */
-static bool asks_for_the_future(const pe_pool_options *options)
-{
-    return options->output_bytes != 0;
-}
-
 static bool has_valid_fds(const pe_pool_options *options)
 {
     if (options->keep_fd_count > KEEP_FDS_MAX || (options->keep_fd_count > 0 && options->keep_fds == NULL))
@@ -52,7 +46,7 @@ static bool is_valid(const pe_pool_options *options)
         return false;
     if (from_seed && options->keep_fd_count > PE__SEED_KEEP_FDS_MAX)
         return false;
-    return has_valid_fds(options);
+    return options->output_bytes <= PE_OUTPUT_BYTES_MAX && has_valid_fds(options);
 }
 
 /* Of the CPUs, what each worker may have. */
@@ -94,8 +88,6 @@ int pe__pool_options_check(const pe_pool_options *given, pe_pool_options *ret_op
         return result;
     if (!is_valid(&options))
         return PE_EINVAL;
-    if (asks_for_the_future(&options))
-        return PE_ENOSYS;
     if ((options.flags & PE_POOL_FROM_SEED) != 0 && !pe__seed_exists())
         return PE_EINVAL;
     fill_in(&options);

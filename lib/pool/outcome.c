@@ -64,6 +64,20 @@ static void keep_texts(const struct pe__map_job *map, struct pe__map_failure *fa
                   map->texts + at, bytes);
 }
 
+/* Bytes of its output, 0: none. */
+static uint32_t output_of(const struct pe__map_job *map, uint64_t item, uint32_t *ret_at)
+{
+    const volatile struct pe__item_detail *detail = &map->detail[item];
+    if (map->outputs_bytes == 0 ||
+        atomic_load_explicit(&map->state[item], memory_order_relaxed) != PE__ITEM_DETAILED)
+        return 0;
+    uint32_t at = detail->output_at, bytes = detail->output_bytes;
+    if (at > map->outputs_bytes || bytes > map->outputs_bytes - at)
+        return 0;
+    *ret_at = at;
+    return bytes;
+}
+
 /* NULL: it is not kept. Room doubles: the count itself tells when it is used up. */
 static struct pe__map_failure *keep_failure(struct pe__map_job *map, const pe_status *status)
 {
@@ -152,10 +166,13 @@ static void read_items(struct pe__map_job *map, uint32_t rest)
         count_outcome(&map->summary, &status);
         if (is_good(&status))
             copy_results(map, item, item + 1);
-        bool kept = !is_good(&status) || status.attempts > 1;
+        uint32_t at, output = output_of(map, item, &at);
+        bool kept = !is_good(&status) || status.attempts > 1 || output > 0;
         struct pe__map_failure *failure = kept ? keep_failure(map, &status) : NULL;
         if (failure != NULL)
             keep_texts(map, failure);
+        if (failure != NULL && output > 0)
+            pe__texts_add(&failure->texts, PE_TEXT_OUTPUT, map->outputs + at, output);
         if (map->options.statuses != NULL)
             map->options.statuses[item] = status;
         item++;

@@ -30,6 +30,7 @@
 #include "worker/crash.h"
 #include "worker/scope.h"
 
+#define PAGE_BYTES ((uint64_t)4096)
 #define GIB ((uint64_t)1 << 30)
 #define TIB ((uint64_t)1 << 40)
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
@@ -55,6 +56,11 @@ static uint32_t power_of_two_from(uint64_t least)
 }
 
 /* Address space only: what is reserved here costs nothing until it is touched. */
+static uint64_t whole_pages(uint64_t bytes)
+{
+    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
 static struct pe__geometry wished_geometry(const pe_pool *pool)
 {
     const pe_pool_options *options = &pool->options;
@@ -70,6 +76,7 @@ static struct pe__geometry wished_geometry(const pe_pool *pool)
     struct pe__geometry geometry = { .workers_most = most < PE_WORKERS_MAX ? (uint32_t)most : PE_WORKERS_MAX,
                                      .records = is_inline ? 1 : records,
                                      .keep_fd_count = (uint32_t)options->keep_fd_count,
+                                     .output_bytes = is_inline ? 0 : whole_pages(options->output_bytes),
                                      .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
     if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)

@@ -41,6 +41,7 @@ void pe__map_live_reset(struct pe__map_live *live)
     RESET(&live->stop, 0);
     RESET(&live->failed, 0);
     RESET(&live->text_used, 0);
+    RESET(&live->output_used, 0);
 }
 
 bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_hand)
@@ -158,13 +159,23 @@ struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_
     return hand;
 }
 
-bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at)
+static bool take_room(_Atomic uint64_t *used, uint64_t room, uint64_t bytes, uint32_t *ret_at)
 {
-    uint64_t at = atomic_fetch_add_explicit(&live->text_used, bytes, memory_order_relaxed);
-    if (bytes > map->text_bytes || at > map->text_bytes - bytes)
+    uint64_t at = atomic_fetch_add_explicit(used, bytes, memory_order_relaxed);
+    if (bytes > room || at > room - bytes)
         return false;
     *ret_at = (uint32_t)at;
     return true;
+}
+
+bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at)
+{
+    return take_room(&live->text_used, map->text_bytes, bytes, ret_at);
+}
+
+bool pe__map_take_output(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at)
+{
+    return take_room(&live->output_used, map->outputs_bytes, bytes, ret_at);
 }
 
 void pe__lane_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)

@@ -78,6 +78,8 @@ struct pe__item_detail {
     uint16_t text_bytes;
     uint32_t text_at; /* offset in the map's texts */
     int64_t run_ns;
+    uint32_t output_at; /* offset in the map's outputs */
+    uint32_t output_bytes;
 };
 
 /* Host-written, read-only to workers, constant while the map runs. */
@@ -93,6 +95,8 @@ struct pe__map {
     struct pe__item_detail *detail;
     unsigned char *texts;
     uint64_t text_bytes; /* room in them */
+    unsigned char *outputs;
+    uint64_t outputs_bytes; /* room in them; 0: none is kept */
     uint32_t lanes;
     uint32_t retries;
     uint64_t on_error; /* failures that end the map, 0: none do */
@@ -106,7 +110,8 @@ struct pe__map_live {
     _Atomic uint64_t stop; /* 1: no further item is started */
     _Atomic uint64_t failed;
     _Atomic uint64_t text_used;
-    uint64_t pad1[5];
+    _Atomic uint64_t output_used;
+    uint64_t pad1[4];
 };
 
 struct pe__lane {
@@ -172,8 +177,9 @@ bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_h
 /* Steals half of the fullest other lane; the hand is its first unit. False: nothing is left to steal. */
 bool pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand);
 
-/* Takes room for a text of an item. False: there is none left. */
+/* Takes room for a text, or for the output, of an item. False: there is none left. */
 bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at);
+bool pe__map_take_output(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at);
 
 /* No further item of the map is started, and those that run are asked to stop. */
 void pe__lane_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes);

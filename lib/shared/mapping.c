@@ -115,6 +115,8 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     align(&c, PAGE_BYTES);
     shared->texts = part(shared, &c, records * PE_TEXT_BYTES_MAX);
     align(&c, PAGE_BYTES);
+    shared->outputs = part(shared, &c, records * pe__mapping_output_stride(g));
+    align(&c, PAGE_BYTES);
     struct pe__block_table probe;
     pe__block_plan(&probe, 0, g->reply_bytes);
     shared->block_words = part(shared, &c, probe.block_count * sizeof *shared->block_words);

@@ -33,6 +33,7 @@
 #include "shared/fence.h"
 #include "shared/lane.h"
 #include "shared/limit.h"
+#include "shared/output.h"
 #include "shared/queue.h"
 #include "shared/record.h"
 #include "shared/slot.h"
@@ -42,6 +43,7 @@ struct pe__geometry {
     uint32_t workers_most; /* worker numbers there is room for; how many there are is for host and keeper to know */
     uint32_t records; /* of each level of the queue, a power of two */
     uint32_t keep_fd_count;
+    uint64_t output_bytes; /* kept of what a job writes, whole pages; 0: none */
     uint64_t reply_bytes; /* wished budget of the reply blocks */
     uint64_t heap_bytes;  /* wished */
 };
@@ -85,7 +87,9 @@ struct pe__keeper_counts {
     _Atomic uint64_t restarts, recycled, retired;
     _Atomic uint32_t death_kind; /* of the last worker that died though it was not to end; written last of these */
     _Atomic int32_t death_code, death_pid, death_worker;
-    uint64_t pad[3];
+    _Atomic uint32_t sleeps; /* 1: it wants to be rung by a worker that wakes up; set to 0 by that one */
+    uint32_t pad0;
+    uint64_t pad1[2];
 };
 
 struct pe__shared {
@@ -113,6 +117,7 @@ struct pe__shared {
     struct pe__record *records;
     struct pe__record_more *records_more;
     unsigned char *texts; /* PE_TEXT_BYTES_MAX for each record */
+    unsigned char *outputs; /* struct pe__output, with the geometry's output_bytes, for each record */
     _Atomic uint64_t *block_words;
     struct pe__block_table blocks;
     unsigned char *heap;
@@ -161,6 +166,17 @@ static inline struct pe__lane *pe__mapping_lanes(const struct pe__shared *shared
 static inline unsigned char *pe__mapping_text(const struct pe__shared *shared, uint32_t record)
 {
     return &shared->texts[(size_t)record * PE_TEXT_BYTES_MAX];
+}
+
+/* From one record's output to the next; whole pages. */
+static inline size_t pe__mapping_output_stride(const struct pe__geometry *geometry)
+{
+    return geometry->output_bytes != 0 ? geometry->output_bytes + 4096 : 0;
+}
+
+static inline struct pe__output *pe__mapping_output(const struct pe__shared *shared, uint32_t record)
+{
+    return (struct pe__output *)(void *)&shared->outputs[record * pe__mapping_output_stride(&shared->geometry)];
 }
 
 #endif

@@ -72,6 +72,7 @@ enum pe__record_phase {
 #define PE__RECORD_FAR UINT16_MAX  /* as a length: see the rest of the record */
 #define PE__RECORD_NO_REPLY (UINT16_MAX - 1)
 #define PE__RECORD_NO_BLOCK UINT32_MAX
+#define PE__RECORD_HAS_OUTPUT 0x8000 /* in text_bytes: there is output as well */
 #define PE__RECORD_NOBODY 0xffff /* as the owner of an ending: it was never begun */
 
 /* All that a small job needs; it travels to the worker and back once. */
@@ -82,7 +83,7 @@ struct pe__record {
     uint64_t end_ticks;   /* ending */
     uint16_t arg_short;   /* host: bytes of the argument, or FAR */
     uint16_t reply_short; /* ending: bytes of the reply, or FAR, or NO_REPLY */
-    uint16_t text_bytes;  /* ending */
+    uint16_t text_bytes;  /* ending; with HAS_OUTPUT */
     uint16_t limits;      /* host: PE__LIMIT_* (limit.h) */
     int32_t code; /* ending */
     int32_t pid;  /* ending */

@@ -41,7 +41,8 @@ struct pe__slot {
     _Atomic uint32_t bell;      /* counts rings; a futex */
     _Atomic uint32_t lives;     /* keeper: processes that were forked for this number */
     _Atomic uint64_t past;      /* keeper: ticks, of all lives that are over */
-    uint64_t pad1[6];
+    _Atomic uint64_t output_from; /* worker: bytes of the number's output that are not of the item in hand (output.h) */
+    uint64_t pad1[5];
 };
 
 _Static_assert(sizeof(struct pe__slot) == 128, "a slot is two cache lines");

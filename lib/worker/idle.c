@@ -229,5 +229,7 @@ bool pe__worker_idle(struct pe__worker *worker)
     if (patience_ns == 0)
         return !may_leave(worker);
     sleep_until_rung(worker, patience_ns);
+    if (worker->output.fd >= 0)
+        pe__worker_output_awake(&worker->output, worker->shared->counts);
     return true;
 }

@@ -51,6 +51,20 @@ static void keep_text(const struct part *part, struct pe__item_detail *detail)
     detail->text_bytes = (uint16_t)scope->text_bytes;
 }
 
+/* The same with what the item has written. */
+static void keep_output(const struct part *part, struct pe__item_detail *detail, uint64_t start_ticks)
+{
+    struct pe__worker_output *output = &part->worker->output;
+    uint32_t at, bytes;
+    detail->output_bytes = 0;
+    bytes = pe__worker_output_look(output, start_ticks, part->worker->shared->geometry.output_bytes);
+    if (bytes == 0 || !pe__map_take_output(part->map, part->live, bytes, &at))
+        return;
+    pe__worker_output_take(output, part->map->outputs + at, bytes);
+    detail->output_at = at;
+    detail->output_bytes = bytes;
+}
+
 static void close_with_detail(const struct part *part, uint64_t item, int code, uint64_t ticks)
 {
     struct pe__item_detail *detail = &part->map->detail[item];
@@ -188,7 +202,11 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
             pe__worker_flush_stdio();
         else
             end_limited(part);
+        if (map->outputs_bytes > 0)
+            keep_output(part, &map->detail[item], start);
         close_with_detail(part, item, code, pe__base_ticks() - start);
+        if (map->outputs_bytes > 0)
+            pe__worker_output_pass(&part->worker->output, part->worker->slot);
     }
     return last;
 }

@@ -138,6 +138,19 @@ static uint16_t describe_reply(struct pe__worker *worker, const struct pe__recor
     return PE__RECORD_FAR;
 }
 
+/* PE__RECORD_HAS_OUTPUT, or 0. A ticket's is that of its items, who have had it or are not to have it. */
+static uint16_t take_output(struct pe__worker *worker, const struct pe__record *record)
+{
+    const struct pe__shared *shared = worker->shared;
+    uint32_t bytes = pe__worker_output_look(&worker->output, record->start_ticks, shared->geometry.output_bytes);
+    if (bytes == 0 || pe__record_is_ticket(record))
+        return 0;
+    struct pe__output *output = pe__mapping_output(shared, worker->record_index);
+    pe__worker_output_take(&worker->output, output->data, bytes);
+    output->bytes = bytes;
+    return PE__RECORD_HAS_OUTPUT;
+}
+
 static void write_result(struct pe__worker *worker, struct pe__record *record, int code)
 {
     const struct pe__worker_scope *scope = &worker->scope;
@@ -145,6 +158,8 @@ static void write_result(struct pe__worker *worker, struct pe__record *record, i
     record->reply_short = describe_reply(worker, record);
     record->pid = worker->pid;
     record->text_bytes = (uint16_t)scope->text_bytes;
+    if (worker->output.fd >= 0)
+        record->text_bytes |= take_output(worker, record);
     PE__STEP(RESULT);
     if (scope->text_bytes > 0)
         memcpy(pe__mapping_text(worker->shared, worker->record_index), scope->text, scope->text_bytes);
@@ -250,6 +265,8 @@ static void run(struct pe__worker *worker)
     pe__slot_ran(worker->slot, start, worker->ticks);
     PE__STEP(TIMED);
     complete(worker, record);
+    if (worker->output.fd >= 0)
+        pe__worker_output_pass(&worker->output, worker->slot);
     if ((worker->memory.resident_most != 0 && pe__worker_memory_look(&worker->memory, worker->ticks)) ||
         pe__worker_life_left(worker) == 0 || pe__worker_is_surplus(worker))
         make_room(worker);
@@ -422,6 +439,8 @@ static void initialise(struct pe__worker *worker)
             _exit(PE__WORKER_EXIT_INIT);
         }
     }
+    if (worker->output.fd >= 0)
+        pe__worker_output_drop(&worker->output, worker->slot);
     pe__worker_memory_begin(&worker->memory, config->rss_limit_bytes);
     PE__STEP(INITIALISED);
     pe__slot_begin(worker->slot, pe__base_ticks());
@@ -448,8 +467,7 @@ static void take_over(struct pe__worker *worker, uint32_t inherited)
     run(worker);
 }
 
-noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, int keeper_bell,
-                               uint32_t inherited)
+noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const struct pe__worker_start *start)
 {
     static struct pe__worker self;
     struct pe__worker *worker = &self;
@@ -461,8 +479,8 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
                                    .slot = &shared->slots[index],
                                    .group = &shared->groups[index / PE__BELL_GROUP_WORKERS],
                                    .bit = pe__bell_bit(index),
-                                   .host_bell = host_bell,
-                                   .keeper_bell = keeper_bell,
+                                   .host_bell = start->host_bell,
+                                   .keeper_bell = start->keeper_bell,
                                    .pid = getpid(),
                                    .spin_ns = PE__WORKER_SPIN_NS,
                                    .reply = { .limit = limit != 0 ? limit : SIZE_MAX, .grow = grow, .owner = &self },
@@ -470,12 +488,13 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int ho
     pe__worker_scope_set_process(&worker->scope);
     pe__worker_drop_stdio();
     pe__worker_guard_exit();
+    pe__worker_output_open(&worker->output, start->output_fd, start->keeper_bell);
     pe__mapping_protect(shared);
     atomic_store_explicit(&worker->slot->pid, worker->pid, memory_order_relaxed);
     PE__STEP(BORN);
     catch_crashes(worker);
     obey_options(worker);
     initialise(worker);
-    take_over(worker, inherited);
+    take_over(worker, start->inherited);
     serve(worker);
 }

@@ -8,6 +8,7 @@
 
 #include "shared/mapping.h"
 #include "worker/memory.h"
+#include "worker/output.h"
 #include "worker/reply.h"
 #include "worker/scope.h"
 
@@ -41,6 +42,7 @@ struct pe__worker {
     uint32_t lone;        /* times in turn that it found no more than one or two before the queue was empty */
     bool paces;           /* leaves the queue alone for a while before it looks again */
     struct pe__worker_memory memory;
+    struct pe__worker_output output;
     /* of the record in hand */
     uint32_t record_index;
     uint64_t word;
@@ -50,12 +52,19 @@ struct pe__worker {
     struct pe__worker_scope scope;
 };
 
+/* What a worker gets along from the keeper. */
+struct pe__worker_start {
+    int host_bell;
+    int output_fd; /* -1: its output is not caught */
+    int keeper_bell;
+    uint32_t inherited;
+};
+
 /*
  * Runs in a fresh child of the keeper and never returns. `inherited` is the record that the slot's last life
  * left RUNNING (or PE__SLOT_NO_RECORD): it is run first.
  */
-noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, int host_bell, int keeper_bell,
-                               uint32_t inherited);
+noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const struct pe__worker_start *start);
 
 /* Waits in idle.c until there may be something to claim, the pool's end included. False: there was nothing for so
  * long that this worker is not needed, and has said so. */

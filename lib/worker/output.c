@@ -1,0 +1,64 @@
+/*
+ * output.c - did the item write anything, and what.
+ *
+ * Asking is a system call, which is more than a tiny item costs. But so is writing: an item that was over sooner than any
+ * system call has not written.
+ */
+#include "worker/output.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "shared/bell.h"
+#include "shared/output.h"
+#include "shared/step.h"
+
+/* Of the time-stamp counter. The way into the kernel and back takes more on any processor. */
+#define SILENT_TICKS 64
+
+void pe__worker_output_open(struct pe__worker_output *output, int fd, int keeper_bell)
+{
+    *output = (struct pe__worker_output){ .fd = fd, .keeper_bell = keeper_bell };
+    if (fd < 0)
+        return;
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+}
+
+uint32_t pe__worker_output_look(struct pe__worker_output *output, uint64_t start_ticks, uint64_t most)
+{
+    output->end = output->from;
+    if (pe__base_clock_tsc && pe__base_ticks() - start_ticks < SILENT_TICKS)
+        return 0;
+    uint64_t end = pe__output_end(output->fd);
+    if (end > output->from)
+        output->end = end;
+    return pe__output_bytes(output->from, output->end, most);
+}
+
+void pe__worker_output_take(const struct pe__worker_output *output, void *place, uint32_t bytes)
+{
+    pe__output_copy(output->fd, output->end, place, bytes);
+    PE__STEP(OUTPUT);
+}
+
+void pe__worker_output_pass(struct pe__worker_output *output, struct pe__slot *slot)
+{
+    if (output->end == output->from)
+        return;
+    output->from = output->end;
+    atomic_store_explicit(&slot->output_from, output->from, memory_order_release);
+    PE__STEP(OUTPUT_PASSED);
+}
+
+void pe__worker_output_drop(struct pe__worker_output *output, struct pe__slot *slot)
+{
+    output->end = pe__output_end(output->fd);
+    pe__worker_output_pass(output, slot);
+}
+
+void pe__worker_output_awake(const struct pe__worker_output *output, struct pe__keeper_counts *counts)
+{
+    if (atomic_exchange_explicit(&counts->sleeps, 0, memory_order_seq_cst) != 0)
+        pe__bell_ring_host(output->keeper_bell);
+}
