@@ -38,6 +38,10 @@
  * the program to deal with); with descriptors 0 to 2 and keep_fds, all others closed; with empty stdio
  * buffers. No atexit handler or destructor of the program runs in them.
  *
+ * Core dumps: a worker that crashes leaves one where the program would (ulimit -c). Shared memory is left out, of the
+ * program's own core too, but for what tells which jobs were in hand, and arguments up to 64 bytes. A worker that
+ * wants pages of pe_pool_alloc in it calls madvise(pages, bytes, MADV_DODUMP), say in worker_init.
+ *
  * Threads: any thread may use a pool, several at once; only pe_pool_free must be the last use. A program that
  * has threads when it makes a pool should read init.h. Waiting: of several waiting threads one looks after
  * the pool for all. Callbacks run inside these calls, see pe_done_fn in job.h.

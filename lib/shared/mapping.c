@@ -14,6 +14,8 @@
 #define HEAP_ALIGN 65536
 /* Below this much heap and reply memory a pool is of no use. */
 #define SMALLEST_BUDGET ((uint64_t)1 << 20)
+/* Of all parts together, in a core. */
+#define CORE_BYTES_MOST ((size_t)16 << 20)
 
 /* Hands out addresses one after the other. */
 struct cursor {
@@ -145,6 +147,25 @@ static bool halve(struct pe__geometry *geometry)
     return true;
 }
 
+/*
+ * A core dump has every page of shared memory in it, and has the system make those that nobody has touched: gigabytes.
+ * What lies in front of the texts stays in it, to tell what was going on: slots, records, the arguments of small jobs.
+ */
+static void keep_out_of_cores(const struct pe__shared *shared)
+{
+    size_t told = ((size_t)(shared->texts - shared->base) + HEAP_ALIGN - 1) / HEAP_ALIGN * HEAP_ALIGN;
+    size_t dumped = told < CORE_BYTES_MOST ? told : CORE_BYTES_MOST;
+    madvise(shared->base + dumped, shared->bytes - dumped, MADV_DONTDUMP);
+}
+
+/* What is to be done once it is mapped. */
+static void make_ready(struct pe__shared *shared, unsigned char *base)
+{
+    lay_out(shared, base);
+    raise_fences(shared);
+    keep_out_of_cores(shared);
+}
+
 int pe__mapping_new(struct pe__shared *ret, const struct pe__geometry *geometry)
 {
     struct pe__geometry tried = *geometry;
@@ -162,8 +183,7 @@ int pe__mapping_new(struct pe__shared *ret, const struct pe__geometry *geometry)
             munmap(got, before);
         if (after > 0)
             munmap(base + ret->bytes, after);
-        lay_out(ret, base);
-        raise_fences(ret);
+        make_ready(ret, base);
         return 0;
     } while (halve(&tried));
     return PE_ENOMEM;
@@ -174,8 +194,7 @@ int pe__mapping_attach(struct pe__shared *ret, const struct pe__geometry *geomet
     pe__mapping_plan(ret, geometry);
     if (mmap(at, ret->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd, 0) == MAP_FAILED)
         return -errno;
-    lay_out(ret, at);
-    raise_fences(ret);
+    make_ready(ret, at);
     ret->memfd = memfd;
     return 0;
 }

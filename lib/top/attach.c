@@ -27,12 +27,18 @@ bool pe__top_read(const struct pe__top_pool *pool, const volatile void *part, vo
     return read_at(pool->pid, pool->base + (uintptr_t)part, ret, bytes) == 0;
 }
 
+struct range {
+    uintptr_t start, end;
+    uint64_t inode;
+};
+
 /* Shared, readable, and of no file but one that has no name. */
-static bool may_be_pool(const char *line, uintptr_t *ret_start, uintptr_t *ret_end)
+static bool may_be_pool(const char *line, struct range *ret)
 {
     char flags[5];
     int path_at = 0;
-    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %*s %n", ret_start, ret_end, flags, &path_at) < 3)
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %" SCNu64 " %n", &ret->start, &ret->end, flags, &ret->inode,
+               &path_at) < 4)
         return false;
     const char *path = line + path_at;
     return flags[0] == 'r' && flags[3] == 's' &&
@@ -58,10 +64,11 @@ static bool plan(const struct pe__config *config, size_t mapped, struct pe__top_
     return (ret->plan.bytes + page - 1) / page * page == mapped;
 }
 
-static void look_at(pid_t pid, uintptr_t start, uintptr_t end, struct pe__top_found *ret)
+static void look_at(pid_t pid, const struct range *range, struct pe__top_found *ret)
 {
     struct pe__config config;
-    int result = end - start >= sizeof config ? read_at(pid, start, &config, sizeof config) : -EFAULT;
+    size_t mapped = range->end - range->start;
+    int result = mapped >= sizeof config ? read_at(pid, range->start, &config, sizeof config) : -EFAULT;
     ret->may_not |= result == -EPERM;
     if (result < 0 || config.magic != PE__MAPPING_MAGIC || ret->count == PE__TOP_POOLS_MOST)
         return;
@@ -70,9 +77,9 @@ static void look_at(pid_t pid, uintptr_t start, uintptr_t end, struct pe__top_fo
         return;
     }
     struct pe__top_pool *pool = &ret->pools[ret->count];
-    *pool = (struct pe__top_pool){ .pid = pid, .base = start };
+    *pool = (struct pe__top_pool){ .pid = pid, .base = range->start };
     /* A forked child of the host has the mapping too, and so have keeper and workers: it is not theirs. */
-    if (config.host_pid == pid && plan(&config, end - start, pool))
+    if (config.host_pid == pid && plan(&config, mapped, pool))
         ret->count++;
 }
 
@@ -80,16 +87,25 @@ int pe__top_find(pid_t pid, struct pe__top_found *ret)
 {
     char path[40], *line = NULL;
     size_t room = 0;
-    uintptr_t start, end;
+    struct range range = { 0 }, next;
     *ret = (struct pe__top_found){ .count = 0 };
     snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
     FILE *maps = fopen(path, "re");
     if (maps == NULL)
         return -errno;
     errno = 0;
-    while (getline(&line, &room, maps) > 0)
-        if (may_be_pool(line, &start, &end))
-            look_at(pid, start, end, ret);
+    while (getline(&line, &room, maps) > 0) {
+        if (!may_be_pool(line, &next))
+            continue;
+        /* One mapping has several lines where its parts are treated differently. */
+        if (next.start == range.end && next.inode == range.inode) {
+            range.end = next.end;
+            continue;
+        }
+        look_at(pid, &range, ret);
+        range = next;
+    }
+    look_at(pid, &range, ret);
     int result = ferror(maps) ? -errno : 0;
     free(line);
     fclose(maps);
