@@ -28,6 +28,7 @@ struct book {
     _Atomic uint32_t begun[MOST], ended[MOST];
     _Atomic int32_t pid[MOST];
     _Atomic uint32_t dies, stays; /* number + 1 of one that does */
+    _Atomic uint32_t all_stay;
     struct gate gate;
 };
 
@@ -49,7 +50,7 @@ static int visit(const void *arg, size_t arg_bytes, pe_reply *reply)
     atomic_fetch_add(&book->begun[number], 1);
     if (atomic_load(&book->dies) == number + 1)
         die(WAY_KILL);
-    while (atomic_load(&book->stays) == number + 1)
+    while (atomic_load(&book->stays) == number + 1 || atomic_load(&book->all_stay) == 1)
         usleep(500);
     atomic_fetch_add(&book->ended[number], 1);
     return 0;
@@ -339,6 +340,35 @@ PE_TEST(p19_several_threads_and_a_resize)
     }
     pthread_join(resizer, NULL);
     pool_end(pool);
+}
+
+/* What only its own worker may run has not overtaken what waits in front of it, whether it waits as well or runs: a
+ * host that sleeps for so long that it looks at the order finds nothing wrong. */
+PE_TEST_LOOP(p19_a_long_wait_behind_jobs_is_in_order, 0, 2)
+{
+    pe_pool *pool = pool_of(2);
+    struct caller caller = { .pool = pool, .deadline_ns = pe_after(PE_MS(1500)) };
+    pe_job *held[2];
+
+    caller.book = pool_shared(pool, sizeof *caller.book);
+    atomic_store(&caller.book->all_stay, 1);
+    for (int i = 0; i < 2; i++)
+        held[i] = gate_submit(pool, gate_pass, &caller.book->gate);
+    word_await(&caller.book->gate.arrived, 2);
+    pe_job *waits = pool_submit(pool, job_nothing, NULL, 0);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, call_broadcast, &caller), 0);
+    while (atomic_load(&pool->shared.slots[0].order) == 0 || atomic_load(&pool->shared.slots[1].order) == 0)
+        sched_yield();
+    word_set(&caller.book->gate.open, (uint32_t)_i); /* in the second run one of them goes on to what is for it */
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(caller.result, PE_ETIMEDOUT);
+    ck_assert_uint_eq(caller.book->begun[0] + caller.book->begun[1], (uint32_t)_i);
+    word_set(&caller.book->gate.open, 2);
+    ck_assert_uint_eq(job_finish(waits).kind, PE_RETURNED);
+    for (int i = 0; i < 2; i++)
+        ck_assert_uint_eq(job_finish(held[i]).kind, PE_RETURNED);
+    pe_pool_free(pool);
 }
 
 /* The order is wiped out, as by a worker that writes where it should not. */

@@ -411,6 +411,12 @@ static bool was_ended_by_keeper(const pe_pool *pool, const struct pe__base_list 
     return has_expired(word) && pe__record_is_final(word);
 }
 
+/* What a single worker is to run is claimed out of the queue's order. */
+static bool is_for_any(const pe_pool *pool, const struct pe__base_list *link)
+{
+    return pool->entries[pe__pool_record_of(pool, link)].addressee == 0;
+}
+
 /* A record that waits although a later one of its level was claimed is one that no worker will find: a scribbler made
  * it so. */
 static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
@@ -421,7 +427,7 @@ static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
         if (waits && first == NULL)
             first = link;
         /* The first one may have been claimed since it was looked at, but then before the later one. */
-        bool overtakes = first != NULL && !waits && !was_ended_by_keeper(pool, link);
+        bool overtakes = first != NULL && !waits && is_for_any(pool, link) && !was_ended_by_keeper(pool, link);
         if (overtakes && is_waiting(pool, pe__pool_record_of(pool, first)))
             return true;
     }
