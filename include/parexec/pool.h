@@ -178,10 +178,10 @@ typedef struct pe_pool_options {
  * other's way. Before its initialiser a worker sets OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, GOTO_NUM_THREADS,
  * MKL_NUM_THREADS, BLIS_NUM_THREADS, VECLIB_MAXIMUM_THREADS, NUMEXPR_NUM_THREADS, NUMEXPR_MAX_THREADS,
  * NUMBA_NUM_THREADS, POLARS_MAX_THREADS, JULIA_NUM_THREADS, RAYON_NUM_THREADS and GOMAXPROCS, which reaches what the
- * worker loads or starts from then on, programs included. If the program is linked with OpenMP, its
- * omp_set_num_threads is called as well; with 1, functions that use OpenMP then also run in the workers of a program
- * that has used GNU's OpenMP before it made the pool, where they hang else. Out of reach are other libraries that have read their variable when the
- * program was loaded: call their own function in worker_init, or set the variable before the program starts.
+ * worker loads or starts from then on, programs included. If the program is linked with OpenMP, its omp_set_num_threads
+ * is called as well; with 1, functions that use OpenMP then also run in the workers of a program that has used GNU's
+ * OpenMP before it made the pool, where they hang else. Out of reach are other libraries that have read their variable
+ * when the program was loaded: call their own function in worker_init, or set the variable before the program starts.
  */
 
 /* All defaults. */
@@ -257,10 +257,10 @@ typedef struct pe_worker_stats {
  * ret_pool   gets the pool.
  * Returns: 0.
  * Errors: PE_EINIT: the first worker's initialiser failed or crashed. PE_EINVAL: ret_pool NULL, a wrong size,
- *         unknown flags, a number out of range, PE_POOL_FROM_SEED before pe_init. PE_ENOSYS: a member that is
- *         for a later release. PE_EAGAIN: no process can be had now. PE_ENOMEM. PE_EMFILE, PE_ENFILE: no
- *         descriptors; a pool takes about half a dozen. PE_EPERM: in a worker, four pools inside one another
- *         already. PE_EBROKEN: the keeper ended at once, the seed perhaps too.
+ *         unknown flags, a number out of range, PE_POOL_FROM_SEED before pe_init. PE_EAGAIN: no process can be
+ *         had now. PE_ENOMEM. PE_EMFILE, PE_ENFILE: no descriptors; a pool takes about half a dozen. PE_EPERM:
+ *         in a worker, four pools inside one another already. PE_EBROKEN: the keeper ended at once, the seed
+ *         perhaps too.
  * Ownership: the pool is the caller's, to be freed by pe_pool_free. The options are copied; functions and
  *         worker_context must stay valid in the workers, not in the program.
  * Threads: any. Child: yes, also in a worker, up to four pools inside one another. Since: 0.1
@@ -282,8 +282,8 @@ PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
  *         it waited. PE_EAGAIN: no room, in a callback, where it does not wait. PE_ECLOSED: closed, joined or
  *         killed. PE_EBROKEN. PE_ENOTLOADED: the workers have no such function, since its library was loaded, or
  *         its code generated, after the fork. PE_ENOMEM.
- *         PE_EINVAL: pool or fn NULL, arg NULL with arg_bytes, wrong options. PE_ENOSYS: an option for a
- *         later release. PE_EFORKED. After any of them nothing was handed over.
+ *         PE_EINVAL: pool or fn NULL, arg NULL with arg_bytes, wrong options. PE_EFORKED. After any of them
+ *         nothing was handed over.
  * Ownership: the handle is the caller's, to be freed by pe_job_free, before or after the pool. The argument
  *         stays the caller's and is not needed any more.
  * Threads: any, callbacks too. Child: no. Since: 0.1
@@ -319,8 +319,8 @@ PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, 
  *         PE_ETIMEDOUT: options.deadline_ns passed; PE_EINTR: pe_pool_interrupt was called; PE_ECANCELED: the
  *         pool was killed or its queue cancelled by another thread; PE_EBROKEN.
  *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT (see PE_MAP_INHERITED), PE_ENOMEM,
- *         PE_EDEADLK (called in a callback), PE_EINVAL, PE_ENOSYS and PE_EFORKED: statuses and summary are as
- *         they were before.
+ *         PE_EDEADLK (called in a callback), PE_EINVAL and PE_EFORKED: statuses and summary are as they were
+ *         before.
  * A map waits while 16 others have taken all places; one that is given up then is cut short like any other.
  * However a map that was not refused ends, on return nothing of it runs any more, every status is final, and the
  * output holds the results of exactly the items that returned 0. For a map that is cut short this takes as
@@ -367,7 +367,7 @@ PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, si
  * options        as for pe_pool_map; PE_MAP_INHERITED is implied.
  * Returns: 0 when every item returned 0. No process of the call is left then, nor after an error.
  * Errors: PE_EITEMS, PE_ETIMEDOUT, PE_EBROKEN: as for pe_pool_map. No map was begun with PE_EINIT, PE_EINVAL,
- *         PE_ENOSYS, PE_EAGAIN, PE_ENOMEM, PE_EMFILE, PE_ENFILE, PE_EPERM: as for pe_pool_new; statuses and
+ *         PE_EAGAIN, PE_ENOMEM, PE_EMFILE, PE_ENFILE, PE_EPERM: as for pe_pool_new; statuses and
  *         summary are as they were.
  * Ownership: everything stays the caller's. What the function changes in its memory stays in its worker.
  * Threads: any, callbacks too. Where other threads run, workers are copies in which the locks that those hold
@@ -395,8 +395,8 @@ PE_EXPORT int pe_map_once(const pe_pool_options *pool_options, pe_map_fn *fn, co
  * Errors: PE_EITEMS: a block or combine returned an error, or a block's worker died more often than retries
  *         allows; the summary tells. PE_ETIMEDOUT, PE_EINTR, PE_ECANCELED, PE_EBROKEN: cut short, as for
  *         pe_pool_map. PE_EDEADLK: called in a callback. PE_EINVAL: also first above last, acc NULL,
- *         acc_bytes 0 or huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_ENOSYS,
- *         PE_EFORKED. After any of them acc is unchanged and nothing of the reduce runs any more.
+ *         acc_bytes 0 or huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_EFORKED.
+ *         After any of them acc is unchanged and nothing of the reduce runs any more.
  * Ownership: everything stays the caller's.
  * Threads: any. Child: no. Since: 0.1
  */
@@ -521,10 +521,10 @@ PE_EXPORT int pe_pool_fd(const pe_pool *pool);
 PE_EXPORT int pe_pool_poll(pe_pool *pool);
 
 /*
- * Has one wait end with PE_EINTR: one that is going on, or else the next. Waits are pe_pool_wait,
- * pe_pool_join, pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_stream_next, pe_pool_resize,
- * pe_pool_broadcast, pe_pool_poll, and pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has
- * come returns that instead (not so pe_pool_poll), and the interrupt stays for the next.
+ * Has one wait end with PE_EINTR: one that is going on, or else the next. Waits are pe_pool_wait, pe_pool_join,
+ * pe_job_wait, pe_job_wait_any, pe_pool_map, pe_pool_reduce, pe_stream_next, pe_pool_resize, pe_pool_broadcast,
+ * pe_pool_poll, and pe_pool_submit and pe_pool_start_map when they have to wait. A wait whose end has come returns that
+ * instead (not so pe_pool_poll), and the interrupt stays for the next.
  *
  * pool   NULL is fine.
  * Threads: any, callbacks too, and signal handlers; it keeps errno. The pool must not be freed meanwhile.
@@ -547,9 +547,9 @@ PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
  * deadline_ns   point in time, as of pe_after; PE_FOREVER waits without end, also for workers that cannot be had.
  * Returns: 0 when every worker's function returned 0. A pool made with PE_POOL_INLINE runs it once, as worker 0.
  * Errors: PE_EITEMS: not every one did: PE_CRASHED and PE_EXITED: its worker has been replaced, and the replacement has
- *         not run it; PE_CANCELLED: the queue was cancelled, or the pool has shrunk. Cut short were PE_ETIMEDOUT, PE_EINTR:
- *         what had not begun is PE_CANCELLED, what had begun was stopped as by pe_job_cancel; PE_ECANCELED: the pool was
- *         killed; PE_EBROKEN. On return nothing of it runs any more, and statuses are final.
+ *         not run it; PE_CANCELLED: the queue was cancelled, or the pool has shrunk. Cut short were PE_ETIMEDOUT,
+ *         PE_EINTR: what had not begun is PE_CANCELLED, what had begun was stopped as by pe_job_cancel; PE_ECANCELED:
+ *         the pool was killed; PE_EBROKEN. On return nothing of it runs any more, and statuses are final.
  *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_EDEADLK (called in a callback), PE_EINVAL and
  *         PE_EFORKED: statuses are as they were before. PE_ENOMEM is either: those that began are told of.
  * One broadcast runs at a time; others wait for it. In the statistics it counts as a job for each worker.

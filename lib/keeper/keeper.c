@@ -1,10 +1,10 @@
 /*
  * keeper.c - the keeper's loop: wait for the host, for children and for due times; nothing else.
  *
- * One thread, no user code, no malloc (it may be the fork of a threaded host). Signals are blocked for good: SIGCHLD and
- * SIGCONT arrive by descriptor. Only those that stop a job of the shell are not, so Ctrl-Z stops the keeper with its
- * workers, and what they could not do meanwhile is not held against them. It ends when the host ends, when it was told to, or when the pool
- * cannot go on.
+ * One thread, no user code, no malloc (it may be the fork of a threaded host). Signals are blocked for good: SIGCHLD
+ * and SIGCONT arrive by descriptor. Only those that stop a job of the shell are not, so Ctrl-Z stops the keeper with
+ * its workers, and what they could not do meanwhile is not held against them. It ends when the host ends, when it was
+ * told to, or when the pool cannot go on.
  */
 #include "keeper/keeper.h"
 

@@ -2,10 +2,10 @@
  * output.c - the keeper's part in catching output (shared/output.h): files, their tails, and bounds.
  *
  * While any worker is awake the keeper looks at the files every 20 ms and punches out what lies further behind the end
- * than an item may keep. So an item that prints for ever holds what it writes in that time, however much it prints. When
- * all workers sleep the keeper sleeps without a time: it says so in `sleeps`, looks once more, and a worker that wakes
- * up takes the word back and rings. Both sides write, then look, in sequentially consistent order, so at least one
- * sees the other; a worker that dies in between is a child that has ended, which wakes the keeper as well.
+ * than an item may keep. So an item that prints for ever holds what it writes in that time, however much it prints.
+ * When all workers sleep the keeper sleeps without a time: it says so in `sleeps`, looks once more, and a worker that
+ * wakes up takes the word back and rings. Both sides write, then look, in sequentially consistent order, so at least
+ * one sees the other; a worker that dies in between is a child that has ended, which wakes the keeper as well.
  *
  * A finite limit on file sizes (RLIMIT_FSIZE) counts what has been punched out, too: it bounds what the workers of one
  * life print.

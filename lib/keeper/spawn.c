@@ -7,8 +7,8 @@
  *  - It is made by clone with no exit signal, so the host gets no SIGCHLD for it, a host that reaps everything
  *    (short of __WALL) cannot take it away, and SIGCHLD being ignored does not matter: only a wait with __WALL sees it.
  *  - It shares the host's memory (as vfork does, the calling thread waits until it has left). So the fork that counts
- *    is libc's own fork() over the memory of the whole host: libc and its at-fork handlers take malloc's locks first, and
- *    page tables are copied once instead of twice.
+ *    is libc's own fork() over the memory of the whole host: libc and its at-fork handlers take malloc's locks first,
+ *    and page tables are copied once instead of twice.
  *
  * How the fork went is told twice: by the helper's exit status, which somebody else in the host might take, and in
  * the shared memory, which is none under tools that turn every clone into a fork (valgrind).

@@ -1,8 +1,8 @@
 /*
  * account.c - statistics of workers, from their slots (shared/slot.h).
  *
- * Workers may write to what is read here at any time; times are made possible (shared/account.c). What a worker holds is
- * looked up in the host's own book, by the slot's hint and only if the record's word names this worker; nothing is
+ * Workers may write to what is read here at any time; times are made possible (shared/account.c). What a worker holds
+ * is looked up in the host's own book, by the slot's hint and only if the record's word names this worker; nothing is
  * decided by it.
  */
 #include "pool/account.h"

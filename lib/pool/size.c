@@ -8,8 +8,8 @@
  * A pool is resized in this order: the host's own book, the keeper, the configuration, a ring for everybody; one that
  * grows has the configuration before the keeper. So the keeper knows of each worker that leaves as one too many that it
  * is that, and no worker finds itself too many at its birth. From the first of these steps on the host counts on none
- * of the surplus workers any more (pool/submit.c): what lies in the queue by then is judged once more, as if it had just
- * been pushed.
+ * of the surplus workers any more (pool/submit.c): what lies in the queue by then is judged once more, as if it had
+ * just been pushed.
  */
 #include "pool/size.h"
 

@@ -2,13 +2,13 @@
  * submit.c - a job's way into the queue.
  *
  * When must a push ring? Let `awake` be the workers that are wanted, serve and have not announced sleep. Each holds one
- * record at most and looks at all levels of the queue before it announces. While no more records are in flight (the new one
- * included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise
- * a sleeper, if there is one, is rung. Claims go in the queue's order, hence a record is never left behind by an
- * awake worker that took a later one of its level; and one that took a record of another level holds that one, so
- * another worker is free as long as the count tells so. A worker that dies leaves `present` first, and then the keeper
- * rings everybody. One that leaves for want of work takes its bit out of `present` by itself and looks at all levels
- * once more; where no sleeper is left to be rung, the keeper is asked for a process in its place.
+ * record at most and looks at all levels of the queue before it announces. While no more records are in flight (the new
+ * one included) than workers are awake, at least one of them is free to find it, so no ring is needed; otherwise a
+ * sleeper, if there is one, is rung. Claims go in the queue's order, hence a record is never left behind by an awake
+ * worker that took a later one of its level; and one that took a record of another level holds that one, so another
+ * worker is free as long as the count tells so. A worker that dies leaves `present` first, and then the keeper rings
+ * everybody. One that leaves for want of work takes its bit out of `present` by itself and looks at all levels once
+ * more; where no sleeper is left to be rung, the keeper is asked for a process in its place.
  *
  * Of the tickets of a map that its caller waits for, only the first is judged at once; the others when the
  * map has not ended after a glance (pool/map.c). A tiny map is over by then, done by the workers that were
@@ -299,7 +299,6 @@ static void fill_counts(struct pe__record_more *more, struct pe__entry *entry, c
     atomic_store_explicit(&more->deadline_ns, request->run_deadline_ns, memory_order_relaxed);
     entry->more_used = request->retries != 0;
 }
-
 
 static void fill_argument(struct pe__record *record, struct pe__record_more *more, const pe_job *job,
                           const struct pe__request *request)

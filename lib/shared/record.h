@@ -36,11 +36,11 @@
  * by its slot's hint, which is stored before the claim, and by a scan of all words where the hint does not
  * fit.
  *
- * A record may be for one worker alone (pool/broadcast.c): it waits as QUEUED with that worker's number + 1 in the place
- * of the owner. No other worker's claim fits that word, so to all of them its position of the queue is one that does
- * not wait. Its own worker is told by an order in its slot, which is a hint and no more: the word alone tells whether it
- * is still to be run. A worker clears the order once it has looked; one that dies before that, in front of its claim or
- * behind it, leaves it to the next of its number, who finds the word as it is.
+ * A record may be for one worker alone (pool/broadcast.c): it waits as QUEUED with that worker's number + 1 in the
+ * place of the owner. No other worker's claim fits that word, so to all of them its position of the queue is one that
+ * does not wait. Its own worker is told by an order in its slot, which is a hint and no more: the word alone tells
+ * whether it is still to be run. A worker clears the order once it has looked; one that dies before that, in front of
+ * its claim or behind it, leaves it to the next of its number, who finds the word as it is.
  */
 #ifndef PE__SHARED_RECORD_H
 #define PE__SHARED_RECORD_H

@@ -218,7 +218,8 @@ static uint64_t run_items(const struct part *part, uint64_t first, uint64_t last
     return part->map->limits != 0 ? run_limited(part, first, last) : run_plain(part, first, last);
 }
 
-/* One by one, with errno cleared before and a look at the worker's memory after each. What is left in the hand is the next life's. */
+/* One by one, with errno cleared before and a look at the worker's memory after each. What is left in the hand is the
+ * next life's. */
 static uint64_t run_watched(const struct part *part, uint64_t first, uint64_t last, bool fresh)
 {
     struct pe__worker_memory *memory = &part->worker->memory;

@@ -1,8 +1,8 @@
 /*
  * output.c - did the item write anything, and what.
  *
- * Asking is a system call, which is more than a tiny item costs. But so is writing: an item that was over sooner than any
- * system call has not written.
+ * Asking is a system call, which is more than a tiny item costs. But so is writing: an item that was over sooner than
+ * any system call has not written.
  */
 #include "worker/output.h"
 
