@@ -168,6 +168,31 @@ PE_TEST(p19_after_the_job_in_hand_and_before_those_that_wait)
     pe_pool_free(pool);
 }
 
+/* It has been run everywhere, so the call returns, whatever waits in front of it in the queue. */
+PE_TEST(p19_does_not_wait_for_the_queue)
+{
+    pe_pool *pool = pool_of(1);
+    struct caller caller = { .pool = pool, .deadline_ns = pe_after(GUARD_NS) };
+    pe_job *jobs[3];
+    pthread_t thread;
+
+    caller.book = pool_shared(pool, sizeof *caller.book);
+    for (int i = 0; i < 3; i++)
+        jobs[i] = gate_submit(pool, gate_pass, &caller.book->gate);
+    word_await(&caller.book->gate.arrived, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, call_broadcast, &caller), 0);
+    while (atomic_load(&pool->shared.slots[0].order) == 0)
+        sched_yield();
+    word_set(&caller.book->gate.open, 1);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(caller.result, 0);
+    word_await(&caller.book->gate.arrived, 2);
+    word_set(&caller.book->gate.open, 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(job_finish(jobs[i]).kind, PE_RETURNED);
+    pe_pool_free(pool);
+}
+
 PE_TEST(p19_a_death_is_told_and_not_repeated)
 {
     pe_pool *pool = pool_of(4);

@@ -389,7 +389,8 @@ static uint32_t collect_all(pe_pool *pool, struct pe__level *level, uint32_t mos
     return count;
 }
 
-/* The keeper ends what waits, but only where there are deadlines, and it says how often. */
+/* The keeper ends what waits, but only where there are deadlines, and it says how often. Records of a broadcast end
+ * behind others that wait. */
 uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
 {
     uint64_t expired = pool->expired;
@@ -397,7 +398,7 @@ uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
         expired = atomic_load_explicit(&pool->shared.watch->expired, memory_order_acquire);
     uint32_t count = 0;
     PE__POOL_EACH_LEVEL(level, pool)
-        count += collect_all(pool, level, most - count, expired != pool->expired);
+        count += collect_all(pool, level, most - count, expired != pool->expired || pool->broadcasting);
     if (count < most)
         pool->expired = expired;
     return count;
