@@ -28,6 +28,7 @@ NOTES = 'forged_notes_of_a_crash_are_numbers'
 TIMES = 'forged_times_are_possible'
 ITEM = 'a_forged_item_is_lost'
 SIGNPOST = 'a_false_signpost_stops_nobody'
+NOBODY = 'workers_that_there_are_not_are_not_counted_on'
 OWNER = 'an_owner_that_there_is_not_is_not_believed'
 OVERTOOK = 'a_record_that_others_overtook_breaks_the_pool'
 REDUCE = 'forged_parts_of_a_reduce_are_found_out'
@@ -108,8 +109,8 @@ CHECKS = [
      'return (twice || asleep) &&', 'return (twice) && (asleep || true) &&', END),
     ('bell: sleepers, in doubt', 'none sleeps again over a record that waits', 'lib/pool/doubt.c',
      'if (again && word_of', 'if (false && again && word_of', END),
-    ('bell: present, sleepers', 'only of workers that there are', 'lib/pool/doubt.c',
-     'if (names_nobody(pool) ||', 'if ((false && names_nobody(pool)) ||', SIGNPOST),
+    ('bell: present', 'only workers that are wanted are counted on', 'lib/pool/submit.c',
+     'present & ~asleep & pe__pool_wanted_in(pool, first)', 'present & ~asleep', NOBODY),
     ('bell: sleepers', 'who is rung is a worker that there is', 'lib/shared/bell.c',
      'if (lowest >= workers)', 'if (false && workers)', SIGNPOST),
     ('bell: present', 'no more in the statistics than there are', 'lib/pool/stats.c',

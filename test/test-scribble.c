@@ -658,7 +658,6 @@ static void push_head_far(uint32_t level)
     atomic_store(&view->heads[level].head, atomic_load(&view->tails[level].tail) + 1);
 }
 
-
 static char host_state(void)
 {
     char path[40], text[400], *name_end;
@@ -759,9 +758,29 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
             pe_job_free(jobs[i]);
         }
     }
-    /* With those the host would ring nobody but once a second. */
-    if (_i == PRESENT_ALL)
-        ck_assert_int_eq(pe_pool_try_submit(pool, job_short, "01234567", 8, NULL, NULL), PE_EBROKEN);
+    end_scene(pool);
+}
+
+/* The host rings at once, as if nobody had said that there were more workers, awake all of them. */
+PE_TEST_FULL(workers_that_there_are_not_are_not_counted_on, 20, 0, 1)
+{
+    const uint64_t all = (1u << WORKERS) - 1;
+    pe_pool *pool = begin_scene();
+    _Atomic uint64_t *sleepers = &pool->shared.groups[0].sleepers;
+    pe_job *liar = submit(pool, job_misleads, PRESENT_ALL), *job;
+    int64_t guard = pe_after(GUARD_NS);
+
+    ck_assert_int_eq(pe_job_wait(liar, guard), 0);
+    while (atomic_load(sleepers) != all) {
+        ck_assert_int_lt(pe_now(), guard);
+        sched_yield();
+    }
+    job = submit(pool, job_holds, 0);
+    ck_assert_uint_ne(atomic_load(sleepers), all);
+    atomic_store(&common->go, 1);
+    ck_assert_int_eq(pe_job_wait(job, guard), 0);
+    pe_job_free(liar);
+    pe_job_free(job);
     end_scene(pool);
 }
 

@@ -2,10 +2,9 @@
  * doubt.c - a waiting host asks itself once a second whether what it sees can be.
  *
  * A single record may run for days, so no record proves anything by itself. Some things never are in a sound
- * pool, at no instant: a worker that holds two records; one that holds a record and has announced sleep;
- * announcements of workers that there are not; a record that waits while a worker that was rung has looked at
- * the queue and gone to sleep again. Any of them is the work of a scribbler, after which jobs may never end:
- * it breaks the pool.
+ * pool, at no instant: a worker that holds two records; one that holds a record and has announced sleep; a
+ * record that waits while a worker that was rung has looked at the queue and gone to sleep again. Any of them is
+ * the work of a scribbler, after which jobs may never end: it breaks the pool.
  *
  * What is seen at one time is read at several: a word that is the same before and after something else was
  * read has been so all the time between, since no use of a record has the word of another one.
@@ -37,18 +36,6 @@ static uint64_t sleepers_of(const pe_pool *pool, uint32_t group)
 static uint32_t group_count(const pe_pool *pool)
 {
     return (pool->numbers + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
-}
-
-static bool names_nobody(const pe_pool *pool)
-{
-    for (uint32_t group = 0; group < group_count(pool); group++) {
-        uint32_t members = pool->numbers - group * PE__BELL_GROUP_WORKERS;
-        uint64_t present = atomic_load_explicit(&pool->shared.groups[group].present, memory_order_relaxed);
-        uint64_t vacant = atomic_load_explicit(&pool->shared.groups[group].vacant, memory_order_relaxed);
-        if (members < PE__BELL_GROUP_WORKERS && (present | vacant | sleepers_of(pool, group)) >> members != 0)
-            return true;
-    }
-    return false;
 }
 
 /* Sleeps or holds another record, although it holds this one. `held`: the record seen with each worker so
@@ -124,7 +111,7 @@ void pe__pool_doubt(pe_pool *pool)
     pool->doubt.due_ns = now_ns + EACH_NS;
     uint32_t waiting = oldest_waiting(pool);
     pe__pool_repeat_orders(pool);
-    if (names_nobody(pool) || any_cannot_hold(pool) || (waiting != NONE && is_passed_over(pool, waiting)))
+    if (any_cannot_hold(pool) || (waiting != NONE && is_passed_over(pool, waiting)))
         pe__pool_break(pool);
     else if (waiting == NONE)
         pool->doubt.sequence = 0; /* none has it */
