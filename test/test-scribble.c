@@ -758,6 +758,8 @@ PE_TEST_FULL(a_false_signpost_stops_nobody, 20, 0, SIGNPOSTS)
             pe_job_free(jobs[i]);
         }
     }
+    for (uint32_t nobody = WORKERS; nobody < PE__BELL_GROUP_WORKERS; nobody++)
+        ck_assert_uint_eq(atomic_load(&pool->shared.slots[nobody].bell), 0);
     end_scene(pool);
 }
 
