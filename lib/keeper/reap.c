@@ -207,7 +207,7 @@ static void settle_item(struct pe__keeper *keeper, uint32_t index, const struct 
     atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     atomic_store_explicit(&map->state[item], again ? PE__ITEM_RETRIED : PE__ITEM_DETAILED, memory_order_release);
     if (!again && kind != PE_CANCELLED)
-        pe__lane_count_failure(map, &shared->lives[record->map], pe__mapping_lanes(shared, record->map));
+        pe__map_count_failure(map, &shared->lives[record->map], pe__mapping_lanes(shared, record->map));
 }
 
 /* A limit is of one attempt. Who has cancelled means all of them. */

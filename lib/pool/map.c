@@ -279,7 +279,7 @@ uint32_t pe__map_target(pe_pool *pool, void *context)
 
 static void stop_items(pe_pool *pool, const struct pe__map_job *map)
 {
-    pe__lane_stop_all(&pool->shared.maps[map->index], &pool->shared.lives[map->index],
+    pe__map_stop_all(&pool->shared.maps[map->index], &pool->shared.lives[map->index],
                       pe__mapping_lanes(&pool->shared, map->index));
 }
 

@@ -16,7 +16,7 @@
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/texts.h"
-#include "shared/lane.h"
+#include "shared/map.h"
 
 /* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
 static pe_status read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest)

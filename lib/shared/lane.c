@@ -1,7 +1,7 @@
 /* lane.c - taking and stealing of a map's units; lane.h holds the invariants and the argument. */
 #include "shared/lane.h"
 
-#include "shared/limit.h"
+#include "shared/reset.h"
 #include "shared/step.h"
 
 static uint64_t hand_word(uint64_t first, uint64_t last)
@@ -19,29 +19,14 @@ static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
     return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* A line of which nothing changes stays in the caches of those who read it. */
-#define RESET(word, value) \
-    do { \
-        if (atomic_load_explicit(word, memory_order_relaxed) != (value)) \
-            atomic_store_explicit(word, value, memory_order_relaxed); \
-    } while (0)
-
 void pe__lane_reset(struct pe__lane *lane, uint64_t first_unit, uint64_t last_unit)
 {
-    RESET(&lane->range, pe__range_word(first_unit, last_unit, 0));
-    RESET(&lane->hand, 0);
-    RESET(&lane->running, 0);
-    RESET(&lane->intent_victim, 0);
-    RESET(&lane->done, 0);
-    RESET(&lane->asked, 0);
-}
-
-void pe__map_live_reset(struct pe__map_live *live)
-{
-    RESET(&live->stop, 0);
-    RESET(&live->failed, 0);
-    RESET(&live->text_used, 0);
-    RESET(&live->output_used, 0);
+    PE__RESET(&lane->range, pe__range_word(first_unit, last_unit, 0));
+    PE__RESET(&lane->hand, 0);
+    PE__RESET(&lane->running, 0);
+    PE__RESET(&lane->intent_victim, 0);
+    PE__RESET(&lane->done, 0);
+    PE__RESET(&lane->asked, 0);
 }
 
 bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_hand)
@@ -157,37 +142,4 @@ struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_
     if (hand.last != first)
         return (struct pe__hand){ 0, 0 };
     return hand;
-}
-
-static bool take_room(_Atomic uint64_t *used, uint64_t room, uint64_t bytes, uint32_t *ret_at)
-{
-    uint64_t at = atomic_fetch_add_explicit(used, bytes, memory_order_relaxed);
-    if (bytes > room || at > room - bytes)
-        return false;
-    *ret_at = (uint32_t)at;
-    return true;
-}
-
-bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at)
-{
-    return take_room(&live->text_used, map->text_bytes, bytes, ret_at);
-}
-
-bool pe__map_take_output(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at)
-{
-    return take_room(&live->output_used, map->outputs_bytes, bytes, ret_at);
-}
-
-void pe__lane_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)
-{
-    atomic_store_explicit(&live->stop, 1, memory_order_seq_cst);
-    for (uint32_t lane = 0; map->limits != 0 && lane < map->lanes; lane++)
-        pe__limit_ask(&lanes[lane].asked, UINT64_MAX);
-}
-
-void pe__lane_count_failure(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)
-{
-    uint64_t failed = atomic_fetch_add_explicit(&live->failed, 1, memory_order_relaxed) + 1;
-    if (map->on_error != 0 && failed >= map->on_error)
-        pe__lane_stop_all(map, live, lanes);
 }

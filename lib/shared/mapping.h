@@ -33,6 +33,7 @@
 #include "shared/fence.h"
 #include "shared/lane.h"
 #include "shared/limit.h"
+#include "shared/map.h"
 #include "shared/output.h"
 #include "shared/queue.h"
 #include "shared/record.h"

@@ -82,7 +82,7 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
     atomic_store_explicit(&part->map->state[item], PE__ITEM_DETAILED, memory_order_release);
     PE__STEP(CLOSED);
     if (code != 0)
-        pe__lane_count_failure(part->map, part->live, part->lanes);
+        pe__map_count_failure(part->map, part->live, part->lanes);
     PE__STEP(FAILURE);
 }
 
@@ -104,7 +104,7 @@ static bool has_time(const struct part *part, int64_t now_ns)
 {
     if (part->map->deadline_ns == 0 || now_ns < part->map->deadline_ns)
         return true;
-    pe__lane_stop_all(part->map, part->live, part->lanes);
+    pe__map_stop_all(part->map, part->live, part->lanes);
     return false;
 }
 
