@@ -38,6 +38,7 @@ static void *test_mmap(void *at, size_t bytes, int protection, int flags, int fd
 #define mmap test_mmap
 #define malloc test_malloc
 #define realloc test_realloc
+#include "base/pages.c"
 #include "shared/heap_extents.c"
 #include "shared/heap_units.c"
 #include "shared/heap_spans.c"

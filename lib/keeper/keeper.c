@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -22,14 +21,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "keeper/output.h"
 #include "worker/hygiene.h"
-
-static void *private_pages(size_t bytes)
-{
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
-}
 
 static size_t insert_sorted(int *fds, size_t count, int fd)
 {
@@ -53,7 +47,7 @@ static bool close_host_fds(const struct pe__keeper_start *start, int bell)
         return true;
     }
     uint32_t count = start->shared.geometry.keep_fd_count;
-    int *keep = private_pages((count + 6) * sizeof *keep);
+    int *keep = pe__base_pages_new((count + 6) * sizeof *keep);
     if (keep == NULL)
         return false;
     size_t kept = 0;
@@ -66,7 +60,7 @@ static bool close_host_fds(const struct pe__keeper_start *start, int bell)
     kept = insert_sorted(keep, kept, start->shared.memfd);
     kept = insert_sorted(keep, kept, bell);
     pe__base_fd_close_all_but(keep, kept);
-    munmap(keep, (count + 6) * sizeof *keep);
+    pe__base_pages_free(keep, (count + 6) * sizeof *keep);
     return true;
 }
 
@@ -281,13 +275,13 @@ noreturn void pe__keeper_run(struct pe__keeper_start *start)
 {
     prctl(PR_SET_NAME, "pe-keeper");
     pe__base_log_off();
-    struct pe__keeper *keeper = private_pages(sizeof *keeper);
+    struct pe__keeper *keeper = pe__base_pages_new(sizeof *keeper);
     if (keeper == NULL)
         _exit(1);
     keeper->start = *start;
     keeper->shared = &keeper->start.shared;
     keeper->workers = keeper->numbers = keeper->shared->config->workers;
-    keeper->kept = private_pages(keeper->shared->geometry.workers_most * sizeof *keeper->kept);
+    keeper->kept = pe__base_pages_new(keeper->shared->geometry.workers_most * sizeof *keeper->kept);
     save_host_signals(keeper);
     keeper->bell = pe__base_eventfd();
     if (keeper->kept == NULL || !close_host_fds(start, keeper->bell) || (keeper->signal_fd = open_signals()) < 0)

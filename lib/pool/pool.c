@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/forked.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "keeper/seed.h"
 #include "pool/backend.h"
 #include "pool/callback.h"
@@ -114,6 +115,21 @@ static void unmap_memory(pe_pool *pool)
         pe__seed_release(at);
 }
 
+static size_t entries_bytes(const pe_pool *pool)
+{
+    return pe__mapping_records(&pool->shared) * sizeof *pool->entries;
+}
+
+static size_t held_bytes(const pe_pool *pool)
+{
+    return pool->shared.blocks.block_count * sizeof *pool->block_held;
+}
+
+static size_t waiting_bytes(const pe_pool *pool)
+{
+    return pe__mapping_records(&pool->shared) * sizeof *pool->waiting_bytes;
+}
+
 static int make_book(pe_pool *pool)
 {
     uint64_t warm_limit = physical_bytes() / 8;
@@ -125,10 +141,9 @@ static int make_book(pe_pool *pool)
     int result = pe__shared_heap_init(&pool->heap, pool->shared.heap, pool->shared.heap_bytes, warm_limit);
     if (result < 0)
         return result;
-    pool->entries = calloc(pe__mapping_records(&pool->shared), sizeof *pool->entries);
-    pool->block_held = calloc(pool->shared.blocks.block_count, sizeof *pool->block_held);
-    if (pool->options.queue_bytes != 0 &&
-        (pool->waiting_bytes = calloc(pe__mapping_records(&pool->shared), sizeof *pool->waiting_bytes)) == NULL)
+    pool->entries = pe__base_pages_new(entries_bytes(pool));
+    pool->block_held = pe__base_pages_new(held_bytes(pool));
+    if (pool->options.queue_bytes != 0 && (pool->waiting_bytes = pe__base_pages_new(waiting_bytes(pool))) == NULL)
         return PE_ENOMEM;
     return pool->entries != NULL && pool->block_held != NULL ? 0 : PE_ENOMEM;
 }
@@ -149,9 +164,9 @@ static void destroy(pe_pool *pool)
 {
     pe__pool_close_descriptors(pool);
     pe__slabs_fini(&pool->slabs);
-    free(pool->block_held);
-    free(pool->waiting_bytes);
-    free(pool->entries);
+    pe__base_pages_free(pool->waiting_bytes, waiting_bytes(pool));
+    pe__base_pages_free(pool->block_held, held_bytes(pool));
+    pe__base_pages_free(pool->entries, entries_bytes(pool));
     pe__shared_heap_fini(&pool->heap);
     unmap_memory(pool);
     pe__loaded_fini(&pool->loaded);

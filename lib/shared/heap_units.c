@@ -19,6 +19,8 @@
 
 #include <parexec/error.h>
 
+#include "base/pages.h"
+
 /* ---- dirty bits ---- */
 
 static uint64_t mask_of(size_t from, size_t count)
@@ -195,22 +197,6 @@ void pe__heap_units_give(struct pe__heap_units *units, uint32_t index)
 
 /* ---- the whole range ---- */
 
-/*
- * Large and mostly untouched for ever. Straight from the system, because calloc would clear memory that it
- * recycles.
- */
-static void *new_pages(size_t bytes)
-{
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return pages != MAP_FAILED ? pages : NULL;
-}
-
-static void free_pages(void *pages, size_t bytes)
-{
-    if (pages)
-        munmap(pages, bytes);
-}
-
 static size_t dirty_bytes(size_t count)
 {
     return (count + 63) / 64 * sizeof(uint64_t);
@@ -222,8 +208,8 @@ int pe__heap_units_init(struct pe__heap_units *units, void *base, size_t bytes, 
     units->base = (uintptr_t)base;
     units->count = bytes >> PE__HEAP_UNIT_SHIFT;
     units->warm_limit = warm_limit_bytes >> PE__HEAP_UNIT_SHIFT;
-    units->owners = new_pages(units->count * sizeof units->owners[0]);
-    units->dirty_bits = new_pages(dirty_bytes(units->count));
+    units->owners = pe__base_pages_new(units->count * sizeof units->owners[0]);
+    units->dirty_bits = pe__base_pages_new(dirty_bytes(units->count));
     if (!units->owners || !units->dirty_bits)
         return PE_ENOMEM;
     return pe__heap_extents_init(&units->extents, (uint32_t)units->count);
@@ -232,7 +218,7 @@ int pe__heap_units_init(struct pe__heap_units *units, void *base, size_t bytes, 
 void pe__heap_units_fini(struct pe__heap_units *units)
 {
     pe__heap_extents_fini(&units->extents);
-    free_pages(units->dirty_bits, dirty_bytes(units->count));
-    free_pages(units->owners, units->count * sizeof units->owners[0]);
+    pe__base_pages_free(units->dirty_bits, dirty_bytes(units->count));
+    pe__base_pages_free(units->owners, units->count * sizeof units->owners[0]);
     memset(units, 0, sizeof *units);
 }
