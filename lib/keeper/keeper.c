@@ -23,6 +23,11 @@
 #include "base/log.h"
 #include "base/pages.h"
 #include "keeper/output.h"
+#include "keeper/reap.h"
+#include "keeper/size.h"
+#include "keeper/stop.h"
+#include "keeper/watch.h"
+#include "keeper/workers.h"
 #include "worker/hygiene.h"
 
 static size_t insert_sorted(int *fds, size_t count, int fd)
@@ -168,10 +173,18 @@ static bool receive(struct pe__keeper *keeper)
     }
 }
 
+/* True: there is no process of that number, and there is to be one. */
+static bool lacks(const struct pe__keeper *keeper, uint32_t index)
+{
+    const struct pe__kept *kept = &keeper->kept[index];
+    bool wanted = (index < keeper->workers && !kept->vacant) || kept->inherited != PE__SLOT_NO_RECORD;
+    return !keeper->leaving && kept->pid == 0 && wanted;
+}
+
 static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
 {
     for (uint32_t i = 0; i < keeper->numbers; i++)
-        if (pe__keeper_lacks(keeper, i) && keeper->kept[i].fork_due_ns <= now_ns)
+        if (lacks(keeper, i) && keeper->kept[i].fork_due_ns <= now_ns)
             pe__keeper_fork_worker(keeper, i);
 }
 
@@ -184,7 +197,7 @@ static int64_t next_due(const struct pe__keeper *keeper)
 {
     int64_t due = earliest(pe__keeper_next_stop(keeper), pe__keeper_next_limit(keeper));
     for (uint32_t i = 0; i < keeper->numbers; i++)
-        if (pe__keeper_lacks(keeper, i) && keeper->kept[i].fork_due_ns < due)
+        if (lacks(keeper, i) && keeper->kept[i].fork_due_ns < due)
             due = keeper->kept[i].fork_due_ns;
     return due;
 }

@@ -54,15 +54,6 @@ struct pe__kept {
     uint64_t output_punched; /* what lies before is given back */
 };
 
-/* What is to be stopped, and why. */
-struct pe__stop_order {
-    uint32_t record;
-    uint64_t sequence;
-    uint32_t phase; /* that it is to end in: CANCELLED or TIMED_OUT */
-    int64_t item;   /* see stop_item */
-    int64_t grace_ns;
-};
-
 struct pe__keeper {
     struct pe__keeper_start start;
     struct pe__shared *shared;
@@ -92,66 +83,8 @@ struct pe__keeper {
 /* The whole life of a keeper, as a pe__spawn_fn over a struct pe__keeper_start. */
 noreturn void pe__keeper_run(struct pe__keeper_start *start);
 
-/* workers.c: what workers ignore, unless they keep the host's dispositions; the keeper sets it for all of
- * them. */
-void pe__keeper_worker_signals(sigset_t *ret_ignored);
-
-/* workers.c: forks one worker: sets pid or, when fork fails, settles what the number holds and sets a
- * later due time. */
-void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index);
-
-/* size.c: the host needs a process for this number, or for all (PE__MESSAGE_ALL). */
-void pe__keeper_start_worker(struct pe__keeper *keeper, int32_t number);
-
-/* size.c: so many are wanted from now on; tells the host once nobody is left of the others. */
-void pe__keeper_resize(struct pe__keeper *keeper, uint32_t workers, int32_t order);
-void pe__keeper_tell_size(struct pe__keeper *keeper);
-
 /* Never waits. False: there is no room now. */
 bool pe__keeper_try_tell(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value);
-
-/* True: there is no process of that number, and there is to be one. */
-static inline bool pe__keeper_lacks(const struct pe__keeper *keeper, uint32_t index)
-{
-    const struct pe__kept *kept = &keeper->kept[index];
-    bool wanted = (index < keeper->workers && !kept->vacant) || kept->inherited != PE__SLOT_NO_RECORD;
-    return !keeper->leaving && kept->pid == 0 && wanted;
-}
-
-/* reap.c: takes the ends of all dead children and settles what they held. */
-void pe__keeper_reap(struct pe__keeper *keeper);
-
-/* reap.c: ends the record that a number holds although no process will run it. */
-void pe__keeper_settle_orphan(struct pe__keeper *keeper, uint32_t index);
-
-/* reap.c: the record that a number holds, or PE__SLOT_NO_RECORD. */
-uint32_t pe__keeper_held_record(const struct pe__keeper *keeper, uint32_t index);
-
-/* stop.c: asks what a worker runs to stop, and signals when its grace is over. */
-void pe__keeper_ask(struct pe__keeper *keeper, uint32_t index, const struct pe__stop_order *order);
-
-/* stop.c: whether what was asked to stop still runs. */
-bool pe__keeper_still_runs(const struct pe__keeper *keeper, uint32_t index);
-
-/* stop.c: a job is to be stopped; the next step of all stops that are due; when the next one will be (or
- * INT64_MAX). */
-void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *message);
-void pe__keeper_stop_due(struct pe__keeper *keeper, int64_t now_ns);
-int64_t pe__keeper_next_stop(const struct pe__keeper *keeper);
-void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns);
-void pe__keeper_signal_all(struct pe__keeper *keeper, int number);
-
-/* stop.c: signals one worker, or its whole group with PE_POOL_GROUPS. */
-void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *kept, int number);
-
-/* watch.c: asks all that is over its limit to stop, and ends what has waited beyond its deadline. */
-void pe__keeper_watch(struct pe__keeper *keeper, int64_t now_ns);
-
-/* watch.c: when the next limit will be over (or INT64_MAX). */
-int64_t pe__keeper_next_limit(const struct pe__keeper *keeper);
-
-/* watch.c: this process was stopped for so long, which is not held against anybody. */
-void pe__keeper_excuse(struct pe__keeper *keeper, int64_t lost_ns, int64_t now_ns);
 
 /* Rings everybody: done after every death that was settled (bell.h). */
 void pe__keeper_ring_all(struct pe__keeper *keeper);

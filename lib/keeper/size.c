@@ -6,7 +6,7 @@
  * ends what it has in hand and leaves. One that dies on that way still gets a successor if it held a record, which runs
  * that and leaves; a ticket whose worker has left in order is ended here, and the host queues another for its lane.
  */
-#include "keeper/keeper.h"
+#include "keeper/size.h"
 
 static void call(struct pe__kept *kept)
 {

@@ -5,14 +5,15 @@
  * was condemned: after that it can neither complete what is to be stopped nor begin anything else, so no signal ever
  * hits an innocent job or item. A job, or a map's ticket as a whole, is condemned by the swap of its word from
  * RUNNING(w) to STOPPING(w); one item of a map by a swap in the worker's slot (shared/limit.h). How it ended is
- * written by reap.c once the worker is reaped. What returned meanwhile needs no more: the book is cleared when its
+ * written by settle.c once the worker is reaped. What returned meanwhile needs no more: the book is cleared when its
  * time comes, or when the worker has something else that is to be stopped.
  */
-#include "keeper/keeper.h"
+#include "keeper/stop.h"
 
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "keeper/settle.h"
 
 #define GIVE_UP_NS (INT64_C(2) * 1000000000)
 

@@ -13,9 +13,11 @@
  * the host says that there is none. Its word is read first, its deadline then; the swap of that same word tells that
  * the record was neither claimed nor used anew between.
  */
-#include "keeper/keeper.h"
+#include "keeper/watch.h"
 
 #include "base/clock.h"
+#include "keeper/settle.h"
+#include "keeper/stop.h"
 
 /* When what a worker runs is over its limit; `due` as in its slot. */
 static int64_t end_of_limit(const struct pe__kept *kept, int64_t due)

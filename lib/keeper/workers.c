@@ -5,7 +5,7 @@
  * that never served. A fork that fails leaves the number empty for a while; what it still held is settled at
  * once, because nobody knows when a process can be had again.
  */
-#include "keeper/keeper.h"
+#include "keeper/workers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "keeper/output.h"
+#include "keeper/settle.h"
 #include "worker/hygiene.h"
 #include "worker/serve.h"
 

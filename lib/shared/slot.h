@@ -36,7 +36,7 @@ struct pe__slot {
     _Atomic uint64_t free;      /* ticks: since when this life could take a record, or has had the present one */
     _Atomic uint64_t born;      /* ticks: when this life had its initialiser behind it; 0: it has not */
     _Atomic int32_t pid;        /* 0: no process */
-    _Atomic uint32_t order;     /* host: a record for this worker alone (pe__slot_order), 0: none; the worker clears it */
+    _Atomic uint32_t order;     /* host: a record for this worker alone (pe__slot_order), 0: none; worker: 0 */
     _Atomic int64_t due;        /* when what it runs is over its limit, 0: that has none; see limit.h */
     _Atomic uint32_t bell;      /* counts rings; a futex */
     _Atomic uint32_t lives;     /* keeper: processes that were forked for this number */
