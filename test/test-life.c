@@ -26,6 +26,7 @@
 #include <parexec/error.h>
 #include <parexec/log.h>
 #include <parexec/pool.h>
+#include <parexec/worker.h>
 
 #include "harness/death.h"
 #include "harness/pool.h"
@@ -283,6 +284,46 @@ PE_TEST(g01_a_new_worker_after_ten_jobs)
     ck_assert_uint_eq(census->alive, 0);
     pe_pool_free(pool);
     munmap(census, sizeof *census);
+}
+
+static int note_run_and_crash(const void *in, void *out, const void *context)
+{
+    uint64_t item = pe_worker_item();
+    _Atomic uint32_t *runs = *(_Atomic uint32_t *const *)context;
+
+    atomic_fetch_add(&runs[item], 1);
+    if (item % 10 == 9)
+        raise(SIGKILL);
+    *(uint64_t *)out = 2 * *(const uint64_t *)in;
+    return 0;
+}
+
+/* What an earlier life has done of a map counts neither for the next one's life nor again in the figures. */
+PE_TEST_LOOP(p35_lives_shorter_than_a_map, 0, 12)
+{
+    enum { ITEMS = 40 };
+    static const uint64_t lives[] = { 1, 2, 7, 10, 19, 39 };
+    uint64_t life = lives[_i / 2], in[ITEMS], out[ITEMS] = { 0 };
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_worker_stats stats = PE_WORKER_STATS_INIT;
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .jobs_per_worker = life });
+    _Atomic uint32_t *runs = pool_shared(pool, ITEMS * sizeof *runs);
+
+    for (uint64_t i = 0; i < ITEMS; i++)
+        in[i] = i;
+    options.chunk = _i % 2 != 0 ? ITEMS : PE_CHUNK_AUTO;
+    options.context = &runs;
+    options.context_bytes = sizeof runs;
+    options.retries = 1;
+    ck_assert_int_eq(pe_pool_map(pool, note_run_and_crash, in, sizeof *in, out, sizeof *out, ITEMS, &options),
+                     PE_EITEMS);
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        ck_assert_uint_eq(out[i], i % 10 == 9 ? 0 : 2 * i);
+        ck_assert_uint_eq(runs[i], i % 10 == 9 ? 2 : 1);
+    }
+    ck_assert_int_eq(pe_pool_worker_stats(pool, 0, &stats), 0);
+    ck_assert_uint_eq(stats.ended, ITEMS + 1);
+    pe_pool_free(pool);
 }
 
 /* ---- replaced because they have grown ---- */

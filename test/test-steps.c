@@ -349,7 +349,7 @@ static int is_birth(int step)
 
 static int needs_short_lives(int step)
 {
-    return is_birth(step) || step >= PE__STEP_RETIRING;
+    return is_birth(step) || step == PE__STEP_FORGOTTEN || step >= PE__STEP_RETIRING;
 }
 
 /* A worker that stays has no occasion for it. */

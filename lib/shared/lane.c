@@ -143,3 +143,9 @@ struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_
         return (struct pe__hand){ 0, 0 };
     return hand;
 }
+
+void pe__lane_forget(struct pe__lane *lane)
+{
+    atomic_store_explicit(&lane->hand, 0, memory_order_release);
+    PE__STEP(FORGOTTEN);
+}

@@ -28,7 +28,8 @@
  * Recovery (pe__lane_recover, first act of every owner, so also of the next after a death): if an intent
  * stands, the steal happened exactly if the victim's word names this lane; then do (3) to (6) again, each of
  * which changes nothing when it was done before; otherwise drop the intent. Then a hand that is not taken is
- * void, and of one that is taken the open items remain.
+ * void, and of one that is taken the open items remain: they follow one another, for a hand is run in order. An owner
+ * that leaves between two hands forgets the last one ({0, 0}, in which nothing is), so that nobody counts it again.
  *
  * Blame: `running` = i + 1 is stored before item i's function is called. An item is charged with a death
  * exactly if running names it and it is still open: one that was closed has ended, one that was only in hand
@@ -97,6 +98,9 @@ struct pe__hand {
 
 /* Sets a lane to its share of the map, which may be empty; host, before any ticket is queued. */
 void pe__lane_reset(struct pe__lane *lane, uint64_t first_unit, uint64_t last_unit);
+
+/* The hand has been run to its end and counted: whoever goes on with the lane is to know of none. */
+void pe__lane_forget(struct pe__lane *lane);
 
 /* Makes a lane whole after its owner died; returns what is still in hand (maybe nothing). */
 struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_t self);

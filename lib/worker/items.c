@@ -178,14 +178,11 @@ static uint64_t run_limited(const struct part *part, uint64_t first, uint64_t la
     return last;
 }
 
-/* Times every item, and skips those that were closed in an earlier life. */
+/* Times every item. */
 static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t last)
 {
     const struct pe__map *map = part->map;
     for (uint64_t item = first; item < last; item++) {
-        uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
-        if (state != PE__ITEM_OPEN && state != PE__ITEM_RETRIED)
-            continue;
         if (is_stopped(part))
             return item;
         uint64_t start = pe__base_ticks();
@@ -234,7 +231,28 @@ static uint64_t run_watched(const struct part *part, uint64_t first, uint64_t la
     return item;
 }
 
-/* False: the map was stopped, or this life is over. */
+/* Of a hand from an earlier life, which ran it in order: the first item that has not ended, or `last`. */
+static uint64_t first_open(const struct part *part, uint64_t first, uint64_t last)
+{
+    uint64_t item = first;
+    for (; item < last; item++) {
+        uint8_t state = atomic_load_explicit(&part->map->state[item], memory_order_acquire);
+        if (state == PE__ITEM_OPEN || state == PE__ITEM_RETRIED)
+            break;
+    }
+    return item;
+}
+
+static void count(const struct part *part, uint64_t items)
+{
+    atomic_store_explicit(&part->lane->done,
+                          atomic_load_explicit(&part->lane->done, memory_order_relaxed) + items, memory_order_relaxed);
+    atomic_store_explicit(&part->worker->slot->ended,
+                          atomic_load_explicit(&part->worker->slot->ended, memory_order_relaxed) + items,
+                          memory_order_relaxed);
+}
+
+/* False: the map was stopped, or this life is over. A hand that the next life goes on with is counted by that one. */
 static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
 {
     const struct pe__map *map = part->map;
@@ -244,14 +262,11 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
     if (first >= last)
         return true;
     bool watched = part->worker->memory.resident_most != 0 || part->worker->memory.capped;
-    uint64_t end = watched ? run_watched(part, first, last, fresh) : run_items(part, first, last, fresh);
-    uint64_t ran = end - first;
-    part->worker->served += ran;
-    atomic_store_explicit(&part->lane->done,
-                          atomic_load_explicit(&part->lane->done, memory_order_relaxed) + ran, memory_order_relaxed);
-    atomic_store_explicit(&part->worker->slot->ended,
-                          atomic_load_explicit(&part->worker->slot->ended, memory_order_relaxed) + ran,
-                          memory_order_relaxed);
+    uint64_t begin = fresh ? first : first_open(part, first, last);
+    uint64_t end = watched ? run_watched(part, begin, last, fresh) : run_items(part, begin, last, fresh);
+    part->worker->served += end - begin;
+    if (end == last || is_stopped(part))
+        count(part, end - first);
     PE__STEP(HAND_DONE);
     return end == last;
 }
@@ -295,8 +310,10 @@ static bool run_lane(const struct part *part)
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
         if (part->worker->served >= part->served_most || part->worker->memory.overgrown ||
-            pe__worker_is_surplus(part->worker))
+            pe__worker_is_surplus(part->worker)) {
+            pe__lane_forget(part->lane);
             return false;
+        }
         if (!take(part, units, &hand))
             break;
         going = run_hand(part, hand, true);
