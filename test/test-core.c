@@ -61,7 +61,8 @@ struct places {
 static struct places places_of(pe_pool *pool)
 {
     const struct pe__shared *s = &pool->shared;
-    struct places places = { { (uintptr_t)s->config, (uintptr_t)s->slots, (uintptr_t)s->records, (uintptr_t)s->records_more,
+    struct places places = { { (uintptr_t)s->config, (uintptr_t)s->slots, (uintptr_t)s->records,
+                               (uintptr_t)s->records_more,
                                /* From here on they are not. The parts in front reach up to 64 KiB into the first. */
                                (uintptr_t)s->texts + 65536, (uintptr_t)s->outputs, (uintptr_t)s->block_words,
                                (uintptr_t)pool_shared(pool, 1), (uintptr_t)s->base + s->bytes - 1 } };

@@ -78,6 +78,7 @@ static int use(pe_pool *pool)
 
 static int limited_resource;
 static rlim_t limited_bytes;
+static uint32_t limited_flags;
 
 /* A pool that works, or PE_ENOMEM, or no process, and nothing in between. 50: there was none. */
 static int make_within_limit(void)
@@ -88,6 +89,9 @@ static int make_within_limit(void)
     int result;
 
     options.workers = 2;
+    options.flags = limited_flags;
+    if (limited_flags == PE_POOL_FROM_SEED && pe_init(NULL) < 0)
+        return 9;
     if (setrlimit(limited_resource, &limit) < 0)
         return 10;
     result = pe_pool_new(&options, &pool);
@@ -126,6 +130,14 @@ PE_TEST(limit_on_data_memory)
     if (harness_slowness() > 1)
         HARNESS_SKIP("a tool that has most memory itself");
     assert_some_limit_is_enough(RLIMIT_DATA);
+}
+END_TEST
+
+/* A pool's memory is a file then, and its size is one that the limit would answer by a signal. */
+PE_TEST(limit_on_file_sizes_with_a_seed)
+{
+    limited_flags = PE_POOL_FROM_SEED;
+    assert_some_limit_is_enough(RLIMIT_FSIZE);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -333,13 +334,13 @@ static int job_floods(const void *arg, size_t arg_bytes, pe_reply *reply)
 PE_TEST(who_prints_for_ever_does_not_fill_memory)
 {
     pe_pool *pool = output_pool(1, 4096, 0);
-    uint32_t mib = 3000;
+    uint32_t mib = 800;
 
     for (int round = 0; round < 2; round++) {
         pe_job *job = pool_submit(pool, job_floods, &mib, sizeof mib);
         size_t bytes = 0;
         job_assert_ended(job, PE_RETURNED, 0);
-        ck_assert_uint_lt(job_number(job), mib / 3);
+        ck_assert_uint_lt(job_number(job), mib / 2);
         printf("# %d: at most %d of %u MiB\n", round, (int)job_number(job), mib);
         const char *text = output_of(job, 0, &bytes);
         ck_assert_uint_eq(bytes, 4096);
@@ -501,6 +502,136 @@ PE_TEST(f10_workers_have_their_own_file_alone)
         ck_assert_int_eq(listings[i].count, listings[0].count);
         ck_assert_msg(files == 3, "%s", listings[i].text); /* 1, 2 and the worker's own */
     }
+    pool_end(pool);
+}
+
+/* ---- limits of the system ---- */
+
+/* What is forked while it is in force keeps it. */
+static struct rlimit limit_begin(int resource, rlim_t most)
+{
+    struct rlimit before, limit;
+
+    ck_assert_int_eq(getrlimit(resource, &before), 0);
+    limit = before;
+    limit.rlim_cur = most;
+    ck_assert_int_eq(setrlimit(resource, &limit), 0);
+    return before;
+}
+
+#define FILE_LIMIT ((size_t)256 * 1024)
+
+static void write_bytes(size_t bytes)
+{
+    static char block[1024];
+
+    memset(block, '.', sizeof block);
+    for (; bytes > 0; bytes -= bytes < sizeof block ? bytes : sizeof block)
+        if (write(1, block, bytes < sizeof block ? bytes : sizeof block) <= 0)
+            abort();
+}
+
+/* Half of the limit, and who it was. */
+static int item_writes_half(const void *in, void *out, const void *context)
+{
+    char end[20];
+
+    (void)in, (void)out, (void)context;
+    snprintf(end, sizeof end, "%d", (int)pe_worker_item());
+    write_bytes(FILE_LIMIT / 2 - strlen(end));
+    print(2, end);
+    return 0;
+}
+
+static int job_writes_bytes(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    size_t bytes;
+
+    (void)arg_bytes, (void)reply;
+    memcpy(&bytes, arg, sizeof bytes);
+    write_bytes(bytes);
+    return 0;
+}
+
+static void assert_ends_in_numbers(const pe_job *job, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        char wanted[20];
+        size_t bytes = 0;
+        const char *text = output_of(job, i, &bytes);
+        snprintf(wanted, sizeof wanted, ".%d", (int)i);
+        ck_assert_ptr_nonnull(text);
+        ck_assert_uint_eq(bytes, 4096);
+        ck_assert_str_eq(text + bytes - strlen(wanted), wanted);
+    }
+}
+
+/* Chunks of items whose output is kept, and is not. */
+PE_TEST_LOOP(a_limit_on_file_sizes_is_each_items, 0, 3)
+{
+    enum { COUNT = 40 };
+    struct rlimit before = limit_begin(RLIMIT_FSIZE, FILE_LIMIT);
+    pe_pool *pool = output_pool(2, 4096, 0);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_status statuses[COUNT];
+    pe_job *job = NULL;
+
+    setrlimit(RLIMIT_FSIZE, &before);
+    options.chunk = 10;
+    options.statuses = _i == 1 ? statuses : NULL;
+    if (_i == 2) {
+        ck_assert_int_eq(pe_pool_map(pool, item_writes_half, NULL, 0, NULL, 0, COUNT, &options), 0);
+    } else {
+        ck_assert_int_eq(pe_pool_start_map(pool, item_writes_half, NULL, 0, NULL, 0, COUNT, &options, &job), 0);
+        job_assert_ended(job, PE_RETURNED, 0);
+        assert_ends_in_numbers(job, COUNT);
+        pe_job_free(job);
+    }
+    pool_end(pool);
+}
+
+/* At least half of it is left to each. */
+PE_TEST(a_limit_on_file_sizes_is_each_jobs)
+{
+    static const size_t sizes[] = { FILE_LIMIT / 2, FILE_LIMIT / 2, FILE_LIMIT / 2 + 1, FILE_LIMIT, 1, FILE_LIMIT + 1 };
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    struct rlimit before = limit_begin(RLIMIT_FSIZE, FILE_LIMIT);
+    pe_pool *pool = output_pool(1, 4096, 0);
+
+    setrlimit(RLIMIT_FSIZE, &before);
+    for (int i = 0; i < 3 * SIZES; i++) {
+        size_t bytes = 0, wanted = sizes[i % SIZES];
+        int dies = wanted > FILE_LIMIT;
+        pe_job *job = pool_submit(pool, job_writes_bytes, &sizes[i % SIZES], sizeof *sizes);
+        job_assert_ended(job, dies ? PE_CRASHED : PE_RETURNED, dies ? SIGXFSZ : 0);
+        ck_assert_ptr_nonnull(output_of(job, 0, &bytes));
+        ck_assert_uint_eq(bytes, wanted < 4096 ? wanted : 4096);
+        pe_job_free(job);
+    }
+    pool_await_restarts(pool, 3);
+    ck_assert_uint_eq(pool_stats(pool).restarts, 3);
+    ck_assert_uint_ge(pool_stats(pool).recycled, 3);
+    pool_end(pool);
+}
+
+/* As with processes that cannot be had: those that there are do it all, the others come when they can. */
+PE_TEST(fewer_files_fewer_workers)
+{
+    enum { WORKERS = 40, FILES = 32 };
+    struct rlimit before = limit_begin(RLIMIT_NOFILE, FILES), enough = { 1024, 1024 };
+    pe_pool *pool = output_pool(WORKERS, 4096, 0);
+    pe_job *job = NULL;
+
+    setrlimit(RLIMIT_NOFILE, &before);
+    ck_assert_int_eq(pe_pool_resize(pool, WORKERS, pe_after(PE_MS(300))), PE_ETIMEDOUT);
+    ck_assert_uint_gt(pool_stats(pool).workers_alive, 1);
+    ck_assert_uint_lt(pool_stats(pool).workers_alive, FILES);
+    ck_assert_int_eq(pe_pool_start_map(pool, item_writes_half, NULL, 0, NULL, 0, 200, NULL, &job), 0);
+    job_assert_ended(job, PE_RETURNED, 0);
+    assert_ends_in_numbers(job, 200);
+    pe_job_free(job);
+    ck_assert_int_eq(prlimit(process_parent(pool_worker_pid(pool)), RLIMIT_NOFILE, &enough, NULL), 0);
+    ck_assert_int_eq(pe_pool_resize(pool, WORKERS, pe_after(PE_SECONDS(20))), 0);
     pool_end(pool);
 }
 

@@ -155,7 +155,8 @@ typedef struct pe_pool_options {
     uint64_t output_bytes;       /* keep the last so many bytes that a job or item writes to descriptors 1 and
                                     2, by whatever means and in whatever process of its own, as
                                     PE_TEXT_OUTPUT (job.h); nothing reaches the program's own. Rounded up to
-                                    4096, at most PE_OUTPUT_BYTES_MAX. 0: output goes where the program's goes */
+                                    4096, at most PE_OUTPUT_BYTES_MAX, see below. 0: output goes where the
+                                    program's goes */
     uint32_t affinity;           /* PE_PIN_*; 0: none */
     uint32_t reserved;           /* 0 */
 } pe_pool_options;
@@ -184,6 +185,13 @@ typedef struct pe_pool_options {
  * when the program was loaded: call their own function in worker_init, or set the variable before the program starts.
  */
 
+/*
+ * output_bytes: under a limit on file sizes (RLIMIT_FSIZE, ulimit -f) each job and item may write half of it at least;
+ * one that writes more than the limit is killed, as if it wrote to a file: PE_CRASHED with SIGXFSZ. Workers are
+ * replaced for that where it is needed. The keeper has a descriptor for each worker; where no more can be had
+ * (RLIMIT_NOFILE), there are fewer workers, as if there were no more processes.
+ */
+
 /* All defaults. */
 #define PE_POOL_OPTIONS_INIT \
     { sizeof(pe_pool_options), 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0 }
@@ -200,7 +208,8 @@ typedef struct pe_stats {
     uint64_t crashed;           /* jobs ended as PE_CRASHED or PE_EXITED */
     uint64_t cancelled;         /* jobs ended as PE_CANCELLED */
     uint64_t restarts;          /* workers replaced after a death, also one that stopping a job took */
-    uint64_t recycled;          /* workers replaced for jobs_per_worker or rss_limit_bytes */
+    uint64_t recycled;          /* workers replaced for jobs_per_worker or rss_limit_bytes, or because
+                                   output_bytes met RLIMIT_FSIZE */
     uint64_t bytes_in;          /* bytes of arguments and map inputs handed over */
     uint64_t bytes_out;         /* bytes of replies and map outputs received */
     uint64_t shared_bytes_used; /* bytes of shared memory in use, as rounded up: pe_pool_alloc, arguments,

@@ -130,9 +130,10 @@ int pe__base_pidfd_send(int pidfd, int sig)
 
 int pe__base_memfd(const char *name, size_t bytes)
 {
+    struct rlimit limit;
     int fd;
 
-    if (bytes > (size_t)INT64_MAX)
+    if (bytes > (size_t)INT64_MAX || (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur))
         return -EFBIG;
     fd = pe__base_fd_raise(memfd_create(name, MFD_CLOEXEC));
     if (fd < 0)

@@ -6,14 +6,12 @@
  * When all workers sleep the keeper sleeps without a time: it says so in `sleeps`, looks once more, and a worker that
  * wakes up takes the word back and rings. Both sides write, then look, in sequentially consistent order, so at least
  * one sees the other; a worker that dies in between is a child that has ended, which wakes the keeper as well.
- *
- * A finite limit on file sizes (RLIMIT_FSIZE) counts what has been punched out, too: it bounds what the workers of one
- * life print.
  */
 #include "keeper/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -43,6 +41,12 @@ int pe__keeper_output_prepare(struct pe__keeper *keeper, uint32_t index)
     kept->output_punched = 0;
     atomic_store_explicit(&keeper->shared->slots[index].output_from, 0, memory_order_relaxed);
     return ftruncate(kept->output_fd, 0) == 0 ? 0 : -errno;
+}
+
+bool pe__keeper_output_may_fill(const struct pe__keeper *keeper)
+{
+    struct rlimit limit;
+    return most(keeper) != 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 int pe__keeper_output_inherit(const struct pe__keeper *keeper, uint32_t index)

@@ -9,6 +9,9 @@
 /* Whether there is a file for the number, empty. 0 or an error. */
 int pe__keeper_output_prepare(struct pe__keeper *keeper, uint32_t index);
 
+/* Whether a limit on file sizes can have workers leave (worker/output.c). */
+bool pe__keeper_output_may_fill(const struct pe__keeper *keeper);
+
 /* In the child that is to be this worker: closes the files of the others. Returns its own, or -1. */
 int pe__keeper_output_inherit(const struct pe__keeper *keeper, uint32_t index);
 

@@ -14,6 +14,7 @@
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "keeper/output.h"
 #include "keeper/settle.h"
 
 #define DEATHS_AT_ONCE 5
@@ -86,7 +87,7 @@ static bool has_retired(const struct pe__keeper *keeper, uint32_t life, int stat
 static bool may_retire(const struct pe__keeper *keeper)
 {
     const struct pe__config *config = keeper->shared->config;
-    return config->jobs_per_worker != 0 || config->rss_limit_bytes != 0;
+    return config->jobs_per_worker != 0 || config->rss_limit_bytes != 0 || pe__keeper_output_may_fill(keeper);
 }
 
 /* For the statistics; before the record's ending is written, which may be read and used again at once. */

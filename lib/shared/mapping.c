@@ -199,16 +199,22 @@ int pe__mapping_attach(struct pe__shared *ret, const struct pe__geometry *geomet
     return 0;
 }
 
+/* As large as fits into the range and is allowed to files. */
+static int make_file(struct pe__shared *ret, struct pe__geometry *fitting, size_t at_bytes)
+{
+    do {
+        pe__mapping_plan(ret, fitting);
+        int memfd = ret->bytes <= at_bytes ? pe__base_memfd("parexec", ret->bytes) : -EFBIG;
+        if (memfd != -EFBIG)
+            return memfd;
+    } while (halve(fitting));
+    return PE_ENOMEM;
+}
+
 int pe__mapping_new_at(struct pe__shared *ret, const struct pe__geometry *geometry, void *at, size_t at_bytes)
 {
     struct pe__geometry fitting = *geometry;
-    pe__mapping_plan(ret, &fitting);
-    while (ret->bytes > at_bytes) {
-        if (!halve(&fitting))
-            return PE_ENOMEM;
-        pe__mapping_plan(ret, &fitting);
-    }
-    int memfd = pe__base_memfd("parexec", ret->bytes);
+    int memfd = make_file(ret, &fitting, at_bytes);
     if (memfd < 0)
         return memfd;
     int result = pe__mapping_attach(ret, &fitting, at, memfd);

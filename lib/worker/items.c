@@ -215,18 +215,20 @@ static uint64_t run_items(const struct part *part, uint64_t first, uint64_t last
     return part->map->limits != 0 ? run_limited(part, first, last) : run_plain(part, first, last);
 }
 
-/* One by one, with errno cleared before and a look at the worker's memory after each. What is left in the hand is the
- * next life's. */
+/* One by one, with errno cleared before and a look at the worker's memory and output after each. What is left in the
+ * hand is the next life's. */
 static uint64_t run_watched(const struct part *part, uint64_t first, uint64_t last, bool fresh)
 {
-    struct pe__worker_memory *memory = &part->worker->memory;
+    struct pe__worker *worker = part->worker;
     uint64_t item = first;
-    for (; item < last && !memory->overgrown; item++) {
+    for (; item < last && !pe__worker_is_spent(worker); item++) {
         errno = 0;
         if (run_items(part, item, item + 1, fresh) == item)
             break;
-        if (memory->resident_most != 0)
-            pe__worker_memory_look(memory, pe__base_ticks());
+        if (worker->memory.resident_most != 0)
+            pe__worker_memory_look(&worker->memory, pe__base_ticks());
+        if (worker->output.most != UINT64_MAX)
+            pe__worker_output_drop(&worker->output, worker->slot);
     }
     return item;
 }
@@ -261,7 +263,8 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
         last = map->count;
     if (first >= last)
         return true;
-    bool watched = part->worker->memory.resident_most != 0 || part->worker->memory.capped;
+    const struct pe__worker *worker = part->worker;
+    bool watched = worker->memory.resident_most != 0 || worker->memory.capped || worker->output.most != UINT64_MAX;
     uint64_t begin = fresh ? first : first_open(part, first, last);
     uint64_t end = watched ? run_watched(part, begin, last, fresh) : run_items(part, begin, last, fresh);
     part->worker->served += end - begin;
@@ -309,7 +312,7 @@ static bool run_lane(const struct part *part)
     bool going = run_hand(part, left, false);
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
-        if (part->worker->served >= part->served_most || part->worker->memory.overgrown ||
+        if (part->worker->served >= part->served_most || pe__worker_is_spent(part->worker) ||
             pe__worker_is_surplus(part->worker)) {
             pe__lane_forget(part->lane);
             return false;
@@ -323,7 +326,7 @@ static bool run_lane(const struct part *part)
         units = next_units(part, hand.last - hand.first, pe__base_ticks_to_ns(now - before));
         before = now;
     }
-    return !part->worker->memory.overgrown;
+    return !pe__worker_is_spent(part->worker);
 }
 
 bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record)

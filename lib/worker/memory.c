@@ -70,12 +70,11 @@ void pe__worker_memory_begin(struct pe__worker_memory *memory, uint64_t rss_limi
     memory->resident_most = rss_limit_bytes < UINT64_MAX - resident ? resident + rss_limit_bytes : UINT64_MAX;
 }
 
-bool pe__worker_memory_look(struct pe__worker_memory *memory, uint64_t now_ticks)
+void pe__worker_memory_look(struct pe__worker_memory *memory, uint64_t now_ticks)
 {
     uint64_t resident;
     if (pe__base_ticks_to_ns(now_ticks - memory->looked) < LOOK_NS)
-        return memory->overgrown;
+        return;
     memory->looked = now_ticks;
     memory->overgrown = pe__base_resident(0, &resident) && resident > memory->resident_most;
-    return memory->overgrown;
 }

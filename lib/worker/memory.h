@@ -25,8 +25,8 @@ bool pe__worker_memory_is_used_up(int error);
 /* Once the initialiser has run: from now on the worker may grow by `rss_limit_bytes`, 0: as it likes. */
 void pe__worker_memory_begin(struct pe__worker_memory *memory, uint64_t rss_limit_bytes);
 
-/* For memory with a limit, between two jobs or items: looks, if the last look was long enough ago, and returns whether
- * it has overgrown. */
-bool pe__worker_memory_look(struct pe__worker_memory *memory, uint64_t now_ticks);
+/* For memory with a limit, between two jobs or items: looks, if the last look was long enough ago, whether it has
+ * overgrown. */
+void pe__worker_memory_look(struct pe__worker_memory *memory, uint64_t now_ticks);
 
 #endif

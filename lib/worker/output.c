@@ -3,9 +3,13 @@
  *
  * Asking is a system call, which is more than a tiny item costs. But so is writing: an item that was over sooner than
  * any system call has not written.
+ *
+ * A finite limit on file sizes (RLIMIT_FSIZE) counts all that was ever written to a file which only grows. So at half
+ * of it the process makes room for one with an empty file, and each item has the other half.
  */
 #include "worker/output.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,11 +20,19 @@
 /* Of the time-stamp counter. The way into the kernel and back takes more on any processor. */
 #define SILENT_TICKS 64
 
+/* Half of the limit on file sizes. */
+static uint64_t most_bytes(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur / 2 : UINT64_MAX;
+}
+
 void pe__worker_output_open(struct pe__worker_output *output, int fd, int keeper_bell)
 {
-    *output = (struct pe__worker_output){ .fd = fd, .keeper_bell = keeper_bell };
+    *output = (struct pe__worker_output){ .fd = fd, .keeper_bell = keeper_bell, .most = UINT64_MAX };
     if (fd < 0)
         return;
+    output->most = most_bytes();
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
 }
@@ -47,6 +59,7 @@ void pe__worker_output_pass(struct pe__worker_output *output, struct pe__slot *s
     if (output->end == output->from)
         return;
     output->from = output->end;
+    output->full = output->from > output->most;
     atomic_store_explicit(&slot->output_from, output->from, memory_order_release);
     PE__STEP(OUTPUT_PASSED);
 }

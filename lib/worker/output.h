@@ -12,6 +12,8 @@ struct pe__worker_output {
     int keeper_bell; /* eventfd: somebody is awake again */
     uint64_t from;   /* where the item in hand begins */
     uint64_t end;    /* of the item that was looked at last */
+    uint64_t most;   /* with a larger file this process leaves between two items; UINT64_MAX: none is too large */
+    bool full;       /* it is larger */
 };
 
 /* Descriptors 1 and 2 become the file's. */

@@ -267,8 +267,9 @@ static void run(struct pe__worker *worker)
     complete(worker, record);
     if (worker->output.fd >= 0)
         pe__worker_output_pass(&worker->output, worker->slot);
-    if ((worker->memory.resident_most != 0 && pe__worker_memory_look(&worker->memory, worker->ticks)) ||
-        pe__worker_life_left(worker) == 0 || pe__worker_is_surplus(worker))
+    if (worker->memory.resident_most != 0)
+        pe__worker_memory_look(&worker->memory, worker->ticks);
+    if (pe__worker_is_spent(worker) || pe__worker_life_left(worker) == 0 || pe__worker_is_surplus(worker))
         make_room(worker);
 }
 

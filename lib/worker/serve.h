@@ -114,6 +114,12 @@ static inline bool pe__worker_is_surplus(const struct pe__worker *worker)
     return worker->index >= atomic_load_explicit(&worker->shared->config->workers, memory_order_acquire);
 }
 
+/* It has taken or written as much as one life may. */
+static inline bool pe__worker_is_spent(const struct pe__worker *worker)
+{
+    return worker->memory.overgrown || worker->output.full;
+}
+
 /* Jobs and items this life may still run. */
 uint64_t pe__worker_life_left(const struct pe__worker *worker);
 
