@@ -162,8 +162,6 @@ static bool keep_output(pe_pool *pool, pe_job *job, uint32_t record)
 /* A message or the notes of a crash, and output. */
 static bool keep_texts(pe_pool *pool, pe_job *job, uint32_t record, uint32_t which, uint16_t bytes)
 {
-    if (bytes == 0)
-        return true;
     if ((bytes & PE__RECORD_HAS_OUTPUT) != 0 && !keep_output(pool, job, record))
         return false;
     bytes &= (uint16_t)~PE__RECORD_HAS_OUTPUT;
@@ -218,14 +216,16 @@ static bool take_over(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
         job->stop_signal = (uint8_t)*(const volatile int32_t *)&more->stop_signal;
         return keep_texts(pool, job, index, PE_TEXT_BACKTRACE, shown->text_bytes);
     }
-    return keep_texts(pool, job, index, PE_TEXT_MESSAGE, shown->text_bytes) &&
+    bool has_text = shown->text_bytes != 0; /* few do */
+    return (!has_text || keep_texts(pool, job, index, PE_TEXT_MESSAGE, shown->text_bytes)) &&
            keep_reply(pool, job, index, shown->reply_short);
 }
 
 static void free_record(pe_pool *pool, uint32_t record)
 {
     struct pe__entry *entry = &pool->entries[record];
-    pe__pool_forget_deadline(pool, record);
+    if (pe__pool_has_deadline(pool, record))
+        pe__pool_forget_deadline(pool);
     entry->job = NULL;
     pe__base_list_remove(&entry->link);
     pool->in_flight--;

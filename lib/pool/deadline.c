@@ -8,7 +8,6 @@
 #include "pool/deadline.h"
 
 #include "keeper/message.h"
-#include "pool/pool.h"
 #include "pool/talk.h"
 
 static void count(pe_pool *pool, uint32_t deadlines)
@@ -33,8 +32,7 @@ void pe__pool_mind_deadline(pe_pool *pool, uint32_t record)
         pe__pool_try_tell_keeper(pool, &look); /* no room: then there is enough for it to wake up for */
 }
 
-void pe__pool_forget_deadline(pe_pool *pool, uint32_t record)
+void pe__pool_forget_deadline(pe_pool *pool)
 {
-    if ((pool->entries[record].limits & PE__LIMIT_DEADLINE) != 0)
-        count(pool, pool->deadlines - 1);
+    count(pool, pool->deadlines - 1);
 }

@@ -2,11 +2,15 @@
 #ifndef PE__POOL_DEADLINE_H
 #define PE__POOL_DEADLINE_H
 
-#include <stdint.h>
+#include "pool/pool.h"
 
-#include <parexec/pool.h>
+/* For a record that has a deadline: it was pushed; it has ended. */
+void pe__pool_mind_deadline(pe_pool *pool, uint32_t record);
+void pe__pool_forget_deadline(pe_pool *pool);
 
-void pe__pool_mind_deadline(pe_pool *pool, uint32_t record);   /* one that has a deadline was pushed */
-void pe__pool_forget_deadline(pe_pool *pool, uint32_t record); /* it has ended */
+static inline bool pe__pool_has_deadline(const pe_pool *pool, uint32_t record)
+{
+    return (pool->entries[record].limits & PE__LIMIT_DEADLINE) != 0;
+}
 
 #endif

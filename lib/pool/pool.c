@@ -241,18 +241,22 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     return 0;
 }
 
-void pe__pool_leave(pe_pool *pool)
+static __attribute__((noinline, cold)) void leave_broken(pe_pool *pool)
 {
-    if (!pool->tell_broken) {
-        pthread_mutex_unlock(&pool->mutex);
-        return;
-    }
     int failure = pool->failure;
     char death[PE__DEATH_TEXT_BYTES];
     pe__pool_describe_death(pool, death);
     pool->tell_broken = false;
     pthread_mutex_unlock(&pool->mutex);
     pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s%s", pe_strerror(failure), death);
+}
+
+void pe__pool_leave(pe_pool *pool)
+{
+    if (pool->tell_broken)
+        leave_broken(pool);
+    else
+        pthread_mutex_unlock(&pool->mutex);
 }
 
 /* With the mutex held, or in a forked child without; unlocks. */

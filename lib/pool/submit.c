@@ -163,8 +163,7 @@ bool pe__pool_ring_if_needed(pe_pool *pool)
     return lacks_workers(pool) && wake_or_start_one(pool);
 }
 
-/* The record that was taken last of its level. */
-void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool may_ring)
+static inline void push(pe_pool *pool, struct pe__level *level, uint32_t record, bool may_ring)
 {
     const struct pe__shared *shared = &pool->shared;
     const struct pe__entry *entry = &pool->entries[record];
@@ -175,10 +174,16 @@ void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool
     atomic_store_explicit(&shared->tails[level->number].tail, level->tail, memory_order_seq_cst);
     /* A later one's line comes over from a worker's cache meanwhile; the next one's is being looked at by workers. */
     __builtin_prefetch(&shared->records[pe__pool_record_at(pool, level, level->tail + RECORDS_AHEAD)], 1);
-    if ((entry->limits & PE__LIMIT_DEADLINE) != 0)
+    if (pe__pool_has_deadline(pool, record))
         pe__pool_mind_deadline(pool, record);
     if (may_ring)
         pe__pool_ring_if_needed(pool);
+}
+
+/* The record that was taken last of its level. */
+void pe__pool_push(pe_pool *pool, struct pe__level *level, uint32_t record, bool may_ring)
+{
+    push(pool, level, record, may_ring);
 }
 
 /* The argument is within the budget of bytes that may wait. One that is larger than all of it is when none do. */
@@ -339,7 +344,7 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     fill_argument(record, more, job, request);
     if (request->addressee != 0)
         pe__pool_address(pool, index, request->addressee);
-    pe__pool_push(pool, level, index, request->addressee == 0);
+    push(pool, level, index, request->addressee == 0);
     if (request->addressee != 0)
         pe__pool_order(pool, index);
     return 0;
@@ -367,7 +372,7 @@ static int read_options(const pe_job_options *given, struct pe__request *request
     return pe__base_deadline_check(request->deadline_ns);
 }
 
-int pe__pool_accept(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
+static inline int accept_request(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
 {
     int result = pe__pool_check_open(pool);
     if (result < 0)
@@ -389,6 +394,11 @@ int pe__pool_accept(pe_pool *pool, const struct pe__request *request, pe_job **r
     return 0;
 }
 
+int pe__pool_accept(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
+{
+    return accept_request(pool, request, ret_job);
+}
+
 int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, const pe_job_options *options,
                     bool may_wait, pe_job **ret_job)
 {
@@ -404,7 +414,7 @@ int pe__pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_by
         return result;
     if (pe__pool_in_callback(pool))
         request.may_wait = false;
-    result = pe__pool_accept(pool, &request, ret_job);
+    result = accept_request(pool, &request, ret_job);
     pe__pool_leave(pool);
     return result;
 }
