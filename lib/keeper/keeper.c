@@ -103,11 +103,15 @@ void pe__keeper_give_up(struct pe__keeper *keeper, enum pe__message_type type, i
     pe__keeper_kill_all(keeper, 0);
 }
 
-static void save_host_signals(struct pe__keeper *keeper)
+/* False: no memory for them. */
+static bool save_host_signals(struct pe__keeper *keeper)
 {
-    keeper->keep_signals = (keeper->shared->config->flags & PE_POOL_KEEP_SIGNALS) != 0;
-    for (int number = 1; keeper->keep_signals && number < NSIG; number++)
+    if ((keeper->shared->config->flags & PE_POOL_KEEP_SIGNALS) == 0)
+        return true;
+    keeper->host_actions = pe__base_pages_new(NSIG * sizeof *keeper->host_actions);
+    for (int number = 1; keeper->host_actions != NULL && number < NSIG; number++)
         sigaction(number, NULL, &keeper->host_actions[number]);
+    return keeper->host_actions != NULL;
 }
 
 /* To their default, which is to stop. */
@@ -288,16 +292,18 @@ noreturn void pe__keeper_run(struct pe__keeper_start *start)
 {
     prctl(PR_SET_NAME, "pe-keeper");
     pe__base_log_off();
-    struct pe__keeper *keeper = pe__base_pages_new(sizeof *keeper);
+    uint32_t most = start->shared.geometry.workers_most;
+    struct pe__keeper *keeper = pe__base_pages_new(sizeof *keeper + most * sizeof *keeper->kept);
     if (keeper == NULL)
         _exit(1);
     keeper->start = *start;
     keeper->shared = &keeper->start.shared;
     keeper->workers = keeper->numbers = keeper->shared->config->workers;
-    keeper->kept = pe__base_pages_new(keeper->shared->geometry.workers_most * sizeof *keeper->kept);
-    save_host_signals(keeper);
+    keeper->kept = (struct pe__kept *)(keeper + 1);
+    pe__mapping_protect(keeper->shared);
     keeper->bell = pe__base_eventfd();
-    if (keeper->kept == NULL || !close_host_fds(start, keeper->bell) || (keeper->signal_fd = open_signals()) < 0)
+    if (!save_host_signals(keeper) || !close_host_fds(start, keeper->bell) ||
+        (keeper->signal_fd = open_signals()) < 0)
         _exit(1);
     for (uint32_t i = 0; i < keeper->numbers; i++)
         keeper->kept[i].inherited = PE__SLOT_NO_RECORD;

@@ -57,7 +57,9 @@ struct pe__kept {
 struct pe__keeper {
     struct pe__keeper_start start;
     struct pe__shared *shared;
-    struct pe__kept *kept; /* one for each worker number that there is room for */
+    /* One for each worker number that there is room for. They lie behind this struct, in few pages, because each fork
+     * has the keeper copy those that it writes to. */
+    struct pe__kept *kept;
     uint32_t workers;      /* wanted; their numbers are 0 to workers - 1 */
     uint32_t numbers;      /* worker numbers that have ever been in use */
     int32_t size_order, size_told; /* the last RESIZE, and the last one of which the host was told that it is done */
@@ -76,8 +78,7 @@ struct pe__keeper {
     uint64_t ended_before;
     bool succeeded;      /* since the last death, although no count of ended items tells */
     uint32_t fork_failures; /* in a row */
-    bool keep_signals;
-    struct sigaction host_actions[NSIG];
+    struct sigaction *host_actions; /* of each signal; NULL: not kept */
 };
 
 /* The whole life of a keeper, as a pe__spawn_fn over a struct pe__keeper_start. */

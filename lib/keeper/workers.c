@@ -47,7 +47,7 @@ static void set_signals(const struct pe__keeper *keeper)
 {
     sigset_t mask;
     sigemptyset(&mask);
-    if (keeper->keep_signals) {
+    if (keeper->host_actions != NULL) {
         for (int number = 1; number < NSIG; number++)
             sigaction(number, &keeper->host_actions[number], NULL);
         mask = keeper->shared->config->host_mask;

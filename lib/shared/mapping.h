@@ -3,7 +3,7 @@
  *
  * One range of addresses, mapped shared before the keeper is forked, so it has the same address everywhere:
  *
- *     config, tails, map descriptors           written by the host alone; workers map these pages read-only
+ *     config, tails, map descriptors           written by the host alone; keeper and workers map these pages read-only
  *     slots, bells, lanes, records, ...        written as the heads of their files say
  *     reply blocks                             written by the workers that took them
  *     heap                                     arguments, maps' arrays, pe_pool_alloc; bookkeeping in the host
@@ -98,7 +98,7 @@ struct pe__shared {
     size_t bytes;
     int memfd; /* -1: anonymous */
     struct pe__geometry geometry;
-    /* read-only to workers */
+    /* read-only to keeper and workers */
     size_t readonly_bytes;
     struct pe__config *config;
     struct pe__queue_tail *tails; /* of each level */
@@ -150,7 +150,7 @@ void pe__mapping_fini(struct pe__shared *shared);
 /* Gives the pages of a range back to the system; they read as zero when touched again. */
 void pe__mapping_discard(void *memory, size_t bytes);
 
-/* In a worker: what only the host writes becomes read-only. */
+/* In the keeper, and so in the workers that it forks: what only the host writes becomes read-only. */
 int pe__mapping_protect(struct pe__shared *shared);
 
 /* Of all levels. */

@@ -490,7 +490,6 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const 
     pe__worker_drop_stdio();
     pe__worker_guard_exit();
     pe__worker_output_open(&worker->output, start->output_fd, start->keeper_bell);
-    pe__mapping_protect(shared);
     atomic_store_explicit(&worker->slot->pid, worker->pid, memory_order_relaxed);
     PE__STEP(BORN);
     catch_crashes(worker);
