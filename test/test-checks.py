@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""test-checks.py BUILD_DIRECTORY: each check that the host makes of what it reads from shared memory is needed.
+"""test-checks.py BUILD_DIRECTORY [--table] [WORD...]: each check that the host makes of what it reads from shared memory is needed.
 
 The table lists every such check: taken out of the source by one replacement, it must make the test that aims
 at its field fail. By default only the table is looked at: each replacement fits exactly one place, each test
 exists. With PAREXEC_TEST_LONG=1 the changed file is compiled and linked into test-scribble in front of the
 library, and the test is run: it must fail, as it must pass with the file unchanged. `--table` prints the
-outcome as a table."""
+outcome as a table. With words, only rows whose field or check has one of them in it."""
 
 import json
 import os
@@ -25,6 +25,11 @@ MOST_SECONDS = 120
 
 END = 'a_forged_end_is_found_out'
 NOTES = 'forged_notes_of_a_crash_are_numbers'
+BROADCAST = 'a_broadcast_by_another_worker_is_found_out'
+VACANT = 'leavers_that_are_forgotten_are_started'
+DEADLINE = 'a_deadline_in_the_queue_is_not_forgotten'
+DEATH = 'a_forged_death_is_none'
+IN_HAND = 'a_forged_item_in_hand_is_none'
 TIMES = 'forged_times_are_possible'
 ITEM = 'a_forged_item_is_lost'
 SIGNPOST = 'a_false_signpost_stops_nobody'
@@ -61,6 +66,14 @@ CHECKS = [
      'may_time_out(entry)) &&\n           pe__record_sequence(word) == entry->sequence && '
      'is_possible_owner(pool, entry, word);',
      'may_time_out(entry)) &&\n           pe__record_sequence(word) == entry->sequence;', END),
+    ('record: owner', 'what waits does so for whom it was pushed', 'lib/pool/collect.c',
+     'return owner == entry->addressee;', 'return owner < pool->numbers;', END),
+    ('record: owner', 'what one worker is to run was run by that one', 'lib/pool/collect.c',
+     'return owner < pool->numbers && (entry->addressee == 0 || owner + 1 == entry->addressee);',
+     'return owner < pool->numbers;', BROADCAST),
+    ('record: word', 'one that waits is as it was pushed', 'lib/pool/collect.c',
+     'return entry->addressee == 0 && word == pe__pool_queued_word(entry);',
+     'return entry->addressee == 0 && pe__record_phase(word) == PE__RECORD_QUEUED;', END),
     ('record: word', 'checked again when the pool has broken', 'lib/pool/collect.c',
      '} else if (is_possible_end(pool, entry, word)) {', '} else if (pe__record_is_final(word)) {', END),
     ('record: word', 'none waits behind which others were claimed', 'lib/pool/wait.c',
@@ -135,9 +148,22 @@ CHECKS = [
      'if (map->outputs_bytes == 0 ||\n        atomic_load_explicit(&map->state[item], memory_order_relaxed) != '
      'PE__ITEM_DETAILED)', 'if (map->outputs_bytes == 0)', ITEM),
     ('item: output_bytes', 'ends before the outputs end', 'lib/pool/outcome.c',
-     ' || bytes > map->outputs_bytes - at)', ')', ITEM),
+     ' || bytes > map->outputs_bytes - at ||', ' ||', ITEM),
     ('item: output_at', 'begins before the outputs end', 'lib/pool/outcome.c',
      'if (at > map->outputs_bytes || bytes', 'if (bytes', ITEM),
+    ('item: worker', 'one that there is', 'lib/pool/outcome.c', ' || worker >= pool->numbers)', ')', ITEM),
+    ('item: run_ns', 'not negative', 'lib/pool/outcome.c', 'run_ns > 0 ? run_ns : 0', 'run_ns', ITEM),
+    ('item: output_bytes', 'no more than is kept of one', 'lib/pool/outcome.c',
+     ' || bytes > pool->shared.geometry.output_bytes)', ')', ITEM),
+    ('lane: running', 'there is such an item', 'lib/pool/account.c',
+     'running > 0 && running <= map->count ?', 'running > 0 ?', IN_HAND),
+    ('death: kind', 'one of the known kinds', 'lib/pool/death.c', ' || kind > PE_OUT_OF_MEMORY', '', DEATH),
+    ('death: worker', 'not negative, nor beyond those that there are', 'lib/pool/death.c',
+     ' || worker < 0 || (uint32_t)worker >= pool->numbers)', ')', DEATH),
+    ('bell: vacant', 'who has left is started though nobody says so', 'lib/pool/doubt.c',
+     '    pe__pool_start_all(pool);\n', '    ;\n', VACANT),
+    ('watch: wakes_ns', 'the keeper is told again of deadlines', 'lib/pool/doubt.c',
+     '    pe__pool_repeat_deadlines(pool);\n', '    ;\n', DEADLINE),
     ('lane: done', 'no more than there are items', 'lib/pool/progress.c',
      '*ret_done = done < map->count ? done : map->count;', '*ret_done = done;', ITEM),
     ('map: failed', 'no more than are done', 'lib/pool/progress.c',
@@ -211,14 +237,16 @@ def outcome(builder, check, sound):
     return (f'{test} passes without the check' if passed else ''), seconds
 
 
-def main(build, as_table):
+def main(build, *arguments):
+    as_table, words = '--table' in arguments, [word for word in arguments if word != '--table']
+    checks = [check for check in CHECKS if not words or any(word in f'{check[0]}: {check[1]}' for word in words)]
     long_mode = as_table or os.environ.get('PAREXEC_TEST_LONG') == '1'
     failed, sound = 0, set()
     with tempfile.TemporaryDirectory() as scratch:
         builder = Builder(build, scratch) if long_mode else None
         if as_table:
             print('| field | check | in | without it fails |\n|---|---|---|---|')
-        for number, check in enumerate(CHECKS, 1):
+        for number, check in enumerate(checks, 1):
             field, what, file, _, _, test = check
             wrong, seconds = fit(check), 0
             if not wrong and long_mode:
@@ -231,9 +259,9 @@ def main(build, as_table):
                 if wrong:
                     print(f'#   {wrong}', flush=True)
     if not as_table:
-        print(f'1..{len(CHECKS)}')
+        print(f'1..{len(checks)}')
     return 1 if failed else 0
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1], '--table' in sys.argv))
+    sys.exit(main(*sys.argv[1:]))

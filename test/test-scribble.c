@@ -59,7 +59,12 @@ static void unfence(void *memory, size_t bytes)
     munmap((char *)memory + bytes - pages - PAGE, pages + 2 * PAGE);
 }
 
-static pe_pool *begin_scene(void)
+struct scene_options {
+    int64_t idle_ns;
+    int keeper_sleeps; /* for want of output to look at */
+};
+
+static pe_pool *begin_scene_with(struct scene_options wanted)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct rlimit no_cores = { 0, 0 };
@@ -74,10 +79,24 @@ static pe_pool *begin_scene(void)
     options.max_reply_bytes = LIMIT;
     options.grace_ns = PE_MS(1);
     options.flags = PE_POOL_BACKTRACE;
-    options.output_bytes = PAGE;
+    options.output_bytes = wanted.keeper_sleeps ? 0 : PAGE;
+    options.idle_ns = wanted.idle_ns;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     common->view = pool->shared;
     return pool;
+}
+
+static pe_pool *begin_scene(void)
+{
+    return begin_scene_with((struct scene_options){ 0 });
+}
+
+static uint64_t pool_retired(const pe_pool *pool)
+{
+    pe_stats stats = PE_STATS_INIT;
+
+    ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
+    return stats.retired;
 }
 
 static void end_scene(pe_pool *pool)
@@ -177,6 +196,7 @@ enum forgery {
     LIFE_OWNER_MAX,
     LIFE_STOPPING,
     LIFE_QUEUED,
+    LIFE_QUEUED_FOR_ONE,
     LIFE_OF_A_SLEEPER,
     LIFE_OF_A_BUSY_ONE,
     FORGERIES
@@ -252,6 +272,7 @@ static int job_forges(const void *arg, size_t arg_bytes, pe_reply *reply)
     case LIFE_OWNER_MAX: end_as(0, UINT16_MAX, PE__RECORD_RUNNING); break;
     case LIFE_STOPPING: end_as(0, self, PE__RECORD_STOPPING); break;
     case LIFE_QUEUED: end_as(0, 0, PE__RECORD_QUEUED); break;
+    case LIFE_QUEUED_FOR_ONE: end_as(0, 1, PE__RECORD_QUEUED); break;
     case LIFE_OF_A_SLEEPER:
     case LIFE_OF_A_BUSY_ONE: end_as(0, (self + 1) % WORKERS, PE__RECORD_RUNNING); break;
     default: end_as(0, self, PE__RECORD_DONE);
@@ -357,6 +378,34 @@ PE_TEST_FULL(a_forged_end_is_found_out, 20, 0, FORGERIES)
     ck_assert_uint_eq(status.kind, PE_RETURNED);
     pe_job_free(job);
     pe_job_free(other);
+    end_scene(pool);
+}
+
+/* Of its own record in a broadcast: the first worker's is said to be another one's, or anybody's. */
+static int job_forges_addressee(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg_bytes;
+    (void)reply;
+    if (pe_worker_index() != 0)
+        return 0;
+    forge_reply(&common->view.records[own_index()], FORGERIES);
+    switch (value_of(arg)) {
+    case 0: end_as(0, 1, PE__RECORD_DONE); break;
+    case 1: end_as(0, 1, PE__RECORD_RUNNING); break;
+    case 2: end_as(0, WORKERS - 1, PE__RECORD_CRASHED); break;
+    default: end_as(0, 0, PE__RECORD_QUEUED);
+    }
+    return 0;
+}
+
+PE_TEST_LOOP(a_broadcast_by_another_worker_is_found_out, 0, 4)
+{
+    pe_pool *pool = begin_scene();
+    uint64_t which = (uint64_t)_i;
+
+    ck_assert_int_eq(pe_pool_broadcast(pool, job_forges_addressee, &which, sizeof which, NULL, 0,
+                                       pe_after(PE_SECONDS(12))),
+                     PE_EBROKEN);
     end_scene(pool);
 }
 
@@ -489,6 +538,8 @@ enum item_forgery {
     STATE_MAX,
     KIND_ZERO,
     KIND_NEXT,
+    WORKER_NEXT,
+    WORKER_MAX,
     KIND_MAX,
     MESSAGE_LENGTH,
     MESSAGE_LENGTH_MAX,
@@ -498,9 +549,11 @@ enum item_forgery {
     OUTPUT_AT_END,
     OUTPUT_AT_MAX,
     OUTPUT_OVER_END,
+    OUTPUT_TOO_LONG,
     OUTPUT_OF_AN_OPEN_ONE,
     DONE_FIGURE,
     FAILED_FIGURE,
+    RUN_TIME,
     ITEM_FORGERIES
 };
 
@@ -509,11 +562,14 @@ static void forge_item(uint64_t item, enum item_forgery what)
     const struct pe__map *map = &common->view.maps[0];
     struct pe__item_detail *detail = &map->detail[item];
 
-    *detail = (struct pe__item_detail){ .kind = PE_RETURNED, .code = 1, .text_bytes = 8, .output_bytes = 8 };
+    *detail = (struct pe__item_detail){ .kind = PE_RETURNED, .code = 1, .text_bytes = 200, .output_bytes = 8 };
     switch (what) {
     case KIND_ZERO: detail->kind = 0; break;
     case KIND_NEXT: detail->kind = PE_OUT_OF_MEMORY + 1; break;
     case KIND_MAX: detail->kind = UINT16_MAX; break;
+    case WORKER_NEXT: detail->worker = WORKERS; break;
+    case WORKER_MAX: detail->worker = UINT16_MAX; break;
+    case RUN_TIME: detail->run_ns = INT64_MIN; detail->output_bytes = 0; break;
     case MESSAGE_LENGTH: detail->text_bytes = PE_TEXT_BYTES_MAX; break;
     case MESSAGE_LENGTH_MAX: detail->text_bytes = UINT16_MAX; break;
     case MESSAGE_AT_END: detail->text_at = (uint32_t)map->text_bytes + 1; break;
@@ -521,6 +577,7 @@ static void forge_item(uint64_t item, enum item_forgery what)
     case MESSAGE_OVER_END: detail->text_at = (uint32_t)map->text_bytes - 7; break;
     case OUTPUT_AT_END: detail->output_at = (uint32_t)map->outputs_bytes + 1; break;
     case OUTPUT_AT_MAX: detail->output_at = UINT32_MAX; break;
+    case OUTPUT_TOO_LONG: detail->output_bytes = PAGE + 1; break;
     case OUTPUT_OVER_END: detail->output_at = (uint32_t)map->outputs_bytes - 7; break;
     default: break;
     }
@@ -584,6 +641,9 @@ PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
         ck_assert_uint_eq(status.kind, PE_LOST);
     if (what < KIND_ZERO || (what > KIND_MAX && what < OUTPUT_AT_END))
         ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_MESSAGE, &text, &bytes), PE_ENODATA);
+    if (what < KIND_ZERO)
+        ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_BACKTRACE, &text, &bytes), PE_ENODATA);
+    ck_assert_int_ge(status.run_ns, 0);
     if (what < KIND_ZERO || what >= OUTPUT_AT_END)
         ck_assert_int_eq(pe_job_item_text(job, 1, PE_TEXT_OUTPUT, &text, &bytes), PE_ENODATA);
     ck_assert_uint_gt(reports, 0);
@@ -635,6 +695,7 @@ enum signpost {
     SLEEPERS_NONE,
     SLEEPERS_BEYOND,
     PRESENT_ALL,
+    VACANT_BEYOND,
     HEAD_FAR,
     HEAD_OF_HIGH_FAR,
     HEAD_OF_LOW_FAR,
@@ -693,6 +754,7 @@ static int job_misleads(const void *arg, size_t arg_bytes, pe_reply *reply)
     case SLEEPERS_NONE: atomic_store(&view->groups[0].sleepers, 0); break;
     case SLEEPERS_BEYOND: atomic_store(&view->groups[0].sleepers, UINT64_MAX << WORKERS); break;
     case PRESENT_ALL: atomic_store(&view->groups[0].present, UINT64_MAX); break;
+    case VACANT_BEYOND: atomic_store(&view->groups[0].vacant, UINT64_MAX << WORKERS); break;
     case HEAD_FAR:
     case HEAD_OF_HIGH_FAR:
     case HEAD_OF_LOW_FAR: push_head_far(level_of((enum signpost)value_of(arg))); break;
@@ -782,6 +844,44 @@ PE_TEST_FULL(workers_that_there_are_not_are_not_counted_on, 20, 0, 1)
     atomic_store(&common->go, 1);
     ck_assert_int_eq(pe_job_wait(job, guard), 0);
     pe_job_free(liar);
+    pe_job_free(job);
+    end_scene(pool);
+}
+
+/* All have left for want of work, and nothing says so any more. */
+PE_TEST_FULL(leavers_that_are_forgotten_are_started, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene_with((struct scene_options){ .idle_ns = PE_US(300) });
+    int64_t guard = pe_after(GUARD_NS);
+    uint64_t number = 1;
+
+    while (atomic_load(&pool->shared.groups[0].vacant) != (1u << WORKERS) - 1 ||
+           pool_retired(pool) < WORKERS) {
+        ck_assert_int_lt(pe_now(), guard);
+        sched_yield();
+    }
+    atomic_store(&common->view.groups[0].vacant, 0);
+    pe_job *job = submit(pool, job_short, number);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(PE_SECONDS(12))), 0);
+    pe_job_free(job);
+    end_scene(pool);
+}
+
+/* The keeper is said to look by itself, and does not. */
+PE_TEST_FULL(a_deadline_in_the_queue_is_not_forgotten, 20, 0, 1)
+{
+    pe_pool *pool = begin_scene_with((struct scene_options){ .keeper_sleeps = 1 });
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    pe_status status;
+    pe_job *job = NULL;
+
+    keep_busy(pool, WORKERS);
+    atomic_store(&common->view.watch->wakes_ns, 0);
+    options.deadline_ns = pe_after(PE_MS(20));
+    ck_assert_int_eq(pe_pool_submit(pool, job_short, "01234567", 8, &options, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(PE_SECONDS(12))), 0);
+    ck_assert_int_eq(pe_job_status(job, &status), 0);
+    ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
     pe_job_free(job);
     end_scene(pool);
 }
@@ -903,6 +1003,61 @@ PE_TEST_LOOP(forged_figures_are_possible, 0, 6)
     ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
     pe_job_free(job);
     assert_possible_figures(pool, 2 * (pe_now() - begin));
+    end_scene(pool);
+}
+
+/* How the last worker died, in words of the keeper's that any worker can write to. */
+PE_TEST_LOOP(a_forged_death_is_none, 0, 6)
+{
+    static const struct {
+        uint32_t kind;
+        int32_t worker;
+    } forged[] = { { PE_OUT_OF_MEMORY + 1, 0 }, { UINT32_MAX, 0 },          { PE_CRASHED, -1 },
+                   { PE_CRASHED, WORKERS },     { PE_CRASHED, INT32_MAX }, { PE_CRASHED, INT32_MIN } };
+    pe_pool *pool = begin_scene();
+    pe_stats stats = PE_STATS_INIT;
+
+    atomic_store(&common->view.counts->death_worker, forged[_i].worker);
+    atomic_store(&common->view.counts->death_kind, forged[_i].kind);
+    ck_assert_int_eq(pe_pool_stats(pool, &stats), 0);
+    ck_assert_uint_eq(stats.last_death.kind, PE_PENDING);
+    ck_assert_int_eq(stats.last_death.worker, -1);
+    end_scene(pool);
+}
+
+/* Says that it is an item that there is not. */
+static int item_forges_its_number(const void *in, void *out, const void *context)
+{
+    (void)in;
+    (void)out;
+    for (uint32_t i = 0; i < WORKERS; i++)
+        atomic_store(&common->view.lanes[i].running, *(const uint64_t *)context);
+    atomic_store(&common->inside, 1);
+    while (atomic_load(&common->go) == 0)
+        sched_yield();
+    return 0;
+}
+
+PE_TEST_LOOP(a_forged_item_in_hand_is_none, 0, 3)
+{
+    static const uint64_t values[] = { 0, ITEMS + 1, UINT64_MAX };
+    pe_pool *pool = begin_scene();
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_job *job = NULL;
+
+    options.context = &values[_i];
+    options.context_bytes = sizeof *values;
+    ck_assert_int_eq(pe_pool_start_map(pool, item_forges_its_number, NULL, 0, NULL, 0, ITEMS, &options, &job), 0);
+    while (atomic_load(&common->inside) == 0)
+        sched_yield();
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        pe_worker_stats worker = PE_WORKER_STATS_INIT;
+        ck_assert_int_eq(pe_pool_worker_stats(pool, i, &worker), 0);
+        ck_assert(worker.item == UINT64_MAX || worker.item < ITEMS);
+    }
+    atomic_store(&common->go, 1);
+    pe_job_wait(job, pe_after(GUARD_NS));
+    pe_job_free(job);
     end_scene(pool);
 }
 

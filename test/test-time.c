@@ -699,6 +699,88 @@ PE_TEST(items_either_done_or_stopped)
     free(out);
 }
 
+/* Every fifth item ends at about the instant at which its limit is over; those behind it on the same worker are far from
+ * theirs. Each says when it began and ended, and as which worker. */
+#define NEIGHBOURS 5
+#define LIMIT_NS PE_MS(10)
+
+struct trace {
+    _Atomic int64_t begun, ended;
+    _Atomic int32_t worker;
+};
+
+static int item_near_its_limit(const void *in, void *out, const void *context)
+{
+    struct trace *traces;
+    uint64_t number = pe_worker_item();
+    int64_t begin = pe_now(), late = PE_US(-50 + (int64_t)(number * 37 % 200));
+
+    (void)in;
+    (void)out;
+    memcpy(&traces, context, sizeof traces);
+    atomic_store(&traces[number].worker, pe_worker_index());
+    atomic_store(&traces[number].begun, begin);
+    while (pe_now() < begin + (number % NEIGHBOURS == 0 ? LIMIT_NS + late : PE_US(20)))
+        ;
+    atomic_store(&traces[number].ended, pe_now());
+    return 0;
+}
+
+/* For how long the worker number had nothing else to do than what was stopped. `end`: when all was over. One that was
+ * stopped before its first step began when the one before it had ended. */
+static int64_t time_for(const struct trace *traces, uint64_t count, uint64_t item, const pe_status *status, int64_t end)
+{
+    int64_t begun = traces[item].begun;
+
+    if (begun == 0 && item > 0 && traces[item - 1].worker == status->worker)
+        begun = traces[item - 1].ended;
+    if (begun == 0)
+        return INT64_MAX; /* stolen or stopped anew: nothing is known */
+    for (uint64_t i = 0; i < count; i++)
+        if (traces[i].worker == status->worker && traces[i].begun > begun && traces[i].begun < end)
+            end = traces[i].begun;
+    return end - begun;
+}
+
+/* No signal for one item hits the next. A neighbour may be kept from its CPU until its limit is really over; but then
+ * its worker number has begun nothing else for about so long. */
+PE_TEST(neighbours_of_what_is_stopped_are_not_hurt)
+{
+    enum { COUNT = NEIGHBOURS * 300 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .max_deaths = UINT32_MAX });
+    struct trace *traces = pool_shared(pool, COUNT * sizeof *traces);
+    static pe_status statuses[COUNT];
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    int rounds = harness_long() ? 20 : 1, done = 0, stopped = 0, excused = 0;
+
+    options.timeout_ns = LIMIT_NS;
+    options.statuses = statuses;
+    options.chunk = 100;
+    options.context = &traces;
+    options.context_bytes = sizeof traces;
+    for (int round = 0; round < rounds; round++) {
+        memset(traces, 0, COUNT * sizeof *traces);
+        int result = pe_pool_map(pool, item_near_its_limit, NULL, 0, NULL, 0, COUNT, &options);
+        int64_t end = pe_now();
+        ck_assert(result == 0 || result == PE_EITEMS);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            int is_done = statuses[i].kind == PE_RETURNED, is_near = i % NEIGHBOURS == 0;
+            ck_assert(is_done || statuses[i].kind == PE_TIMED_OUT);
+            done += is_near && is_done;
+            stopped += is_near && !is_done;
+            excused += !is_near && !is_done;
+            if (!is_done)
+                ck_assert_int_ge(time_for(traces, COUNT, i, &statuses[i], end), LIMIT_NS / 2);
+        }
+    }
+    ck_assert_int_gt(done, 0);
+    ck_assert_int_gt(stopped, 0);
+    if (harness_long())
+        printf("# %d done, %d stopped, %d others that were kept from their CPU for as long\n", done, stopped, excused);
+    pe_pool_dealloc(pool, traces);
+    pool_end(pool);
+}
+
 /* ---- large replies that nobody wants any more ---- */
 
 #define LARGE ((size_t)100 << 20)

@@ -271,13 +271,13 @@ static void end_plain(pe_pool *pool, pe_job *job, uint32_t index, uint64_t word)
         pe__pool_break(pool);
 }
 
-/* Those of an addressed one are its worker, or that one's number + 1 while it waits. */
+/* While it waits, whom it is for; then whoever runs it. */
 static bool is_possible_owner(const pe_pool *pool, const struct pe__entry *entry, uint64_t word)
 {
     uint32_t owner = pe__record_owner(word);
-    if (entry->addressee == 0)
-        return owner < pool->numbers;
-    return owner + (pe__record_phase(word) != PE__RECORD_QUEUED) == entry->addressee;
+    if (pe__record_phase(word) == PE__RECORD_QUEUED)
+        return owner == entry->addressee;
+    return owner < pool->numbers && (entry->addressee == 0 || owner + 1 == entry->addressee);
 }
 
 static bool may_time_out(const struct pe__entry *entry)
@@ -314,8 +314,9 @@ static bool is_possible_life(const pe_pool *pool, const struct pe__entry *entry,
 /* For whichever worker comes first. */
 static bool is_waiting(const pe_pool *pool, uint32_t record)
 {
+    const struct pe__entry *entry = &pool->entries[record];
     uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_relaxed);
-    return pe__record_phase(word) == PE__RECORD_QUEUED && pool->entries[record].addressee == 0;
+    return entry->addressee == 0 && word == pe__pool_queued_word(entry);
 }
 
 /* True: the record was busy and has ended. */
@@ -451,8 +452,8 @@ bool pe__pool_is_waiting_at(const pe_pool *pool, const struct pe__level *level, 
     const struct pe__entry *entry = &pool->entries[record];
     if (entry->job == NULL || entry->addressee != 0 || entry->sequence != pe__queue_sequence(position, records))
         return false;
-    uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire);
-    return pe__record_phase(word) == PE__RECORD_QUEUED;
+    return atomic_load_explicit(&pool->shared.records[record].word, memory_order_acquire) ==
+           pe__pool_queued_word(entry);
 }
 
 /* It waits no longer, or not in the queue. */

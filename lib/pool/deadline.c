@@ -8,6 +8,8 @@
 #include "pool/deadline.h"
 
 #include "keeper/message.h"
+#include "pool/job.h"
+#include "pool/map.h"
 #include "pool/talk.h"
 
 static void count(pe_pool *pool, uint32_t deadlines)
@@ -18,9 +20,9 @@ static void count(pe_pool *pool, uint32_t deadlines)
 
 static int64_t deadline_of(const pe_pool *pool, uint32_t index)
 {
-    const struct pe__record *record = &pool->shared.records[index];
-    if (pool->entries[index].is_ticket)
-        return pool->shared.maps[record->map % PE__MAPS_MAX].deadline_ns;
+    const struct pe__entry *entry = &pool->entries[index];
+    if (entry->is_ticket)
+        return pe__job_map(entry->job)->options.deadline_ns;
     return atomic_load_explicit(&pool->shared.records_more[index].deadline_ns, memory_order_relaxed);
 }
 
@@ -30,6 +32,13 @@ void pe__pool_mind_deadline(pe_pool *pool, uint32_t record)
     count(pool, pool->deadlines + 1);
     if (deadline_of(pool, record) < atomic_load_explicit(&pool->shared.watch->wakes_ns, memory_order_seq_cst))
         pe__pool_try_tell_keeper(pool, &look); /* no room: then there is enough for it to wake up for */
+}
+
+void pe__pool_repeat_deadlines(pe_pool *pool)
+{
+    const struct pe__message look = { .type = PE__MESSAGE_LOOK };
+    if (pool->deadlines > 0)
+        pe__pool_try_tell_keeper(pool, &look);
 }
 
 void pe__pool_forget_deadline(pe_pool *pool)

@@ -7,6 +7,7 @@
 /* For a record that has a deadline: it was pushed; it has ended. */
 void pe__pool_mind_deadline(pe_pool *pool, uint32_t record);
 void pe__pool_forget_deadline(pe_pool *pool);
+void pe__pool_repeat_deadlines(pe_pool *pool); /* the keeper looks, whatever was overwritten */
 
 static inline bool pe__pool_has_deadline(const pe_pool *pool, uint32_t record)
 {

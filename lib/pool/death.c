@@ -1,4 +1,4 @@
-/* death.c - reads the keeper's note on the last death of a worker, for statistics and log. */
+/* death.c - reads the keeper's note on the last death of a worker, for statistics and log. What cannot be is none. */
 #include "pool/death.h"
 
 #include <stdio.h>
@@ -10,12 +10,13 @@ void pe__pool_last_death(const pe_pool *pool, pe_status *ret)
     const struct pe__keeper_counts *counts = pool->shared.counts;
     *ret = (pe_status){ .worker = -1 };
     uint32_t kind = atomic_load_explicit(&counts->death_kind, memory_order_acquire);
-    if (kind == PE_PENDING)
+    int32_t worker = atomic_load_explicit(&counts->death_worker, memory_order_relaxed);
+    if (kind == PE_PENDING || kind > PE_OUT_OF_MEMORY || worker < 0 || (uint32_t)worker >= pool->numbers)
         return;
     ret->kind = kind;
     ret->code = atomic_load_explicit(&counts->death_code, memory_order_relaxed);
     ret->pid = atomic_load_explicit(&counts->death_pid, memory_order_relaxed);
-    ret->worker = atomic_load_explicit(&counts->death_worker, memory_order_relaxed);
+    ret->worker = worker;
 }
 
 static const char *way_of(uint32_t kind)

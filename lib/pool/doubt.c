@@ -10,12 +10,13 @@
  * read has been so all the time between, since no use of a record has the word of another one.
  *
  * While something waits everybody is rung too, in case an announcement was overwritten, and who has left for want of
- * work is started again. Orders to single workers are given again.
+ * work is started again. Orders to single workers are given again, and the keeper is to look at deadlines.
  */
 #include "pool/doubt.h"
 
 #include "base/clock.h"
 #include "pool/broadcast.h"
+#include "pool/deadline.h"
 #include "pool/pool.h"
 #include "pool/size.h"
 #include "pool/stop.h"
@@ -69,7 +70,8 @@ static bool any_cannot_hold(const pe_pool *pool)
 /* For whoever comes first: one that a single worker is to run may wait while that one is busy. */
 static bool is_waiting(const pe_pool *pool, uint32_t record)
 {
-    return pool->entries[record].addressee == 0 && pe__record_phase(word_of(pool, record)) == PE__RECORD_QUEUED;
+    const struct pe__entry *entry = &pool->entries[record];
+    return entry->addressee == 0 && word_of(pool, record) == pe__pool_queued_word(entry);
 }
 
 /* Of some level. Whoever goes to sleep has looked at all of them. */
@@ -111,6 +113,7 @@ void pe__pool_doubt(pe_pool *pool)
     pool->doubt.due_ns = now_ns + EACH_NS;
     uint32_t waiting = oldest_waiting(pool);
     pe__pool_repeat_orders(pool);
+    pe__pool_repeat_deadlines(pool);
     if (any_cannot_hold(pool) || (waiting != NONE && is_passed_over(pool, waiting)))
         pe__pool_break(pool);
     else if (waiting == NONE)

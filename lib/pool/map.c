@@ -377,7 +377,7 @@ void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
 {
     struct pe__map_job *map = pe__job_map(job);
     map->running = false;
-    pe__map_read_outcome(map, rest);
+    pe__map_read_outcome(pool, map, rest);
     if (was_cut_by_deadline(map))
         map->result = PE_ETIMEDOUT;
     if (map->block != NULL) {
@@ -434,7 +434,7 @@ void pe__map_free(pe_job *job)
 }
 
 /* A map that was given up while it waited for a place: all of its items have an ending too. */
-static void end_unstarted(struct pe__map_job *map, int result)
+static void end_unstarted(const pe_pool *pool, struct pe__map_job *map, int result)
 {
     pe_status status = { .kind = result == PE_EBROKEN ? PE_LOST : PE_CANCELLED, .worker = -1 };
     if (result != PE_EINTR && result != PE_ETIMEDOUT && result != PE_EBROKEN)
@@ -442,7 +442,7 @@ static void end_unstarted(struct pe__map_job *map, int result)
     map->keeps_handle = false;
     for (status.item = 0; status.item < map->count; status.item++)
         pe__map_count_item(map, &status, NULL, 0);
-    pe__map_read_outcome(map, status.kind);
+    pe__map_read_outcome(pool, map, status.kind);
 }
 
 /* `wanted` is what the caller asks for, the rest of it zero. */
@@ -472,7 +472,7 @@ static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **r
         result = pool->backend->start_map(pool, job, !pe__pool_in_callback(pool));
     }
     if (result < 0) {
-        end_unstarted(map, result);
+        end_unstarted(pool, map, result);
         pe__job_drop(job);
         return result;
     }

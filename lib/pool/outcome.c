@@ -15,11 +15,12 @@
 #include "base/clock.h"
 #include "pool/job.h"
 #include "pool/map.h"
+#include "pool/pool.h"
 #include "pool/texts.h"
 #include "shared/map.h"
 
 /* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
-static pe_status read_item(const struct pe__map_job *map, uint64_t item, uint32_t rest)
+static pe_status read_item(const pe_pool *pool, const struct pe__map_job *map, uint64_t item, uint32_t rest)
 {
     pe_status status = { .kind = rest, .worker = -1, .item = item };
     uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
@@ -30,8 +31,9 @@ static pe_status read_item(const struct pe__map_job *map, uint64_t item, uint32_
     if (state == PE__ITEM_RETURNED)
         return status;
     const volatile struct pe__item_detail *detail = &map->detail[item];
-    uint32_t kind = detail->kind;
-    if (state != PE__ITEM_DETAILED || kind < PE_RETURNED || kind > PE_OUT_OF_MEMORY) {
+    uint32_t kind = detail->kind, worker = detail->worker;
+    int64_t run_ns = detail->run_ns;
+    if (state != PE__ITEM_DETAILED || kind < PE_RETURNED || kind > PE_OUT_OF_MEMORY || worker >= pool->numbers) {
         status.kind = PE_LOST;
         return status;
     }
@@ -40,8 +42,8 @@ static pe_status read_item(const struct pe__map_job *map, uint64_t item, uint32_
     status.pid = detail->pid;
     status.attempts = detail->deaths + (kind == PE_RETURNED);
     status.stop_signal = detail->stop_signal;
-    status.worker = detail->worker;
-    status.run_ns = detail->run_ns;
+    status.worker = (int32_t)worker;
+    status.run_ns = run_ns > 0 ? run_ns : 0;
     return status;
 }
 
@@ -65,14 +67,14 @@ static void keep_texts(const struct pe__map_job *map, struct pe__map_failure *fa
 }
 
 /* Bytes of its output, 0: none. */
-static uint32_t output_of(const struct pe__map_job *map, uint64_t item, uint32_t *ret_at)
+static uint32_t output_of(const pe_pool *pool, const struct pe__map_job *map, uint64_t item, uint32_t *ret_at)
 {
     const volatile struct pe__item_detail *detail = &map->detail[item];
     if (map->outputs_bytes == 0 ||
         atomic_load_explicit(&map->state[item], memory_order_relaxed) != PE__ITEM_DETAILED)
         return 0;
     uint32_t at = detail->output_at, bytes = detail->output_bytes;
-    if (at > map->outputs_bytes || bytes > map->outputs_bytes - at)
+    if (at > map->outputs_bytes || bytes > map->outputs_bytes - at || bytes > pool->shared.geometry.output_bytes)
         return 0;
     *ret_at = at;
     return bytes;
@@ -158,15 +160,15 @@ void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const 
         map->options.statuses[status->item] = *status;
 }
 
-static void read_items(struct pe__map_job *map, uint32_t rest)
+static void read_items(const pe_pool *pool, struct pe__map_job *map, uint32_t rest)
 {
     uint64_t item = 0;
     while ((item = skip_plain_run(map, item)) < map->count) {
-        pe_status status = read_item(map, item, rest);
+        pe_status status = read_item(pool, map, item, rest);
         count_outcome(&map->summary, &status);
         if (is_good(&status))
             copy_results(map, item, item + 1);
-        uint32_t at, output = output_of(map, item, &at);
+        uint32_t at, output = output_of(pool, map, item, &at);
         bool kept = !is_good(&status) || status.attempts > 1 || output > 0;
         struct pe__map_failure *failure = kept ? keep_failure(map, &status) : NULL;
         if (failure != NULL)
@@ -191,11 +193,11 @@ static int result_of(const struct pe__map_job *map)
     return summary->cancelled > 0 && !stopped_by_failures ? PE_ECANCELED : PE_EITEMS;
 }
 
-void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest)
+void pe__map_read_outcome(const pe_pool *pool, struct pe__map_job *map, uint32_t rest)
 {
     if (map->block != NULL) {
         map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
-        read_items(map, rest);
+        read_items(pool, map, rest);
     }
     map->summary.wall_ns = pe__base_ticks_to_ns(pe__base_ticks() - map->start_ticks);
     if (map->options.summary != NULL)
@@ -222,7 +224,7 @@ int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
     if (item >= map->count)
         return PE_EINVAL;
     if (map->running) {
-        *ret_status = read_item(map, item, PE_PENDING);
+        *ret_status = read_item(job->pool, map, item, PE_PENDING);
         return 0;
     }
     if (map->failures_lost)

@@ -14,7 +14,7 @@ struct pe__texts;
 void pe__map_count_item(struct pe__map_job *map, const pe_status *status, const char *text, size_t text_bytes);
 
 /* Copies results, fills statuses, summary and failures. `rest`: the kind of items still open. */
-void pe__map_read_outcome(struct pe__map_job *map, uint32_t rest);
+void pe__map_read_outcome(const pe_pool *pool, struct pe__map_job *map, uint32_t rest);
 
 int pe__map_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
 
