@@ -1065,7 +1065,8 @@ PE_TEST_LOOP(a_forged_item_in_hand_is_none, 0, 3)
 
 #define TARGET_LIST(X) \
     X(RECORD_WORDS) X(RECORD_FIELDS) X(RECORD_REST) X(HINTS) X(LANES) X(ITEMS_OF_MAPS) X(BLOCK_WORDS) X(DESCRIPTORS) \
-    X(CONFIG) X(TAIL) X(TEXTS) X(OUTPUTS) X(CRASHES) X(REPLY_BLOCKS) X(HEAP) X(ALL_WRITABLE)
+    X(CONFIG) X(TAIL) X(TEXTS) X(OUTPUTS) X(CRASHES) X(LIMITS) X(ORDERS) X(ACCOUNTS) X(REPLY_BLOCKS) X(HEAP) \
+    X(ALL_WRITABLE)
 
 #define VALUE_OF(name) name,
 enum target { TARGET_LIST(VALUE_OF) };
@@ -1140,6 +1141,59 @@ static void hit_map(uint64_t *random, const struct pe__shared *view)
         hit(random, map->detail, ITEMS * sizeof *map->detail);
 }
 
+/* A time about now, or anything else. */
+static void hit_time(uint64_t *random, _Atomic int64_t *time)
+{
+    if (next_random(random) % 2)
+        atomic_store(time, pe_now() + (int64_t)(next_random(random) % (uint64_t)PE_MS(2)));
+    else
+        hit(random, time, sizeof *time);
+}
+
+static struct pe__slot *any_slot(uint64_t *random, const struct pe__shared *view)
+{
+    return &view->slots[next_random(random) % WORKERS];
+}
+
+static void hit_limit(uint64_t *random, const struct pe__shared *view)
+{
+    struct pe__record_more *more = &view->records_more[recent_record(random, view)];
+
+    switch (next_random(random) % 7) {
+    case 0: hit_time(random, &view->watch->wakes_ns); break;
+    case 1: hit(random, &view->watch->expired, 8); break;
+    case 2: hit_time(random, &more->timeout_ns); break;
+    case 3: hit_time(random, &more->deadline_ns); break;
+    case 4: hit(random, &more->asked, 8); break;
+    case 5: hit(random, &pe__mapping_lanes(view, 0)[next_random(random) % WORKERS].asked, 8); break;
+    default: hit_time(random, &any_slot(random, view)->due);
+    }
+}
+
+/* What is for one worker alone, and who has left. */
+static void hit_order(uint64_t *random, const struct pe__shared *view)
+{
+    uint32_t index = recent_record(random, view), owner = (uint32_t)(next_random(random) % (WORKERS + 2));
+    uint64_t sequence = pe__record_sequence(atomic_load(&view->records[index].word));
+
+    switch (next_random(random) % 5) {
+    case 0: atomic_store(&any_slot(random, view)->order, pe__slot_order(sequence, index)); break;
+    case 1: atomic_store(&any_slot(random, view)->order, (uint32_t)edge(random, index)); break;
+    case 2: hit(random, &view->groups->vacant, 8); break;
+    case 3: hit(random, &view->groups->present, 8); break;
+    default: atomic_store(&view->records[index].word, pe__record_word(sequence, owner, PE__RECORD_QUEUED));
+    }
+}
+
+static void hit_account(uint64_t *random, const struct pe__shared *view)
+{
+    struct pe__slot *slot = any_slot(random, view);
+    void *const words[] = { &slot->life, &slot->ended, &slot->has_block, &slot->run, &slot->free, &slot->born,
+                            &slot->pid,  &slot->past,  view->counts };
+
+    hit(random, words[next_random(random) % (sizeof words / sizeof *words)], 8);
+}
+
 static void hit_target(uint64_t *random, const struct pe__shared *view, enum target target)
 {
     switch (target) {
@@ -1147,7 +1201,8 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case RECORD_FIELDS:
     case RECORD_REST: hit_record(random, view, target); break;
     case HINTS:
-        switch (next_random(random) % 5) {
+        switch (next_random(random) % 6) {
+        case 4: hit(random, view->watch, sizeof *view->watch); break;
         case 0: hit(random, view->heads, PE__QUEUE_LEVELS * sizeof *view->heads); break;
         case 1: hit(random, view->host_waits, 8); break;
         case 2: hit(random, view->groups, sizeof *view->groups); break;
@@ -1173,6 +1228,9 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
         else
             hit(random, &view->slots[next_random(random) % WORKERS].output_from, 8);
         break;
+    case LIMITS: hit_limit(random, view); break;
+    case ORDERS: hit_order(random, view); break;
+    case ACCOUNTS: hit_account(random, view); break;
     case CRASHES: hit(random, view->crashes, WORKERS * sizeof *view->crashes); break;
     case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
@@ -1295,6 +1353,18 @@ struct arrays {
     pe_map_summary *summary;
 };
 
+/* Whatever it comes to, it is over soon after its deadline. */
+static void run_broadcast(pe_pool *pool, uint64_t number)
+{
+    pe_status statuses[WORKERS] = { { .kind = PE_PENDING } };
+    int64_t before = pe_now();
+
+    pe_pool_broadcast(pool, job_short, &number, sizeof number, statuses, WORKERS, pe_after(PE_SECONDS(1)));
+    ck_assert_int_lt(pe_now() - before, PE_SECONDS(8));
+    for (int i = 0; i < WORKERS; i++)
+        ck_assert_uint_le(statuses[i].kind, PE_OUT_OF_MEMORY);
+}
+
 /* Jobs, maps and a scribbler in between; false: the pool has broken. */
 static int one_round(pe_pool *pool, const struct arrays *arrays, const struct order *order, int with_statuses)
 {
@@ -1309,6 +1379,8 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
     *arrays->summary = (pe_map_summary)PE_MAP_SUMMARY_INIT;
     options.summary = arrays->summary;
     options.retries = with_statuses ? 2 : 0;
+    options.timeout_ns = with_statuses ? PE_SECONDS(100) : 0;
+    options.deadline_ns = pe_after(PE_SECONDS(2));
     if (pe_pool_submit(pool, job_scribbles, order, sizeof *order, NULL, &jobs[count]) == 0)
         count++;
     pe_job *map = NULL;
@@ -1316,9 +1388,13 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
         map = NULL;
     for (uint64_t i = 0; i < JOBS; i++) {
         job_options.priority = (uint32_t)(i % PE__QUEUE_LEVELS);
+        job_options.timeout_ns = i % 2 ? PE_SECONDS(100) : 0;
+        job_options.deadline_ns = i % 4 < 2 ? pe_after(PE_MS(1 + (int64_t)i)) : 0;
         if (pe_pool_try_submit(pool, job_replies, &i, sizeof i, &job_options, &jobs[count]) == 0)
             count++;
     }
+    run_broadcast(pool, order->seed);
+    assert_possible_figures(pool, INT64_MAX / WORKERS / 200);
     for (uint32_t i = 0; i < count; i++) {
         await(pool, jobs[i], PE_SECONDS(3));
         look_at_job(jobs[i]);
@@ -1337,7 +1413,7 @@ static uint32_t torture_pool(enum target target, uint64_t seed, uint32_t *ret_hu
 {
     struct arrays arrays = { fenced(ITEMS * 8), fenced(ITEMS * 8), fenced(ITEMS * sizeof(pe_status)),
                              fenced(sizeof(pe_map_summary)) };
-    pe_pool *pool = begin_scene();
+    pe_pool *pool = begin_scene_with((struct scene_options){ .idle_ns = seed % 2 ? PE_US(300) : 0 });
     struct order order = { .seed = seed * 2654435761u + 88172645463325252u, .target = target, .pause = 200 };
     uint32_t rounds = 0;
 
