@@ -343,8 +343,9 @@ PE_TEST(p19_several_threads_and_a_resize)
     struct caller callers[3];
     pthread_t threads[3], resizer;
     pe_pool *pool = pool_of(4);
+    struct caller resizing = { .pool = pool };
 
-    ck_assert_int_eq(pthread_create(&resizer, NULL, resize_to_and_fro, &(struct caller){ .pool = pool }), 0);
+    ck_assert_int_eq(pthread_create(&resizer, NULL, resize_to_and_fro, &resizing), 0);
     for (int round = 0; round < 30; round++) {
         for (int i = 0; i < 3; i++) {
             callers[i] = (struct caller){ .pool = pool, .deadline_ns = pe_after(GUARD_NS) };
