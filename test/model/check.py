@@ -22,6 +22,8 @@ SAFE = [
     ('jobs: a death, a cancel', 'jobs', 'JOBS=2 DEATHS=1 STOPS=1 FORK_FAILURES=0'),
     ('jobs: a death, no process to be had', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=1'),
     ('jobs: a death, a deadline', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=0 EXPIRES=1'),
+    ('jobs: a death, one for a single worker', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=0 ADDRESSED=1'),
+    ('jobs: a cancel, one for each single worker', 'jobs', 'JOBS=2 DEATHS=0 STOPS=1 FORK_FAILURES=0 ADDRESSED=2'),
     ('bells: two jobs', 'bells', 'JOBS=2 DEATHS=0'),
     ('bells: two jobs at once, a death', 'bells', 'JOBS=2 DEATHS=1 WAITS=0'),
     ('bells: two jobs at once, a worker leaves', 'bells', 'JOBS=2 DEATHS=0 IDLES=1 WAITS=0'),
@@ -35,6 +37,8 @@ SAFE = [
 SAFE_LONG = [
     ('jobs: a death, a cancel, no process to be had', 'jobs', 'JOBS=2 DEATHS=1 STOPS=1 FORK_FAILURES=1'),
     ('jobs: two deaths, no process to be had', 'jobs', 'JOBS=2 DEATHS=2 STOPS=0 FORK_FAILURES=1'),
+    ('jobs: a death, a cancel, one for each single worker', 'jobs',
+     'JOBS=2 DEATHS=1 STOPS=1 FORK_FAILURES=0 ADDRESSED=2'),
     ('bells: two jobs, a death', 'bells', 'JOBS=2 DEATHS=1'),
     ('bells: three jobs at once', 'bells', 'JOBS=3 DEATHS=0 WAITS=0'),
     ('bells: one job, two deaths', 'bells', 'JOBS=1 DEATHS=2'),
@@ -47,6 +51,8 @@ SAFE_LONG = [
 # No run goes round in a circle, so each comes to its end.
 ENDING = [
     ('jobs: every run ends', 'jobs', 'JOBS=1 DEATHS=1 STOPS=1 FORK_FAILURES=1'),
+    ('jobs: every run ends, one for a single worker', 'jobs',
+     'JOBS=1 DEATHS=1 STOPS=1 FORK_FAILURES=1 ADDRESSED=1'),
     ('bells: every run ends', 'bells', 'JOBS=2 DEATHS=0 WAITS=0'),
     ('lanes: every run ends', 'lanes', 'LANES=2 ITEMS=4 DEATHS=1 LEAVES=0 ORPHANS=1'),
 ]
@@ -68,6 +74,7 @@ DEFECTS = [
     ('NAME_DROPPED', 'lanes', 'LANES=3 ITEMS=5 DEATHS=1 LEAVES=0 ORPHANS=0', r'assertion violated.*states\[item\]'),
     ('COMPLETE_BEFORE_RESULT', 'jobs', 'JOBS=2 DEATHS=0 STOPS=0 FORK_FAILURES=0', r'assertion violated.*endings'),
     ('PASSED_BY_OLD_WORD', 'jobs', 'JOBS=2 DEATHS=0 STOPS=0 FORK_FAILURES=0', DEADLOCK),
+    ('CLEARED_TOO_EARLY', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=0 ADDRESSED=1', DEADLOCK),
     ('NO_STOPPING', 'jobs', 'JOBS=2 DEATHS=0 STOPS=1 FORK_FAILURES=0', r'assertion violated.*killed'),
     ('NOT_CONDEMNED', 'lanes', 'LANES=2 ITEMS=3 DEATHS=0 LEAVES=0 ORPHANS=0 TIMEOUTS=1',
      r'assertion violated.*killed'),

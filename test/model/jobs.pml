@@ -24,6 +24,10 @@
 #ifndef EXPIRES
 #define EXPIRES 0
 #endif
+/* The last so many jobs, at most two, are for one worker alone, each for another one. */
+#ifndef ADDRESSED
+#define ADDRESSED 0
+#endif
 #ifndef FORK_FAILURES
 #define FORK_FAILURES 1
 #endif
@@ -69,6 +73,12 @@ byte endings[RECORDS];
 byte tail, head;
 bool stop;
 byte hint[WORKERS], life[WORKERS];
+#if ADDRESSED > 0
+byte order[WORKERS]; /* position + 1; 0: none */
+#define HAS_ORDER(number) (order[number] != 0)
+#else
+#define HAS_ORDER(number) false
+#endif
 
 /* Processes: has one been forked, has it ended and not been reaped yet, is SIGKILL on its way to it. */
 bool forked[WORKERS], ended[WORKERS], killed[WORKERS];
@@ -89,6 +99,9 @@ bool has_ended[JOBS];  /* by a swap to a final phase */
 #define SEQUENCE_AT(position) ((position) / RECORDS + 1)
 #define QUEUED_AT(position) WORD(SEQUENCE_AT(position), 0, QUEUED)
 #define WORD_AT(position) words[RECORD_AT(position)]
+/* 0, or the number + 1 of the only worker that may claim it. */
+#define ADDRESSEE_OF(job) ((job) + ADDRESSED >= JOBS -> JOBS - (job) : 0)
+#define PUSHED_AT(position, job) WORD(SEQUENCE_AT(position), ADDRESSEE_OF(job), QUEUED)
 
 inline end_job(job)
 {
@@ -176,6 +189,48 @@ inline claim()
     od;
     atomic { look_done(); at = 0; STEP(HEAD_PUSHED) }
 }
+
+#if ADDRESSED > 0
+/* The order is cleared once the record is claimed, if it is still the same one. */
+inline obey()
+{
+    atomic {
+        record == NONE && HAS_ORDER(me) -> at = order[me];
+#ifdef DEFECT_CLEARED_TOO_EARLY
+        order[me] = 0;
+#endif
+        if
+        :: WORD_AT(at - 1) == WORD(SEQUENCE_AT(at - 1), me + 1, QUEUED) ->
+            queued = WORD_AT(at - 1);
+            hint[me] = RECORD_AT(at - 1);
+            STEP(ORDER_SEEN)
+        :: else
+        fi
+    };
+    atomic {
+        if
+        :: queued != 0 && WORD_AT(at - 1) == queued ->
+            record = RECORD_AT(at - 1);
+            word = WORD(SEQUENCE_AT(at - 1), me, RUNNING);
+            words[record] = word;
+            STEP(ORDER_CLAIMED)
+        :: else
+        fi;
+        queued = 0
+    };
+    atomic {
+        if
+        :: order[me] == at -> order[me] = 0
+        :: else
+        fi;
+        at = 0;
+        STEP(ORDER_CLEARED)
+    }
+}
+#define OR_OBEY :: record == NONE && HAS_ORDER(me) -> obey()
+#else
+#define OR_OBEY
+#endif
 
 inline write_result()
 {
@@ -270,10 +325,12 @@ end_unborn:
     do
     :: record != NONE -> run_record()
     OR_EXPIRE
-    :: record == NONE ->
+    OR_OBEY
+    :: record == NONE && !HAS_ORDER(me) ->
         claim();
         if
         :: record != NONE
+        :: record == NONE && HAS_ORDER(me)
         :: atomic { record == NONE && stop -> life[me] = RETIRING; goto dies }
         :: record == NONE && !stop && (tail > cursor || WORD_AT(cursor) == QUEUED_AT(cursor))
         fi
@@ -474,9 +531,17 @@ inline submit()
         jobs[RECORD_AT(own_tail)] = next;
         attempts[RECORD_AT(own_tail)] = 0;
         next++;
-        WORD_AT(own_tail) = QUEUED_AT(own_tail)
+        WORD_AT(own_tail) = PUSHED_AT(own_tail, next - 1)
     };
-    atomic { own_tail++; tail = own_tail }
+    atomic { own_tail++; tail = own_tail };
+#if ADDRESSED > 0
+    atomic {
+        if
+        :: ADDRESSEE_OF(next - 1) != 0 -> order[ADDRESSEE_OF(next - 1) - 1] = own_tail
+        :: else
+        fi
+    }
+#endif
 }
 
 /* The record's word stays as it is until the next use. */
@@ -490,6 +555,8 @@ inline collect(record)
     atomic {
         assert(SEQUENCE_OF(words[record]) == sequences[record]);
         assert(has_ended[busy[record]]);
+        assert(PHASE_OF(words[record]) != DONE || ADDRESSEE_OF(busy[record]) == 0 ||
+               OWNER_OF(words[record]) == ADDRESSEE_OF(busy[record]) - 1);
         if
         :: PHASE_OF(words[record]) == DONE -> assert(endings[record] == RESULT_OF(busy[record]))
         :: PHASE_OF(words[record]) == CRASHED ->
@@ -507,7 +574,7 @@ inline stop_record_of(record)
     atomic {
         stops--;
         if
-        :: words[record] == WORD(sequences[record], 0, QUEUED) ->
+        :: words[record] == WORD(sequences[record], ADDRESSEE_OF(busy[record]), QUEUED) ->
             words[record] = WORD(sequences[record], 0, CANCELLED);
             end_job(busy[record]);
             free_record(record)
