@@ -100,6 +100,8 @@ CHECKS = [
      'if (bytes == 0 || bytes > geometry->output_bytes)', 'if (bytes == 0)', END),
     ('record: text_bytes', 'notes of a crash name a frame at least', 'lib/pool/backtrace.c',
      'if (notes_bytes < offsetof(struct pe__crash, frames) + sizeof *crash->frames)', 'if (false)', NOTES),
+    ('record: text_bytes', 'no more frames than notes of a crash have room for', 'lib/pool/backtrace.c',
+     'return frames < PE__CRASH_FRAMES_MAX ? (uint32_t)frames : PE__CRASH_FRAMES_MAX;', 'return (uint32_t)frames;', NOTES),
     ('record: start_ticks', 'not before the submission', 'lib/pool/collect.c',
      'if (start < submitted)', 'if (false)', TIMES),
     ('record: word, in doubt', 'the owner is a worker that there is', 'lib/pool/doubt.c',

@@ -632,9 +632,9 @@ PE_TEST_FULL(a_forged_item_is_lost, 20, 0, ITEM_FORGERIES)
     options.context_bytes = sizeof what;
     options.progress = check_progress;
     options.progress_context = &reports;
-    pool->options.workers = 1; /* one lane, so that the order is known */
+    pool->workers = 1; /* one lane, so that the order is known */
     ck_assert_int_eq(pe_pool_start_map(pool, item_forges, in, 8, out, 8, 4, &options, &job), 0);
-    pool->options.workers = WORKERS;
+    pool->workers = WORKERS;
     ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
     ck_assert_int_eq(pe_job_item_status(job, 1, &status), 0);
     if (what <= KIND_MAX)
@@ -669,6 +669,15 @@ static int job_forges_notes(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 0;
 }
 
+static size_t count_lines(const char *text, size_t bytes)
+{
+    size_t lines = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
 PE_TEST(forged_notes_of_a_crash_are_numbers)
 {
     enum { HEAD = offsetof(struct pe__crash, frames) };
@@ -684,6 +693,7 @@ PE_TEST(forged_notes_of_a_crash_are_numbers)
         ck_assert_uint_eq(pe_job_item_text(job, 0, PE_TEXT_BACKTRACE, &text, &bytes) == 0, lengths[i] >= HEAD + 8);
         if (text != NULL)
             read_all(text, bytes + 1);
+        ck_assert_uint_le(count_lines(text, bytes), 1 + PE__CRASH_FRAMES_MAX);
         pe_job_free(job);
         end_scene(pool);
     }

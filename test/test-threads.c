@@ -325,22 +325,28 @@ static size_t count_spoilt(const unsigned char *memory, size_t bytes)
     return spoilt;
 }
 
+static void run_coroutine(unsigned char *stack)
+{
+    static ucontext_t here, there;
+
+    ck_assert_int_eq(getcontext(&there), 0);
+    there.uc_stack.ss_sp = stack;
+    there.uc_stack.ss_size = SMALL_STACK_BYTES;
+    there.uc_link = &here;
+    makecontext(&there, use_pool_on_small_stack, 0);
+    ck_assert_int_eq(swapcontext(&here, &there), 0);
+}
+
 PE_TEST(pool_made_in_a_coroutine)
 {
     /* What lies below the stack must stay as it is. */
     const size_t bytes = 4 * SMALL_STACK_BYTES;
     unsigned char *memory = malloc(bytes);
-    ucontext_t here, there;
 
     if (!FORK_KEEPS_MALLOC)
         HARNESS_SKIP("the sanitizer knows nothing of such stacks");
     memset(memory, 's', bytes);
-    ck_assert_int_eq(getcontext(&there), 0);
-    there.uc_stack.ss_sp = memory + bytes - SMALL_STACK_BYTES;
-    there.uc_stack.ss_size = SMALL_STACK_BYTES;
-    there.uc_link = &here;
-    makecontext(&there, use_pool_on_small_stack, 0);
-    ck_assert_int_eq(swapcontext(&here, &there), 0);
+    run_coroutine(memory + bytes - SMALL_STACK_BYTES);
     ck_assert_uint_eq(count_spoilt(memory, bytes - SMALL_STACK_BYTES), 0);
     free(memory);
 }

@@ -58,6 +58,13 @@ static void print_frame(FILE *text, uint32_t number, uint64_t frame, const struc
     fputc('\n', text);
 }
 
+/* Whatever the notes say, no more than there is room for. */
+static uint32_t count_frames(size_t notes_bytes)
+{
+    size_t frames = (notes_bytes - offsetof(struct pe__crash, frames)) / sizeof(uint64_t);
+    return frames < PE__CRASH_FRAMES_MAX ? (uint32_t)frames : PE__CRASH_FRAMES_MAX;
+}
+
 int pe__backtrace_describe(const void *notes, size_t notes_bytes, const struct pe__loaded *loaded, char **ret_text,
                            size_t *ret_bytes)
 {
@@ -70,7 +77,7 @@ int pe__backtrace_describe(const void *notes, size_t notes_bytes, const struct p
     if (text == NULL)
         return PE_ENOMEM;
     print_signal(text, crash);
-    for (uint32_t i = 0; i < (notes_bytes - offsetof(struct pe__crash, frames)) / sizeof *crash->frames; i++)
+    for (uint32_t i = 0; i < count_frames(notes_bytes); i++)
         print_frame(text, i, crash->frames[i], loaded);
     bool failed = ferror(text) != 0;
     if (fclose(text) != 0 || failed) {
