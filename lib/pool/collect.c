@@ -15,6 +15,7 @@
 #include "pool/deadline.h"
 #include "pool/job.h"
 #include "pool/map.h"
+#include "pool/map_tickets.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
 #include "pool/texts.h"

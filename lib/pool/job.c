@@ -14,6 +14,7 @@
 #include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/map.h"
+#include "pool/map_tickets.h"
 #include "pool/outcome.h"
 #include "pool/pool.h"
 #include "pool/slab.h"

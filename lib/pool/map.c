@@ -1,24 +1,23 @@
 /*
- * map.c - a map from its call to its last ticket.
+ * map.c - a map from its call to its end.
  *
- * The host lays out one block of the heap for the map (context, item states, inputs and outputs that are neither
- * shared nor inherited, details, texts), deals the items out to lanes, and queues one ticket for each lane. From
- * then on the workers share the items among themselves (shared/lane.h). The map has ended when all its
- * tickets have; a ticket that could not be inherited, because no process was to be had, is queued again for
- * the same lane.
+ * The host lays out what workers need to see of it (map_layout.c) and queues one ticket for each lane (map_tickets.c).
+ * From then on the workers share the items among themselves (shared/lane.h). The map has ended when all its tickets
+ * have.
  */
 #include "pool/map.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "pool/backend.h"
 #include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/inherited.h"
 #include "pool/job.h"
+#include "pool/map_layout.h"
+#include "pool/map_options.h"
+#include "pool/map_tickets.h"
 #include "pool/outcome.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
@@ -26,185 +25,9 @@
 #include "pool/submit.h"
 #include "pool/texts.h"
 #include "pool/wait.h"
-#include "shared/output.h"
 
-#define BLOCK_ALIGN 64
 /* A map of so few items is begun by one worker; the others get their tickets if it takes longer than a glance. */
 #define FEW_ITEMS 64
-/* Of each part, so that the sum of a map's parts cannot overflow either. */
-#define PART_MOST (SIZE_MAX / 16)
-
-int pe__map_check_common(const pe_map_options *given, pe_map_options *ret)
-{
-    int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
-    if (result < 0)
-        return result;
-    if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0 ||
-        ret->priority >= PE__QUEUE_LEVELS)
-        return PE_EINVAL;
-    if ((ret->flags & ~(PE_MAP_ORDERED | PE_MAP_INHERITED)) != 0)
-        return PE_EINVAL;
-    if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
-        return PE_EINVAL;
-    if (ret->context_bytes == 0)
-        ret->context = NULL;
-    if (ret->deadline_ns == 0)
-        ret->deadline_ns = PE_FOREVER;
-    return pe__base_deadline_check(ret->deadline_ns);
-}
-
-int pe__map_check_options(const pe_map_options *given, pe_map_options *ret)
-{
-    int result = pe__map_check_common(given, ret);
-    if (result < 0)
-        return result;
-    bool of_stream = ret->max_inflight != 0 || ret->inflight_bytes != 0 || (ret->flags & PE_MAP_ORDERED) != 0;
-    return of_stream ? PE_EINVAL : 0;
-}
-
-static bool overflows(size_t count, size_t bytes)
-{
-    size_t product;
-    return __builtin_mul_overflow(count, bytes, &product) || product > PART_MOST;
-}
-
-int pe__map_check(struct pe__map_job *wanted, const pe_map_options *options)
-{
-    size_t count = wanted->count;
-    if (wanted->fn == NULL || overflows(count, wanted->in_bytes) ||
-        overflows(count, wanted->out_bytes) || overflows(count, sizeof(pe_status)))
-        return PE_EINVAL;
-    bool lacks_in = wanted->in == NULL && wanted->in_bytes > 0;
-    bool lacks_out = wanted->out == NULL && wanted->out_bytes > 0;
-    if (count > 0 && (lacks_in || lacks_out))
-        return PE_EINVAL;
-    return pe__map_check_options(options, &wanted->options);
-}
-
-/* Adds a part to the block's plan; returns its offset. */
-static uint64_t plan(uint64_t *total, uint64_t bytes)
-{
-    uint64_t offset = (*total + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
-    *total = offset + bytes;
-    return offset;
-}
-
-static bool is_shared(const pe_pool *pool, const void *memory, size_t bytes)
-{
-    return bytes == 0 || pe__shared_heap_owns(&pool->heap, memory, bytes);
-}
-
-/* Of a map that nobody can ask afterwards none is kept. */
-static uint64_t room_for_outputs(const pe_pool *pool, const struct pe__map_job *map)
-{
-    uint64_t each = map->keeps_handle ? pool->shared.geometry.output_bytes : 0;
-    return each == 0 || map->count < PE__OUTPUT_MAP_BYTES / each ? map->count * each : PE__OUTPUT_MAP_BYTES;
-}
-
-/* What is touched always comes first, what is touched only on failure last. */
-static int place(pe_pool *pool, struct pe__map_job *map)
-{
-    const pe_map_options *options = &map->options;
-    bool inherited = (options->flags & PE_MAP_INHERITED) != 0;
-    bool copy_in = !inherited && !is_shared(pool, map->in, map->in_bytes * map->count);
-    bool copy_out = !is_shared(pool, map->out, map->out_bytes * map->count);
-    uint64_t total = 0;
-    map->text_bytes = map->count < PE__MAP_TEXT_BYTES / PE_TEXT_BYTES_MAX ? map->count * PE_TEXT_BYTES_MAX
-                                                                         : PE__MAP_TEXT_BYTES;
-    map->outputs_bytes = room_for_outputs(pool, map);
-    uint64_t context_bytes = inherited ? 0 : options->context_bytes;
-    uint64_t context = plan(&total, context_bytes), state = plan(&total, map->count);
-    uint64_t in = plan(&total, copy_in ? map->in_bytes * map->count : 0);
-    uint64_t out = plan(&total, copy_out ? map->out_bytes * map->count : 0);
-    uint64_t detail = plan(&total, map->count * sizeof *map->detail), texts = plan(&total, map->text_bytes);
-    uint64_t outputs = plan(&total, map->outputs_bytes);
-    int result = pe__shared_heap_alloc(&pool->heap, total, false, &map->block);
-    if (result < 0)
-        return result;
-    unsigned char *block = map->block;
-    map->state = (_Atomic uint8_t *)(block + state);
-    map->detail = (struct pe__item_detail *)(void *)(block + detail);
-    map->texts = block + texts;
-    map->outputs = block + outputs;
-    map->shared_in = copy_in ? block + in : (unsigned char *)map->in;
-    map->shared_out = copy_out ? block + out : map->out;
-    memset((void *)map->state, PE__ITEM_OPEN, map->count);
-    if (context_bytes > 0)
-        memcpy(block + context, options->context, context_bytes);
-    if (copy_in)
-        memcpy(map->shared_in, map->in, map->in_bytes * map->count);
-    if (context_bytes > 0)
-        map->options.context = block + context;
-    return 0;
-}
-
-/* Where the share of a lane begins when the units are dealt to so many; the lanes behind them get none. */
-static uint64_t share(uint64_t units, uint32_t lane, uint32_t dealt)
-{
-    return lane < dealt ? units * lane / dealt : units;
-}
-
-/* Of a map that its caller does not wait for; 0: none. */
-static int64_t deadline_of(const struct pe__map_job *map)
-{
-    return map->keeps_handle && map->options.deadline_ns != PE_FOREVER ? map->options.deadline_ns : 0;
-}
-
-static uint32_t limits_of(const struct pe__map_job *map)
-{
-    return (map->options.timeout_ns != 0 ? PE__LIMIT_TIMEOUT : 0) | (deadline_of(map) != 0 ? PE__LIMIT_DEADLINE : 0);
-}
-
-static void describe(pe_pool *pool, struct pe__map_job *map)
-{
-    struct pe__map *shown = &pool->shared.maps[map->index];
-    uint64_t unit = (map->count + PE__LANE_UNITS_MAX - 1) / PE__LANE_UNITS_MAX;
-    uint64_t units = (map->count + unit - 1) / unit;
-    uint64_t chunk = map->options.chunk;
-    struct pe__map wanted = { .fn = map->fn,
-                              .context = map->options.context,
-                              .in = map->shared_in,
-                              .out = map->shared_out,
-                              .in_bytes = map->in_bytes,
-                              .out_bytes = map->out_bytes,
-                              .count = map->count,
-                              .unit = unit,
-                              .chunk = chunk != 0 && chunk < unit ? 1 : chunk / unit,
-                              .state = map->state,
-                              .detail = map->detail,
-                              .texts = map->texts,
-                              .text_bytes = map->text_bytes,
-                              .outputs = map->outputs,
-                              .outputs_bytes = map->outputs_bytes,
-                              .lanes = map->lanes,
-                              .retries = map->options.retries,
-                              .on_error = map->options.on_error,
-                              .timed = map->options.statuses != NULL || map->outputs_bytes > 0,
-                              .limits = limits_of(map),
-                              .timeout_ns = map->options.timeout_ns,
-                              .deadline_ns = deadline_of(map) };
-    /* Of a map like the last one the workers have most of this in their caches: leave it there. */
-    if (memcmp(shown, &wanted, sizeof wanted) != 0)
-        *shown = wanted;
-    pe__map_live_reset(&pool->shared.lives[map->index]);
-    struct pe__lane *lanes = pe__mapping_lanes(&pool->shared, map->index);
-    for (uint32_t lane = 0; lane < map->lanes; lane++)
-        pe__lane_reset(&lanes[lane], share(units, lane, map->ticketed), share(units, lane + 1, map->ticketed));
-}
-
-static void queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_ring)
-{
-    struct pe__level *level = &pool->levels[pe__job_map(job)->options.priority];
-    uint32_t index = pe__pool_take_record(pool, level, job);
-    pool->entries[index].lane = lane;
-    pool->entries[index].limits = (uint8_t)limits_of(pe__job_map(job));
-    pe__job_map(job)->records[lane] = index;
-    struct pe__record *record = &pool->shared.records[index];
-    record->fn = NULL;
-    record->map = (uint16_t)pe__job_map(job)->index;
-    record->lane = (uint16_t)lane;
-    pe__pool_push(pool, level, index, may_ring);
-}
 
 static uint32_t free_map(const pe_pool *pool)
 {
@@ -219,7 +42,8 @@ static bool has_map(pe_pool *pool, void *wanted)
     if (pe__pool_check_open(pool) < 0)
         return true;
     struct pe__level *level = &pool->levels[map->options.priority];
-    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, level, (2 + pool->broadcasting) * pool->numbers))
+    uint32_t busy = (2 + pool->broadcasting) * pool->numbers;
+    if (free_map(pool) == PE__MAPS_MAX || !pe__pool_has_positions(pool, level, busy))
         return false;
     pe__pool_collect_all(pool, UINT32_MAX);
     return true;
@@ -248,7 +72,7 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
         result = await_map(pool, map, may_wait);
     if (result < 0)
         return result;
-    result = place(pool, map);
+    result = pe__map_place(pool, map);
     if (result < 0)
         return result;
     map->index = free_map(pool);
@@ -256,104 +80,20 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
     map->running = true;
     map->ticketed = !map->keeps_handle && map->count <= FEW_ITEMS ? 1 : map->lanes;
     map->tickets = map->ticketed;
-    describe(pool, map);
+    pe__map_describe(pool, map);
     pe__job_begin(pool, job, map->in_bytes * map->count);
     for (uint32_t lane = 0; lane < map->lanes; lane++)
         map->records[lane] = PE__MAP_TICKET_ENDED;
     /* A look on the way, whether to ring, may break the pool, which ends the map. */
     for (uint32_t lane = 0; lane < map->ticketed && map->running; lane++)
-        queue_ticket(pool, job, lane, lane == 0 || map->keeps_handle);
+        pe__map_queue_ticket(pool, job, lane, lane == 0 || map->keeps_handle);
     return 0;
-}
-
-/* Its last ticket that has not ended. */
-uint32_t pe__map_target(pe_pool *pool, void *context)
-{
-    const struct pe__map_job *map = pe__job_map(context);
-    (void)pool;
-    for (uint32_t lane = map->running ? map->lanes : 0; lane > 0; lane--)
-        if (pe__map_has_record(map, lane - 1))
-            return map->records[lane - 1];
-    return PE__BELL_ANY;
 }
 
 static void stop_items(pe_pool *pool, const struct pe__map_job *map)
 {
     pe__map_stop_all(&pool->shared.maps[map->index], &pool->shared.lives[map->index],
                       pe__mapping_lanes(&pool->shared, map->index));
-}
-
-static void end_ticket(pe_pool *pool, pe_job *job, uint32_t lane)
-{
-    struct pe__map_job *map = pe__job_map(job);
-    map->records[lane] = PE__MAP_TICKET_ENDED;
-    if (--map->tickets == 0)
-        pe__map_finish(pool, job, PE_CANCELLED);
-}
-
-static void have_orphans(pe_pool *pool, const struct pe__map_job *map)
-{
-    pool->levels[map->options.priority].has_orphans = pool->has_orphans = true;
-}
-
-void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
-{
-    struct pe__map_job *map = pe__job_map(job);
-    if (!pe__record_is_crash(pe__record_phase(word)) || map->cancelled) {
-        end_ticket(pool, job, lane);
-        return;
-    }
-    /* This may be the middle of a collection, which finds a place for nothing. */
-    map->records[lane] = PE__MAP_TICKET_ORPHANED;
-    have_orphans(pool, map);
-}
-
-static pe_job *find_orphan(pe_pool *pool, const struct pe__level *level, uint32_t *ret_lane)
-{
-    PE__BASE_LIST_EACH(link, &pool->maps) {
-        const struct pe__map_job *map = pe__job_map(pe__job_of_map(link));
-        for (*ret_lane = 0; map->options.priority == level->number && *ret_lane < map->lanes; ++*ret_lane)
-            if (map->records[*ret_lane] == PE__MAP_TICKET_ORPHANED)
-                return pe__job_of_map(link);
-    }
-    return NULL;
-}
-
-/* A level without a place must not keep those of another one waiting. */
-static void adopt_orphans_of(pe_pool *pool, struct pe__level *level)
-{
-    uint32_t lane;
-    while (level->has_orphans && pe__pool_has_processes(pool) && pe__pool_find_place(pool, level)) {
-        pe_job *job = find_orphan(pool, level, &lane);
-        if (job == NULL)
-            level->has_orphans = false;
-        else
-            queue_ticket(pool, job, lane, true);
-    }
-}
-
-void pe__map_adopt_orphans(pe_pool *pool)
-{
-    if (!pool->has_orphans)
-        return;
-    pool->has_orphans = false;
-    PE__POOL_EACH_LEVEL(level, pool) {
-        adopt_orphans_of(pool, level);
-        pool->has_orphans |= level->has_orphans;
-    }
-}
-
-/* The tickets that were held back, unless the map is to end. */
-static void queue_rest(pe_pool *pool, pe_job *job)
-{
-    struct pe__map_job *map = pe__job_map(job);
-    if (!map->running || map->cancelled || map->ticketed == map->lanes)
-        return;
-    map->tickets += map->lanes - map->ticketed;
-    while (map->ticketed < map->lanes)
-        map->records[map->ticketed++] = PE__MAP_TICKET_ORPHANED;
-    have_orphans(pool, map);
-    pe__map_adopt_orphans(pool);
 }
 
 static uint32_t kind_of(int result)
@@ -369,8 +109,8 @@ static uint32_t kind_of(int result)
 /* Nobody has cancelled it, and yet not all of it was run. */
 static bool was_cut_by_deadline(const struct pe__map_job *map)
 {
-    return map->result == PE_ECANCELED && !map->cancelled && deadline_of(map) != 0 &&
-           pe__base_deadline_passed(deadline_of(map));
+    return map->result == PE_ECANCELED && !map->cancelled && pe__map_deadline(map) != 0 &&
+           pe__base_deadline_passed(pe__map_deadline(map));
 }
 
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
@@ -405,7 +145,7 @@ void pe__map_cancel(pe_pool *pool, pe_job *job)
         if (pe__map_has_record(map, lane))
             pe__pool_stop_record(pool, map->records[lane], pool->options.grace_ns);
         else if (map->records[lane] == PE__MAP_TICKET_ORPHANED)
-            end_ticket(pool, job, lane);
+            pe__map_end_ticket(pool, job, lane);
     }
     pe__job_unref(pool, job);
 }
@@ -524,7 +264,7 @@ static void rouse(pe_pool *pool, pe_job *job)
 {
     for (uint32_t lane = 0; lane < pe__job_map(job)->ticketed && lane < 2 && !pe__job_has_ended(job); lane++)
         pe__pool_glance(pool, pe__map_target(pool, job));
-    queue_rest(pool, job);
+    pe__map_queue_rest(pool, job);
     for (uint32_t lane = 1; lane < pe__job_map(job)->lanes && !pe__job_has_ended(job); lane++)
         if (!pe__pool_ring_if_needed(pool))
             break;

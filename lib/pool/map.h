@@ -1,4 +1,4 @@
-/* map.h - a map's way from its call to its last item, and the host's private book on it. */
+/* map.h - a map from its call to its end, and the host's private book on it. */
 #ifndef PE__POOL_MAP_H
 #define PE__POOL_MAP_H
 
@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include <parexec/pool.h>
+
+#include "shared/limit.h"
 
 struct pe__item_detail;
 struct pe__texts;
@@ -62,16 +64,21 @@ static inline bool pe__map_has_record(const struct pe__map_job *map, uint32_t la
     return map->records[lane] < PE__MAP_TICKET_ORPHANED;
 }
 
-void pe__map_adopt_orphans(pe_pool *pool); /* between collections, as often as one likes */
-void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
+/* Of a map that its caller does not wait for; 0: none. */
+static inline int64_t pe__map_deadline(const struct pe__map_job *map)
+{
+    return map->keeps_handle && map->options.deadline_ns != PE_FOREVER ? map->options.deadline_ns : 0;
+}
+
+static inline uint32_t pe__map_limits(const struct pe__map_job *map)
+{
+    return (map->options.timeout_ns != 0 ? PE__LIMIT_TIMEOUT : 0) |
+           (pe__map_deadline(map) != 0 ? PE__LIMIT_DEADLINE : 0);
+}
+
 void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest); /* items still open end as `rest` */
 void pe__map_cancel(pe_pool *pool, pe_job *job);
-uint32_t pe__map_target(pe_pool *pool, void *job); /* what a wait for it is worth waking up for */
 void pe__map_cancel_if_queued(pe_pool *pool, pe_job *job);
 void pe__map_free(pe_job *job);
-int pe__map_check(struct pe__map_job *wanted, const pe_map_options *options); /* what it asks for; fills in options */
-/* For maps and reduces, and what they have in common with streams. */
-int pe__map_check_options(const pe_map_options *given, pe_map_options *ret_options);
-int pe__map_check_common(const pe_map_options *given, pe_map_options *ret_options);
 
 #endif

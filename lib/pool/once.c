@@ -11,7 +11,7 @@
 #include <parexec/pool.h>
 
 #include "base/check.h"
-#include "pool/map.h"
+#include "pool/map_options.h"
 #include "pool/options.h"
 
 static int complete(const pe_pool_options *given, size_t count, pe_pool_options *ret)

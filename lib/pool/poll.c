@@ -9,7 +9,7 @@
 #include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/doubt.h"
-#include "pool/map.h"
+#include "pool/map_tickets.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
 #include "pool/talk.h"

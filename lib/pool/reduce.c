@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "pool/inherited.h"
 #include "pool/job.h"
-#include "pool/map.h"
+#include "pool/map_options.h"
 #include "pool/pool.h"
 #include "pool/submit.h"
 

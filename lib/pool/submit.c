@@ -30,7 +30,7 @@
 #include "pool/deadline.h"
 #include "pool/job.h"
 #include "pool/loaded.h"
-#include "pool/map.h"
+#include "pool/map_tickets.h"
 #include "pool/pool.h"
 #include "pool/size.h"
 #include "pool/wait.h"
