@@ -138,7 +138,7 @@ typedef struct pe_pool_options {
     uint64_t rss_limit_bytes;    /* replace a worker, between jobs or items, once its private memory has grown by
                                     more since its initialiser, see below; 0: never */
     uint32_t max_deaths;         /* worker deaths in a row, with no job or item ended in between, that break
-                                    the pool. The first five are replaced at once, later ones after 100 ms.
+                                    the pool. The first five are replaced at once, then one in 100 ms is.
                                     0: 100; UINT32_MAX: it never breaks for that */
     uint32_t inner_threads;      /* threads that libraries may start in each worker, see below: 1 to 65536, or
                                     PE_INNER_THREADS_SHARE; 0: as the program's environment says */

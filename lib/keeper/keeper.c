@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/pages.h"
+#include "keeper/deaths.h"
 #include "keeper/output.h"
 #include "keeper/reap.h"
 #include "keeper/size.h"
@@ -185,11 +186,16 @@ static bool lacks(const struct pe__keeper *keeper, uint32_t index)
     return !keeper->leaving && kept->pid == 0 && wanted;
 }
 
+/* In turn: where they are slowed down, a number whose processes die at once must not keep the others from theirs. */
 static void fork_due(struct pe__keeper *keeper, int64_t now_ns)
 {
-    for (uint32_t i = 0; i < keeper->numbers; i++)
-        if (lacks(keeper, i) && keeper->kept[i].fork_due_ns <= now_ns)
-            pe__keeper_fork_worker(keeper, i);
+    uint32_t first = keeper->fork_next;
+    for (uint32_t i = 0; i < keeper->numbers; i++) {
+        uint32_t index = (first + i) % keeper->numbers;
+        if (lacks(keeper, index) && keeper->kept[index].fork_due_ns <= now_ns &&
+            pe__keeper_may_fork_ns(keeper) <= now_ns)
+            pe__keeper_fork_worker(keeper, index);
+    }
 }
 
 static int64_t earliest(int64_t a, int64_t b)
@@ -197,13 +203,21 @@ static int64_t earliest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t next_fork(const struct pe__keeper *keeper)
+{
+    int64_t due = INT64_MAX;
+    for (uint32_t i = 0; i < keeper->numbers; i++)
+        if (lacks(keeper, i))
+            due = earliest(due, keeper->kept[i].fork_due_ns);
+    if (due == INT64_MAX)
+        return due;
+    int64_t may_ns = pe__keeper_may_fork_ns(keeper);
+    return may_ns > due ? may_ns : due;
+}
+
 static int64_t next_due(const struct pe__keeper *keeper)
 {
-    int64_t due = earliest(pe__keeper_next_stop(keeper), pe__keeper_next_limit(keeper));
-    for (uint32_t i = 0; i < keeper->numbers; i++)
-        if (lacks(keeper, i) && keeper->kept[i].fork_due_ns < due)
-            due = keeper->kept[i].fork_due_ns;
-    return due;
+    return earliest(next_fork(keeper), earliest(pe__keeper_next_stop(keeper), pe__keeper_next_limit(keeper)));
 }
 
 static bool is_over(const struct pe__keeper *keeper, int64_t now_ns)

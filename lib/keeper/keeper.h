@@ -74,6 +74,8 @@ struct pe__keeper {
     bool broken;
     int64_t kill_due_ns; /* when SIGKILL follows, 0: it was sent */
     int64_t give_up_ns;  /* when killed workers are not waited for any longer */
+    int64_t forked_ns;   /* when it was last tried */
+    uint32_t fork_next;  /* the number whose turn is next */
     uint32_t deaths;     /* in a row, without a success */
     uint64_t ended_before;
     bool succeeded;      /* since the last death, although no count of ended items tells */

@@ -2,8 +2,7 @@
  * reap.c - the ends of workers: whose process it was, whether it was to end, and how soon another one follows.
  *
  * In this order: the announcements of the dead are taken back, what the number held is settled (settle.c), then
- * everybody is rung. Deaths that follow one another without any success slow the replacements down and break the pool
- * in the end.
+ * everybody is rung. Deaths that follow one another without any success are counted (deaths.c).
  */
 #include "keeper/reap.h"
 
@@ -14,52 +13,9 @@
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "keeper/deaths.h"
 #include "keeper/output.h"
 #include "keeper/settle.h"
-
-#define DEATHS_AT_ONCE 5
-#define BACK_OFF_NS (INT64_C(100) * 1000000)
-
-static uint64_t ended_in_all(const struct pe__keeper *keeper)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < keeper->numbers; i++)
-        sum += atomic_load_explicit(&keeper->shared->slots[i].ended, memory_order_relaxed);
-    return sum;
-}
-
-/* For statistics and log. */
-static void note_death(const struct pe__keeper *keeper, uint32_t index)
-{
-    struct pe__keeper_counts *counts = keeper->shared->counts;
-    const struct pe__kept *kept = &keeper->kept[index];
-    int32_t failed = atomic_exchange_explicit(&keeper->shared->slots[index].init_code, 0, memory_order_relaxed);
-    uint32_t kind;
-    int32_t code;
-    pe__keeper_ending_of(kept, &kind, &code);
-    if (failed != 0) {
-        kind = PE_RETURNED;
-        code = failed;
-    }
-    atomic_store_explicit(&counts->death_code, code, memory_order_relaxed);
-    atomic_store_explicit(&counts->death_pid, (int32_t)kept->last_pid, memory_order_relaxed);
-    atomic_store_explicit(&counts->death_worker, (int32_t)index, memory_order_relaxed);
-    atomic_store_explicit(&counts->death_kind, kind, memory_order_release);
-}
-
-/* A death without a success since the one before is one more in a row: slow down, and give up in the end. */
-static void count_death(struct pe__keeper *keeper, uint32_t index)
-{
-    uint64_t ended = ended_in_all(keeper);
-    note_death(keeper, index);
-    uint32_t most = keeper->shared->config->max_deaths;
-    keeper->deaths = ended != keeper->ended_before || keeper->succeeded ? 1 : keeper->deaths + 1;
-    keeper->succeeded = false;
-    keeper->ended_before = ended;
-    keeper->kept[index].fork_due_ns = keeper->deaths > DEATHS_AT_ONCE ? pe__base_now_ns() + BACK_OFF_NS : 0;
-    if (most != UINT32_MAX && keeper->deaths >= most)
-        pe__keeper_give_up(keeper, PE__MESSAGE_BROKEN, PE_EBROKEN);
-}
 
 static void clear_announcements(struct pe__keeper *keeper, uint32_t index)
 {
@@ -150,7 +106,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
     if (keeper->killing)
         return; /* the host settles what is left once all are gone */
     if (life == PE__SLOT_STARTING && !keeper->served) {
-        note_death(keeper, index);
+        pe__keeper_note_death(keeper, index);
         pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, PE_EINIT);
         return;
     }
@@ -167,10 +123,10 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
         kept->stop_stage = PE__STOP_NONE; /* whatever it held */
     count_replacement(keeper, retired);
     if (!retired && !stopped)
-        count_death(keeper, index);
+        pe__keeper_count_death(keeper, index);
     /* Left although nobody is to leave: a scribbler has set the word for it, and would keep us forking. */
     if (retired && !keeper->leaving && !may_retire(keeper))
-        kept->fork_due_ns = pe__base_now_ns() + BACK_OFF_NS;
+        kept->fork_due_ns = pe__base_now_ns() + PE__KEEPER_BACK_OFF_NS;
     pe__keeper_ring_all(keeper);
 }
 

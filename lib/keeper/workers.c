@@ -92,6 +92,8 @@ void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
     struct pe__kept *kept = &keeper->kept[index];
     struct pe__slot *slot = &keeper->shared->slots[index];
     pid_t keeper_pid = getpid();
+    keeper->forked_ns = pe__base_now_ns();
+    keeper->fork_next = index + 1;
     kept->called = kept->sent_home = false;
     atomic_fetch_and_explicit(&keeper->shared->groups[index / PE__BELL_GROUP_WORKERS].vacant, ~pe__bell_bit(index),
                               memory_order_seq_cst);
@@ -106,7 +108,7 @@ void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
         error = error == 0 ? errno : error;
         atomic_fetch_sub_explicit(&slot->lives, 1, memory_order_relaxed);
         atomic_store_explicit(&slot->life, PE__SLOT_EMPTY, memory_order_release);
-        fork_failed(keeper, index, error, pe__base_now_ns());
+        fork_failed(keeper, index, error, keeper->forked_ns);
         return;
     }
     kept->pid = pid;
