@@ -12,6 +12,19 @@
 #include "pool/job.h"
 #include "pool/pool.h"
 
+void pe__pool_enter_callback(pe_pool *pool)
+{
+    pool->in_callback = true;
+    pool->callback_thread = pthread_self();
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void pe__pool_leave_callback(pe_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->in_callback = false;
+}
+
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback)
 {
     if (job->more->callback_count++ == 0)
@@ -57,12 +70,9 @@ static void end_callback(pe_pool *pool, struct pe__callback *callback)
 /* Runs one; the mutex is released meanwhile. */
 static void run_callback(pe_pool *pool, struct pe__callback *callback)
 {
-    pool->in_callback = true;
-    pool->callback_thread = pthread_self();
-    pthread_mutex_unlock(&pool->mutex);
+    pe__pool_enter_callback(pool);
     callback->fn(callback->job, callback->context);
-    pthread_mutex_lock(&pool->mutex);
-    pool->in_callback = false;
+    pe__pool_leave_callback(pool);
     end_callback(pool, callback);
 }
 

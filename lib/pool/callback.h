@@ -16,6 +16,10 @@ struct pe__callback {
     void *context;
 };
 
+/* Around a call of a function of the user, one at a time; the mutex is released in between. */
+void pe__pool_enter_callback(pe_pool *pool);
+void pe__pool_leave_callback(pe_pool *pool);
+
 void pe__job_add_callback(pe_job *job, struct pe__callback *callback); /* it has its second part */
 void pe__job_release_callbacks(pe_pool *pool, struct pe__job_more *more); /* they are due */
 void pe__job_forget_callbacks(struct pe__job_more *more); /* of a job that was never begun */

@@ -56,12 +56,9 @@ static void report(pe_pool *pool, pe_job *job, int64_t now_ns)
     count(pool, map, &done, &failed);
     map->progress_due_ns = now_ns + INTERVAL_NS;
     job->refs++;
-    pool->in_callback = true;
-    pool->callback_thread = pthread_self();
-    pthread_mutex_unlock(&pool->mutex);
+    pe__pool_enter_callback(pool);
     map->options.progress(done, failed, map->count, map->options.progress_context);
-    pthread_mutex_lock(&pool->mutex);
-    pool->in_callback = false;
+    pe__pool_leave_callback(pool);
     pe__job_unref(pool, job);
 }
 

@@ -16,12 +16,13 @@
  * A worker that has slept for idle_ns without a record, however often it was rung in vain, leaves: announce, look
  * again, leave, the order that bell.h argues.
  */
+#include "worker/idle.h"
+
 #include <sched.h>
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
 #include "shared/step.h"
-#include "worker/serve.h"
 
 #define SPIN_NS_LEAST 2000
 #define LOOKS_PER_CLOCK 32

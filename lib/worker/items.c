@@ -6,6 +6,8 @@
  * written, so a death at any instant is charged to one item at most, and to none when it hits between items
  * (lane.h has the argument). An item is run only by the worker that has its unit in hand.
  */
+#include "worker/items.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "base/clock.h"
 #include "shared/step.h"
 #include "worker/hygiene.h"
+#include "worker/limit.h"
 #include "worker/serve.h"
 
 /* A chunk is in hand and cannot be stolen: keep it short in time, but long enough to hide the cost of

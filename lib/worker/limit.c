@@ -2,6 +2,8 @@
  * limit.c - the worker's part of time limits: says when what it runs is over its limit, and waits to be killed where
  * the keeper has condemned that before it returned. shared/limit.h has the argument.
  */
+#include "worker/limit.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 

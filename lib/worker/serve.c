@@ -23,6 +23,9 @@
 #include "shared/step.h"
 #include "worker/crash.h"
 #include "worker/hygiene.h"
+#include "worker/idle.h"
+#include "worker/items.h"
+#include "worker/limit.h"
 #include "worker/threads.h"
 
 static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
