@@ -62,7 +62,7 @@ int pe__keeper_output_inherit(const struct pe__keeper *keeper, uint32_t index)
 static bool any_is_awake(const struct pe__keeper *keeper)
 {
     for (uint32_t i = 0; i < keeper->numbers; i++) {
-        const struct pe__bell_group *group = &keeper->shared->groups[i / PE__BELL_GROUP_WORKERS];
+        const struct pe__bell_group *group = pe__bell_group_of(keeper->shared->groups, i);
         uint64_t sleepers = atomic_load_explicit(&group->sleepers, memory_order_seq_cst);
         if (keeper->kept[i].pid != 0 && (sleepers & pe__bell_bit(i)) == 0)
             return true;

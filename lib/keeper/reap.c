@@ -19,7 +19,7 @@
 
 static void clear_announcements(struct pe__keeper *keeper, uint32_t index)
 {
-    struct pe__bell_group *group = &keeper->shared->groups[index / PE__BELL_GROUP_WORKERS];
+    struct pe__bell_group *group = pe__bell_group_of(keeper->shared->groups, index);
     uint64_t others = ~pe__bell_bit(index);
     atomic_fetch_and_explicit(&group->present, others, memory_order_seq_cst);
     atomic_fetch_and_explicit(&group->sleepers, others, memory_order_seq_cst);

@@ -95,7 +95,7 @@ void pe__keeper_fork_worker(struct pe__keeper *keeper, uint32_t index)
     keeper->forked_ns = pe__base_now_ns();
     keeper->fork_next = index + 1;
     kept->called = kept->sent_home = false;
-    atomic_fetch_and_explicit(&keeper->shared->groups[index / PE__BELL_GROUP_WORKERS].vacant, ~pe__bell_bit(index),
+    atomic_fetch_and_explicit(&pe__bell_group_of(keeper->shared->groups, index)->vacant, ~pe__bell_bit(index),
                               memory_order_seq_cst);
     atomic_store_explicit(&slot->hint, kept->inherited, memory_order_relaxed);
     atomic_store_explicit(&slot->life, PE__SLOT_STARTING, memory_order_release);

@@ -39,7 +39,7 @@ void pe__pool_order(pe_pool *pool, uint32_t record)
     const struct pe__entry *entry = &pool->entries[record];
     uint32_t number = entry->addressee - 1u;
     struct pe__slot *slot = &pool->shared.slots[number];
-    struct pe__bell_group *group = &pool->shared.groups[number / PE__BELL_GROUP_WORKERS];
+    struct pe__bell_group *group = pe__bell_group_of(pool->shared.groups, number);
     atomic_store_explicit(&slot->order, pe__slot_order(entry->sequence, record), memory_order_seq_cst);
     atomic_fetch_and_explicit(&group->sleepers, ~pe__bell_bit(number), memory_order_seq_cst);
     pe__bell_ring_worker(slot);

@@ -27,7 +27,7 @@
 #include "pool/slab.h"
 #include "pool/start.h"
 #include "pool/stop.h"
-#include "pool/wait.h"
+#include "shared/spin.h"
 #include "worker/crash.h"
 #include "worker/scope.h"
 
@@ -224,7 +224,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->refs = 1;
     pool->born = pe__base_ticks();
     pool->state = PE__POOL_OPEN;
-    pool->spin_ns = PE__POOL_SPIN_NS;
+    pool->spin_ns = PE__SPIN_NS_MOST;
     pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->nudge = -1;
     pool->epoll = -1;
     pe__base_list_init(&pool->maps);

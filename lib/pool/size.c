@@ -40,7 +40,7 @@ static bool take_vacant(struct pe__bell_group *group, uint64_t wanted, uint32_t 
 
 static bool start_in_group(pe_pool *pool, uint32_t first)
 {
-    struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+    struct pe__bell_group *group = pe__bell_group_of(pool->shared.groups, first);
     uint32_t place;
     if (!take_vacant(group, pe__pool_wanted_in(pool, first), &place))
         return false;
@@ -55,7 +55,7 @@ bool pe__pool_start_one(pe_pool *pool)
 {
     if (pool->options.idle_ns == 0)
         return false;
-    for (uint32_t first = 0; first < pool->workers; first += PE__BELL_GROUP_WORKERS)
+    PE__BELL_EACH_GROUP(first, pool->workers)
         if (start_in_group(pool, first))
             return true;
     return false;
@@ -101,8 +101,8 @@ static bool has_size(pe_pool *pool, void *unused)
         return true;
     if (pool->size_heard != pool->size_order)
         return false;
-    for (uint32_t first = 0; first < pool->workers; first += PE__BELL_GROUP_WORKERS) {
-        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+    PE__BELL_EACH_GROUP(first, pool->workers) {
+        const struct pe__bell_group *group = pe__bell_group_of(pool->shared.groups, first);
         if ((pe__pool_wanted_in(pool, first) & ~(atomic_load(&group->present) | atomic_load(&group->vacant))) != 0)
             return false;
     }

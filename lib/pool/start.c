@@ -183,8 +183,8 @@ static bool has_worker_or_failed(pe_pool *pool, void *unused)
     (void)unused;
     if (pool->state == PE__POOL_BROKEN)
         return true;
-    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS) {
-        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+    PE__BELL_EACH_GROUP(first, pool->numbers) {
+        const struct pe__bell_group *group = pe__bell_group_of(pool->shared.groups, first);
         if ((atomic_load(&group->present) | atomic_load(&group->vacant)) != 0)
             return pool->failure == 0;
     }

@@ -12,9 +12,9 @@ static uint32_t count_alive(const pe_pool *pool)
     uint32_t alive = 0;
     if (!pe__pool_has_processes(pool))
         return 0;
-    for (uint32_t first = 0; first < pool->numbers; first += PE__BELL_GROUP_WORKERS)
+    PE__BELL_EACH_GROUP(first, pool->numbers)
         alive += (uint32_t)__builtin_popcountll(
-            atomic_load(&pool->shared.groups[first / PE__BELL_GROUP_WORKERS].present));
+            atomic_load(&pe__bell_group_of(pool->shared.groups, first)->present));
     return alive < pool->numbers ? alive : pool->numbers;
 }
 

@@ -113,8 +113,8 @@ uint32_t pe__pool_take_record(pe_pool *pool, struct pe__level *level, pe_job *jo
 /* Asleep, or gone for want of work. */
 static bool any_to_be_had(const pe_pool *pool)
 {
-    for (uint32_t first = 0; first < pool->workers; first += PE__BELL_GROUP_WORKERS) {
-        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+    PE__BELL_EACH_GROUP(first, pool->workers) {
+        const struct pe__bell_group *group = pe__bell_group_of(pool->shared.groups, first);
         if ((atomic_load_explicit(&group->sleepers, memory_order_seq_cst) |
              atomic_load_explicit(&group->vacant, memory_order_seq_cst)) != 0)
             return true;
@@ -125,8 +125,8 @@ static bool any_to_be_had(const pe_pool *pool)
 static uint32_t count_awake(const pe_pool *pool)
 {
     uint32_t awake = 0;
-    for (uint32_t first = 0; first < pool->workers; first += PE__BELL_GROUP_WORKERS) {
-        const struct pe__bell_group *group = &pool->shared.groups[first / PE__BELL_GROUP_WORKERS];
+    PE__BELL_EACH_GROUP(first, pool->workers) {
+        const struct pe__bell_group *group = pe__bell_group_of(pool->shared.groups, first);
         uint64_t asleep = atomic_load_explicit(&group->sleepers, memory_order_seq_cst);
         uint64_t present = atomic_load_explicit(&group->present, memory_order_seq_cst);
         awake += (uint32_t)__builtin_popcountll(present & ~asleep & pe__pool_wanted_in(pool, first));

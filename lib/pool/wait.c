@@ -20,12 +20,9 @@
 #include "pool/pool.h"
 #include "pool/progress.h"
 #include "pool/talk.h"
+#include "shared/spin.h"
 
-#define SPIN_NS PE__POOL_SPIN_NS
-#define SPIN_NS_LEAST 2000
-#define LOOKS_PER_CLOCK 32
 #define GLANCE_ROUNDS 4
-#define ROUNDS_ALONE 2
 #define YIELDS 8
 /* Room for one job is not announced (pool/submit.c): look for it this often. */
 #define ROOM_NS PE_MS(5)
@@ -83,7 +80,7 @@ static void say_where(const pe_pool *pool)
 
 static bool look_often(const pe_pool *pool, uint32_t record, bool for_claim)
 {
-    for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+    for (int look = 0; look < PE__SPIN_LOOKS; look++) {
         if (has_come(pool, record, for_claim))
             return true;
         pe__base_cpu_relax();
@@ -112,7 +109,7 @@ static bool spin_on(pe_pool *pool, uint32_t record, bool for_claim)
         if (pe__base_now_ns() >= end_ns ||
             atomic_load_explicit(&pool->interrupted, memory_order_relaxed) != 0)
             return false;
-        if (round >= ROUNDS_ALONE)
+        if (round >= PE__SPIN_ROUNDS_ALONE)
             sched_yield(); /* the worker may be waiting for this very CPU */
     }
     return true;
@@ -136,7 +133,6 @@ static bool may_spin(const pe_pool *pool)
     return pool->in_flight < pool->shared.config->cpus || pool->shared.config->cpus < 2;
 }
 
-/* A spin in vain halves the next one, a successful one restores it. */
 static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
 {
     uint32_t record = target_of(pool, wait);
@@ -152,10 +148,7 @@ static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
     pthread_mutex_unlock(&pool->mutex);
     bool came = spin_on(pool, record, wait->for_claim);
     pthread_mutex_lock(&pool->mutex);
-    if (came)
-        pool->spin_ns = SPIN_NS;
-    else if (pool->spin_ns > SPIN_NS_LEAST)
-        pool->spin_ns /= 2;
+    pe__spin_adapt(&pool->spin_ns, came);
     if (came && pool->entries[record].job != NULL)
         pe__pool_collect_record(pool, record);
 }

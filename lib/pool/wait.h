@@ -7,9 +7,6 @@
 
 #include <parexec/pool.h>
 
-/* Longest spin of a waiting thread before it sleeps. */
-#define PE__POOL_SPIN_NS 30000
-
 struct pe__wait {
     bool (*ready)(pe_pool *pool, void *context);
     /* The record whose end (or claim) is worth waking up for, or PE__BELL_ANY; NULL: always that. */

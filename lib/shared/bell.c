@@ -44,8 +44,8 @@ static bool wake_in_group(struct pe__bell_group *group, struct pe__slot *slots, 
 
 bool pe__bell_wake_one(struct pe__bell_group *groups, struct pe__slot *slots, uint32_t workers)
 {
-    for (uint32_t first = 0; first < workers; first += PE__BELL_GROUP_WORKERS)
-        if (wake_in_group(&groups[first / PE__BELL_GROUP_WORKERS], slots + first, workers - first))
+    PE__BELL_EACH_GROUP(first, workers)
+        if (wake_in_group(pe__bell_group_of(groups, first), slots + first, workers - first))
             return true;
     return false;
 }
@@ -53,7 +53,7 @@ bool pe__bell_wake_one(struct pe__bell_group *groups, struct pe__slot *slots, ui
 void pe__bell_ring_all(struct pe__bell_group *groups, struct pe__slot *slots, uint32_t workers)
 {
     for (uint32_t worker = 0; worker < workers; worker++) {
-        atomic_fetch_and_explicit(&groups[worker / PE__BELL_GROUP_WORKERS].sleepers, ~pe__bell_bit(worker),
+        atomic_fetch_and_explicit(&pe__bell_group_of(groups, worker)->sleepers, ~pe__bell_bit(worker),
                                   memory_order_seq_cst);
         pe__bell_ring_worker(&slots[worker]);
     }

@@ -79,6 +79,16 @@ static inline uint64_t pe__bell_bit(uint32_t worker)
     return UINT64_C(1) << (worker % PE__BELL_GROUP_WORKERS);
 }
 
+/* The group that a worker is in. */
+static inline struct pe__bell_group *pe__bell_group_of(struct pe__bell_group *groups, uint32_t worker)
+{
+    return &groups[worker / PE__BELL_GROUP_WORKERS];
+}
+
+/* For the first worker of each group of so many workers. */
+#define PE__BELL_EACH_GROUP(first, workers) \
+    for (uint32_t first = 0; first < (workers); first += PE__BELL_GROUP_WORKERS)
+
 /* Rings one worker's bell; wakes it if it sleeps on it. Never blocks. */
 void pe__bell_ring_worker(struct pe__slot *slot);
 

@@ -22,12 +22,10 @@
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "shared/spin.h"
 #include "shared/step.h"
 
-#define SPIN_NS_LEAST 2000
-#define LOOKS_PER_CLOCK 32
 #define LOOKS_PER_TAIL 8
-#define ROUNDS_ALONE 2
 #define YIELDS 4
 #define PACE_TICKS 1000 /* 0.3 to 0.5 us */
 #define BATCH_LEAST 3
@@ -76,7 +74,7 @@ static bool stay_awake(struct pe__worker *worker)
 
 static bool look_often(const struct pe__worker *worker)
 {
-    for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+    for (int look = 0; look < PE__SPIN_LOOKS; look++) {
         if (has_job(worker) || (look % LOOKS_PER_TAIL == 0 && has_news(worker)))
             return true;
         pe__base_cpu_relax();
@@ -114,18 +112,10 @@ static bool spin(struct pe__worker *worker)
     for (int round = 0; !look_often(worker); round++) {
         if (pe__base_now_ns() >= end_ns)
             return false;
-        if (round >= ROUNDS_ALONE)
+        if (round >= PE__SPIN_ROUNDS_ALONE)
             make_way(worker);
     }
     return true;
-}
-
-static void adapt(struct pe__worker *worker, bool found)
-{
-    if (found)
-        worker->spin_ns = PE__WORKER_SPIN_NS;
-    else if (worker->spin_ns > SPIN_NS_LEAST)
-        worker->spin_ns /= 2;
 }
 
 /* Whoever is to bring the news may need this CPU; with one CPU for all it surely does. */
@@ -148,7 +138,7 @@ static bool wait_awake(struct pe__worker *worker)
     bool found = has_cpus ? spin(worker) : yield_a_little(worker);
     PE__STEP(SPUN);
     atomic_fetch_and_explicit(&worker->group->spinning, ~worker->bit, memory_order_relaxed);
-    adapt(worker, found);
+    pe__spin_adapt(&worker->spin_ns, found);
     return found;
 }
 

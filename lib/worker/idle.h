@@ -6,9 +6,6 @@
 
 #include "worker/worker.h"
 
-/* Longest spin before a sleep: about what waking a sleeper costs. */
-#define PE__WORKER_SPIN_NS 30000
-
 /* Until there may be something to claim, the pool's end included. False: there was nothing for so
  * long that this worker is not needed, and has said so. */
 bool pe__worker_idle(struct pe__worker *worker);

@@ -20,6 +20,7 @@
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "shared/spin.h"
 #include "shared/step.h"
 #include "worker/crash.h"
 #include "worker/hygiene.h"
@@ -481,12 +482,12 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const 
     *worker = (struct pe__worker){ .shared = shared,
                                    .index = index,
                                    .slot = &shared->slots[index],
-                                   .group = &shared->groups[index / PE__BELL_GROUP_WORKERS],
+                                   .group = pe__bell_group_of(shared->groups, index),
                                    .bit = pe__bell_bit(index),
                                    .host_bell = start->host_bell,
                                    .keeper_bell = start->keeper_bell,
                                    .pid = getpid(),
-                                   .spin_ns = PE__WORKER_SPIN_NS,
+                                   .spin_ns = PE__SPIN_NS_MOST,
                                    .reply = { .limit = limit != 0 ? limit : SIZE_MAX, .grow = grow, .owner = &self },
                                    .scope = { .index = (int32_t)index, .depth = shared->config->depth + 1 } };
     pe__worker_scope_set_process(&worker->scope);
