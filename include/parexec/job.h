@@ -96,7 +96,7 @@ typedef struct pe_status {
  * pe_worker_cancelled; after the pool's grace_ns its worker gets SIGTERM, after another grace_ns SIGKILL, and is
  * replaced. Its kind is PE_TIMED_OUT then, stop_signal tells the last signal, and it is not run again, whatever
  * `retries` says. One that returns by itself before SIGTERM is PE_RETURNED with its own code, and one that crashes
- * before it is PE_CRASHED; both count as any other.
+ * before it is PE_CRASHED. To the latter `retries` promises nothing: the stop goes on.
  *
  * All of this is done by a process of the pool, whatever the program does meanwhile. Limits are never early; how late
  * they are is up to the scheduler. Time in which the pool's processes were stopped (Ctrl-Z) does not count as run time
