@@ -34,6 +34,8 @@ struct part {
     struct pe__lane *lane;
     uint32_t self;
     uint64_t served_most; /* when the worker has served so many, its life is over */
+    bool watched;         /* something is looked at after each item */
+    bool plain;           /* nothing is, and items are neither timed nor limited */
 };
 
 static bool is_stopped(const struct part *part)
@@ -266,10 +268,13 @@ static bool run_hand(const struct part *part, struct pe__hand hand, bool fresh)
         last = map->count;
     if (first >= last)
         return true;
-    const struct pe__worker *worker = part->worker;
-    bool watched = worker->memory.resident_most != 0 || worker->memory.capped || worker->output.most != UINT64_MAX;
-    uint64_t begin = fresh ? first : first_open(part, first, last);
-    uint64_t end = watched ? run_watched(part, begin, last, fresh) : run_items(part, begin, last, fresh);
+    uint64_t begin = fresh ? first : first_open(part, first, last), end;
+    if (part->plain && fresh)
+        end = run_plain(part, begin, last);
+    else if (part->watched)
+        end = run_watched(part, begin, last, fresh);
+    else
+        end = run_items(part, begin, last, fresh);
     part->worker->served += end - begin;
     if (end == last || is_stopped(part))
         count(part, end - first);
@@ -304,6 +309,14 @@ static bool take(const struct part *part, uint64_t units, struct pe__hand *ret_h
            pe__lane_steal(part->lanes, part->map->lanes, part->self, ret_hand);
 }
 
+/* Between two hands: this life takes no further one. */
+static bool is_over(const struct part *part)
+{
+    const struct pe__worker *worker = part->worker;
+    return worker->served >= part->served_most || (part->watched && pe__worker_is_spent(worker)) ||
+           pe__worker_is_surplus(worker);
+}
+
 /* False: this life is over, the lane is not. */
 static bool run_lane(const struct part *part)
 {
@@ -315,8 +328,7 @@ static bool run_lane(const struct part *part)
     bool going = run_hand(part, left, false);
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
-        if (part->worker->served >= part->served_most || pe__worker_is_spent(part->worker) ||
-            pe__worker_is_surplus(part->worker)) {
+        if (is_over(part)) {
             pe__lane_forget(part->lane);
             return false;
         }
@@ -344,6 +356,8 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     part.lane = &part.lanes[part.self];
     uint64_t life = pe__worker_life_left(worker);
     part.served_most = life < UINT64_MAX - worker->served ? worker->served + life : UINT64_MAX;
+    part.watched = worker->memory.resident_most != 0 || worker->memory.capped || worker->output.most != UINT64_MAX;
+    part.plain = !part.watched && part.map->timed == 0 && part.map->limits == 0;
     worker->scope.asked = part.map->limits != 0 ? &part.lane->asked : &part.live->stop;
     worker->scope.self = 1;
     worker->scope.running = &part.lane->running;
