@@ -32,31 +32,6 @@ static int seven(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 7;
 }
 
-static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)arg;
-    (void)arg_bytes;
-    (void)reply;
-    kill(getpid(), SIGSEGV);
-    return 0;
-}
-
-static void assert_works(pe_pool *pool)
-{
-    pe_status status = pool_run(pool, seven, NULL, 0);
-
-    ck_assert_uint_eq(status.kind, PE_RETURNED);
-    ck_assert_int_eq(status.code, 7);
-}
-
-static void assert_crash_is_told(pe_pool *pool)
-{
-    pe_status status = pool_run(pool, crash, NULL, 0);
-
-    ck_assert_uint_eq(status.kind, PE_CRASHED);
-    ck_assert_int_eq(status.code, SIGSEGV);
-}
-
 /* ---- children ---- */
 
 static volatile sig_atomic_t child_signals;
@@ -84,8 +59,8 @@ PE_TEST(f05_crash_is_told_when_sigchld_is_ignored)
     signal(SIGCHLD, SIG_IGN);
     pool = pool_of(2);
     for (int i = 0; i < 5; i++)
-        assert_crash_is_told(pool);
-    assert_works(pool);
+        pool_assert_crash_is_told(pool);
+    pool_assert_usable(pool);
     process_workers(pool, 2, worker);
     for (int tries = 0; !process_is_idle(worker[0].keeper, PE_MS(50)); tries++)
         ck_assert_int_lt(tries, 100);
@@ -103,7 +78,7 @@ PE_TEST(p56_host_gets_no_child_and_no_sigchld)
     sigaction(SIGCHLD, &action, &before);
     pool = pool_of(2);
     assert_childless();
-    assert_crash_is_told(pool);
+    pool_assert_crash_is_told(pool);
     assert_childless();
     ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
     assert_childless();
@@ -120,8 +95,8 @@ PE_TEST(p56_sigchld_without_zombies)
 
     sigaction(SIGCHLD, &action, &before);
     pool = pool_of(2);
-    assert_crash_is_told(pool);
-    assert_works(pool);
+    pool_assert_crash_is_told(pool);
+    pool_assert_usable(pool);
     pe_pool_free(pool);
     sigaction(SIGCHLD, &before, NULL);
 }
@@ -151,8 +126,8 @@ static void live_beside_a_reaper(int flags)
         pe_pool *pool = pool_of(2);
 
         if (i % 4 == 0)
-            assert_crash_is_told(pool);
-        assert_works(pool);
+            pool_assert_crash_is_told(pool);
+        pool_assert_usable(pool);
         pe_pool_free(pool);
     }
     atomic_store(&reaping, 0);
@@ -305,7 +280,7 @@ PE_TEST(p50_handlers_of_host_never_run_in_workers)
     assert_leaving(pool, 0, 40);
     assert_leaving(pool, 1, 41);
     assert_leaving(pool, 3, 0);
-    assert_works(pool);
+    pool_assert_usable(pool);
     ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
     pe_pool_free(pool);
     ck_assert_int_eq(*handler_runs, 0);
@@ -375,7 +350,7 @@ PE_TEST(p51_exit_of_a_job_in_a_host_with_threads_of_libuv)
     pool = pool_of(2);
     for (int i = 0; i < 10; i++)
         assert_leaving(pool, 0, 40);
-    assert_works(pool);
+    pool_assert_usable(pool);
     use_uv_threads();
     pe_pool_free(pool);
     use_uv_threads();

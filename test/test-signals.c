@@ -33,23 +33,6 @@ static int seven(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 7;
 }
 
-static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)arg;
-    (void)arg_bytes;
-    (void)reply;
-    kill(getpid(), SIGSEGV);
-    return 0;
-}
-
-static void assert_crash_is_told(pe_pool *pool)
-{
-    pe_status status = pool_run(pool, crash, NULL, 0);
-
-    ck_assert_uint_eq(status.kind, PE_CRASHED);
-    ck_assert_int_eq(status.code, SIGSEGV);
-}
-
 static pe_pool *interrupted_pool;
 
 static void interrupt_pool(int number)
@@ -262,7 +245,7 @@ PE_TEST(f07_signals_of_host_untouched_and_of_workers_default)
     take_signals(&host);
     pool = pool_of(3);
     process_look(pool, 3, look_at_signals, found, sizeof *found);
-    assert_crash_is_told(pool);
+    pool_assert_crash_is_told(pool);
     pe_pool_free(pool);
     assert_same_signals(&host);
     restore_signals(&before);
@@ -281,7 +264,7 @@ PE_TEST(p55_no_handler_at_any_stage)
     take_signals(&before);
     pool = pool_of(2);
     assert_same_signals(&before);
-    assert_crash_is_told(pool);
+    pool_assert_crash_is_told(pool);
     assert_same_signals(&before);
     ck_assert_int_eq(pe_pool_kill(pool, 0), 0);
     assert_same_signals(&before);
@@ -326,7 +309,7 @@ PE_TEST(p58_workers_of_a_replaced_one_start_default_too)
 
     set_host_signals(&before);
     pool = pool_of(1);
-    assert_crash_is_told(pool);
+    pool_assert_crash_is_told(pool);
     process_look(pool, 1, look_at_signals, &found, sizeof found);
     pe_pool_free(pool);
     restore_signals(&before);

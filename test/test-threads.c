@@ -20,23 +20,6 @@
 #include "harness/pool.h"
 #include "harness/process.h"
 
-static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)arg;
-    (void)arg_bytes;
-    (void)reply;
-    kill(getpid(), SIGSEGV);
-    return 0;
-}
-
-static void assert_crash_is_told(pe_pool *pool)
-{
-    pe_status status = pool_run(pool, crash, NULL, 0);
-
-    ck_assert_uint_eq(status.kind, PE_CRASHED);
-    ck_assert_int_eq(status.code, SIGSEGV);
-}
-
 /* libc makes malloc whole again in a forked child; the sanitizer's own allocator may stay locked. */
 #if defined(__SANITIZE_ADDRESS__)
 #define FORK_KEEPS_MALLOC 0
@@ -143,7 +126,7 @@ static int replace_workers(pe_pool *pool, int times)
     int printed = 0, wrong = 0;
 
     for (int i = 0; i < times; i++) {
-        pe_status status = pool_run(pool, i % 2 ? crash : allocate_and_print, NULL, 0);
+        pe_status status = pool_run(pool, i % 2 ? job_segv : allocate_and_print, NULL, 0);
 
         printed += status.kind == PE_RETURNED && status.code == 0;
         wrong += i % 2 && status.kind != PE_CRASHED;
@@ -196,7 +179,7 @@ PE_TEST(p48_pools_made_while_eight_threads_allocate)
         pe_pool *pool = pool_of(2);
 
         ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
-        assert_crash_is_told(pool);
+        pool_assert_crash_is_told(pool);
         ck_assert_int_eq(pool_run(pool, allocate, NULL, 0).code, 0);
         pe_pool_free(pool);
     }
@@ -240,7 +223,7 @@ PE_TEST(p48_jobs_and_host_use_openmp)
         job_assert_reply(pool_submit(pool, sum_job, &count, sizeof count), &sum, sizeof sum);
         ck_assert_uint_eq(sum_in_parallel(count), sum);
         if (i % 5 == 0)
-            assert_crash_is_told(pool);
+            pool_assert_crash_is_told(pool);
     }
     pool_end(pool);
 }

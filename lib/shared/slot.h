@@ -1,8 +1,10 @@
 /*
  * slot.h - what each worker number shares with the host and the keeper.
  *
- * The first line is written by the worker that lives in the slot (the keeper clears it between two lives),
- * the second holds its bell, rung by anybody, and what the keeper counts.
+ * The first line is written by the worker that lives in the slot (the keeper clears it between two lives), but for
+ * `order`, which the host stores and the worker clears, and `due`, which the keeper swaps too (limit.h). The second
+ * holds its bell, rung by anybody, what the keeper counts, and `output_from`, which the worker stores at the end of
+ * each item that wrote something and the keeper clears between two lives (output.h).
  *
  * Times, in ticks, are for statistics alone: a worker adds to them what it has measured anyway, in a line that it is
  * writing to anyway, and whoever wants to know does the rest. Of the number's whole time (`past`, and now - `born`

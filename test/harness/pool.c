@@ -5,6 +5,7 @@
 
 #include "harness/pool.h"
 
+#include <signal.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -92,6 +93,23 @@ void pool_assert_usable(pe_pool *pool)
         jobs[i] = pool_submit(pool, job_double, &i, sizeof i);
     for (uint64_t i = 0; i < 10; i++)
         job_assert_reply(jobs[i], &(uint64_t){ 2 * i }, sizeof i);
+}
+
+int job_segv(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    (void)reply;
+    kill(getpid(), SIGSEGV);
+    return 0;
+}
+
+void pool_assert_crash_is_told(pe_pool *pool)
+{
+    pe_status status = pool_run(pool, job_segv, NULL, 0);
+
+    ck_assert_uint_eq(status.kind, PE_CRASHED);
+    ck_assert_int_eq(status.code, SIGSEGV);
 }
 
 int32_t pool_worker_pid(pe_pool *pool)

@@ -28,6 +28,9 @@ pe_job *pool_submit_retried(pe_pool *pool, pe_job_fn *fn, const void *arg, size_
 pe_status pool_run(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes);
 /* Ten jobs must bring the right replies. */
 void pool_assert_usable(pe_pool *pool);
+/* A job that kills its worker by SIGSEGV; and the pool tells that it did. */
+int job_segv(const void *arg, size_t arg_bytes, pe_reply *reply);
+void pool_assert_crash_is_told(pe_pool *pool);
 /* The pid of the worker that takes the next job. */
 int32_t pool_worker_pid(pe_pool *pool);
 /* Waits for that many replacements: the keeper counts one after it has settled the death, so a job's end may
