@@ -55,6 +55,7 @@
  *     job      one unit of a pool's work; a map is one job
  *     map      a function run over the elements of an array
  *     item     one element of a map
+ *     region   a named, timed stretch of code
  *     chunk    items that a worker takes at once
  *
  * Where to look:
@@ -65,6 +66,8 @@
  *     stream.h    maps over input that comes bit by bit
  *     worker.h    what a function may ask while it runs in a worker
  *     rng.h       random numbers that do not depend on which worker draws them
+ *     region.h    a stopwatch for stretches of code, which also sees inside the workers
+ *     report.h    what it has measured
  *     init.h      for programs with threads
  *     error.h     what calls return
  *     options.h   sized structs, durations, deadlines
@@ -101,6 +104,8 @@
 #include <parexec/map.h>
 #include <parexec/options.h>
 #include <parexec/pool.h>
+#include <parexec/region.h>
+#include <parexec/report.h>
 #include <parexec/rng.h>
 #include <parexec/stream.h>
 #include <parexec/version.h>

@@ -517,6 +517,108 @@ static int call_version_string(const struct scene *scene)
     return pe_version_string() != NULL ? 0 : 1;
 }
 
+static pe_region_site region_site = PE_REGION_SITE("situations");
+
+static int call_region_enable(const struct scene *scene)
+{
+    (void)scene;
+    return pe_region_enable(0);
+}
+
+/* A pair, in whatever state measuring is. */
+static int call_region_enter_site(const struct scene *scene)
+{
+    (void)scene;
+    pe_region_enter_site(&region_site);
+    pe_region_leave_site(&region_site);
+    return 0;
+}
+
+static int call_region_enter(const struct scene *scene)
+{
+    (void)scene;
+    pe_region_enter("situations");
+    pe_region_leave("situations");
+    return 0;
+}
+
+static int call_region_scope_end(const struct scene *scene)
+{
+    pe_region_site *scope = NULL;
+    (void)scene;
+    pe_region_scope_end(&scope);
+    PE_REGION("scope")
+    {
+        ;
+    }
+    return 0;
+}
+
+static int call_region_line(const struct scene *scene)
+{
+    static pe_region_site site = { 0, NULL, __FILE__, __LINE__, PE_SITE_LINE, { 0, 0 } };
+    (void)scene;
+    pe_region_line(&site);
+    return 0;
+}
+
+static int call_region_count(const struct scene *scene)
+{
+    static pe_region_site site = { 0, "count", __FILE__, __LINE__, PE_SITE_COUNTER, { 0, 0 } };
+    (void)scene;
+    pe_region_count(&site, 1);
+    return 0;
+}
+
+static int call_region_mark(const struct scene *scene)
+{
+    static pe_region_site site = { 0, "mark", __FILE__, __LINE__, PE_SITE_MARK, { 0, 0 } };
+    (void)scene;
+    pe_region_mark(&site);
+    return 0;
+}
+
+static int call_region_span(const struct scene *scene)
+{
+    pe_region_span span;
+    (void)scene;
+    pe_region_span_begin(&span, &region_site);
+    pe_region_span_wait(&span);
+    pe_region_span_resume(&span);
+    pe_region_span_end(&span);
+    return 0;
+}
+
+static int call_region_setup(const struct scene *scene)
+{
+    (void)scene;
+    return pe_region_setup(NULL);
+}
+
+static int call_report(const struct scene *scene)
+{
+    (void)scene;
+    return pe_report(NULL, NULL);
+}
+
+static int call_report_merge(const struct scene *scene)
+{
+    (void)scene;
+    return pe_report_merge(NULL, 0, NULL, NULL);
+}
+
+static int call_report_write(const struct scene *scene)
+{
+    (void)scene;
+    return pe_report_write(NULL, PE_REPORT_TEXT);
+}
+
+static int call_region_on(const struct scene *scene)
+{
+    (void)scene;
+    return (int)pe_region_on;
+}
+
 /* ---- what each gives ---- */
 
 struct row {
@@ -571,8 +673,26 @@ static const struct row rows[] = {
     { "pe_pool_try_submit", call_try_submit, TAKES_JOBS(0) },
     { "pe_pool_wait", call_wait, WAITS(0) },
     { "pe_pool_worker_stats", call_worker_stats, ASKS(0) },
+    { "pe_region_count", call_region_count, ALWAYS(0) },
+    { "pe_region_enable", call_region_enable, ALWAYS(0) },
+    { "pe_region_enter", call_region_enter, ALWAYS(0) },
+    { "pe_region_enter_site", call_region_enter_site, ALWAYS(0) },
+    { "pe_region_leave", call_region_enter, ALWAYS(0) },
+    { "pe_region_leave_site", call_region_enter_site, ALWAYS(0) },
+    { "pe_region_line", call_region_line, ALWAYS(0) },
+    { "pe_region_mark", call_region_mark, ALWAYS(0) },
+    { "pe_region_on", call_region_on, ALWAYS(0) },
+    { "pe_region_scope_end", call_region_scope_end, ALWAYS(0) },
+    { "pe_region_setup", call_region_setup, ALWAYS(PE_ENOSYS) },
+    { "pe_region_span_begin", call_region_span, ALWAYS(0) },
+    { "pe_region_span_end", call_region_span, ALWAYS(0) },
+    { "pe_region_span_resume", call_region_span, ALWAYS(0) },
+    { "pe_region_span_wait", call_region_span, ALWAYS(0) },
     { "pe_reply_reserve", call_reply_reserve, ALWAYS(0) },
     { "pe_reply_write", call_reply_write, ALWAYS(PE_EINVAL) },
+    { "pe_report", call_report, ALWAYS(PE_ENOSYS) },
+    { "pe_report_merge", call_report_merge, ALWAYS(PE_ENOSYS) },
+    { "pe_report_write", call_report_write, ALWAYS(PE_ENOSYS) },
     { "pe_rng_below", call_rng_below, ALWAYS(0) },
     { "pe_rng_double", call_rng_double, ALWAYS(0) },
     { "pe_rng_fill", call_rng_fill, ALWAYS(0) },

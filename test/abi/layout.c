@@ -239,6 +239,50 @@ PE_TEST(layout_pe_worker_stats)
 }
 
 /* The 64 bytes are part of arrays that callers own, so they can never grow. */
+/* since 0.1; compiled into programs by the macros */
+PE_TEST(layout_pe_region_site)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_region_site, 48),          MEMBER(pe_region_site, key, 0, 8),
+        MEMBER(pe_region_site, name, 8, 8), MEMBER(pe_region_site, file, 16, 8),
+        MEMBER(pe_region_site, line, 24, 4), MEMBER(pe_region_site, kind, 28, 4),
+        MEMBER(pe_region_site, reserved, 32, 16),
+    };
+    compare(lines, COUNT(lines));
+    ck_assert_uint_eq(sizeof(pe_region_span), 64);
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_region_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_region_options, 40),
+        MEMBER(pe_region_options, size, 0, 8),
+        MEMBER(pe_region_options, clock, 8, 4),
+        MEMBER(pe_region_options, sample_every, 12, 4),
+        MEMBER(pe_region_options, flags, 16, 8),
+        MEMBER(pe_region_options, paths, 24, 4),
+        MEMBER(pe_region_options, names, 28, 4),
+        MEMBER(pe_region_options, events, 32, 8),
+    };
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
+PE_TEST(layout_pe_report_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_report_options, 40),
+        MEMBER(pe_report_options, size, 0, 8),
+        MEMBER(pe_report_options, format, 8, 4),
+        MEMBER(pe_report_options, sort, 12, 4),
+        MEMBER(pe_report_options, flags, 16, 8),
+        MEMBER(pe_report_options, rows, 24, 8),
+        MEMBER(pe_report_options, match, 32, 8),
+    };
+    compare_sized(lines, COUNT(lines));
+}
+
 PE_TEST(layout_status_is_64_bytes)
 {
     ck_assert_uint_eq(sizeof(pe_status), 64);

@@ -1,0 +1,103 @@
+/*
+ * report.h: what the regions (region.h) have measured, as text, as files for viewers, as a picture.
+ *
+ * A report sums up all threads of the program and all workers of all its pools, those that have ended and crashed
+ * included. It can be made at any time, from any thread, while everything goes on; a call that ends meanwhile may or
+ * may not be in it.
+ *
+ *     pe_region_enable(1);
+ *     work();
+ *     pe_report(stdout, NULL);
+ *     pe_report_write("work.html", PE_REPORT_HTML);
+ *
+ * Without touching the program, by the environment: PAREXEC_PROFILE=text makes any program that links the library
+ * write a report to standard error when it exits; text:FILE, lines:FILE, json:FILE, csv:FILE, folded:FILE, trace:FILE
+ * and html:FILE write it to a file, %p in the name being the process's number. More than one may be given, with commas
+ * between, and so may these words: quick, sampled (the clock), cpu (CPU time), timeline, signals (write the report also
+ * when SIGINT or SIGTERM ends the program). trace and html turn the timeline on.
+ *
+ * Threads: any thread may make reports, several at once too. Forks: a child of the program reports its own regions
+ * alone, and writes nothing at its exit unless the name has %p. Signals: not in handlers.
+ */
+#ifndef PAREXEC_REPORT_H
+#define PAREXEC_REPORT_H
+
+#include <stdio.h>
+
+#include <parexec/export.h>
+
+/* Formats. */
+#define PE_REPORT_TEXT 0u   /* a table in the manner of cProfile */
+#define PE_REPORT_LINES 1u  /* a table of source lines in the manner of line_profiler */
+#define PE_REPORT_JSON 2u   /* everything but the timeline; pe_report_merge reads it */
+#define PE_REPORT_CSV 3u    /* one row for each path of each thread */
+#define PE_REPORT_FOLDED 4u /* folded stacks with own time in nanoseconds, for flame graph tools */
+#define PE_REPORT_TRACE 5u  /* the timeline, Chrome's trace format, for Perfetto, speedscope and chrome://tracing */
+#define PE_REPORT_HTML 6u   /* a page with flame graph and timeline, complete in one file */
+
+/* Orders of the rows of PE_REPORT_TEXT, largest first but for names. */
+#define PE_SORT_CUMULATIVE 0u
+#define PE_SORT_OWN 1u
+#define PE_SORT_CALLS 2u
+#define PE_SORT_PER_CALL 3u
+#define PE_SORT_NAME 4u
+
+/* Flags of pe_report_options. */
+#define PE_REPORT_TREE UINT64_C(1)          /* text: the call tree instead of one row for each name */
+#define PE_REPORT_PER_PROCESS UINT64_C(2)   /* text: a table for the host and each worker besides the sum */
+#define PE_REPORT_PER_THREAD UINT64_C(4)    /* text: a table for each thread besides the sum */
+#define PE_REPORT_SUBTRACT_COST UINT64_C(8) /* times without the measured cost of measuring */
+
+/*
+ * How a report looks; what is 0 has its default.
+ */
+typedef struct pe_report_options {
+    size_t size;
+    uint32_t format;   /* PE_REPORT_* */
+    uint32_t sort;     /* PE_SORT_* */
+    uint64_t flags;
+    uint64_t rows;     /* text: at most so many in each table; default: all */
+    const char *match; /* text: only names that match this pattern of fnmatch(3); NULL: all. The caller's */
+} pe_report_options;
+
+#define PE_REPORT_OPTIONS_INIT { sizeof(pe_report_options), 0, 0, 0, 0, NULL }
+
+PE_BEGIN_DECLS
+
+/*
+ * Writes a report of everything measured so far.
+ *
+ * file      open for writing; stays open, is not flushed.
+ * options   NULL: the text, sorted by cumulative time.
+ * Returns: 0. Errors: PE_EINVAL: file is NULL, unknown options; PE_ENOMEM; another negative errno: writing failed.
+ * Threads: any. Child: yes; a child has its own. Since: 0.1
+ */
+PE_EXPORT int pe_report(FILE *file, const pe_report_options *options);
+
+/*
+ * The same into a file, which is made or replaced as a whole: on an error an older one stays.
+ *
+ * path     of the file.
+ * format   PE_REPORT_*.
+ * Returns: 0. Errors: as pe_report, and what opening and renaming files can give, such as -ENOENT.
+ * Threads: any. Child: yes. Since: 0.1
+ */
+PE_EXPORT int pe_report_write(const char *path, uint32_t format);
+
+/*
+ * Sums up the reports of several runs.
+ *
+ * paths     of files written as PE_REPORT_JSON.
+ * count     of paths, at least 1.
+ * file      open for writing.
+ * options   as of pe_report; PE_REPORT_TRACE has no timeline to show: PE_EINVAL.
+ * Regions with the same path of names are added up; threads and workers with the same number are too.
+ * Returns: 0. Errors: PE_EINVAL: bad arguments, or a file is no such report; PE_ENOMEM; another negative errno: a file
+ *          could not be read or written. Nothing is written when a file could not be read.
+ * Threads: any. Child: yes. Since: 0.1
+ */
+PE_EXPORT int pe_report_merge(const char *const *paths, size_t count, FILE *file, const pe_report_options *options);
+
+PE_END_DECLS
+
+#endif

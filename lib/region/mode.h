@@ -1,0 +1,27 @@
+/*
+ * mode.h - whether and how regions are measured: one word.
+ *
+ * pe_region_on (region.h) is this word in each process. The host's is copied to the sources' (source.h), where workers
+ * look before each record.
+ */
+#ifndef PE__REGION_MODE_H
+#define PE__REGION_MODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PE__MODE_ON 1u
+#define PE__MODE_QUICK 2u    /* the counter is read without waiting for what came before */
+#define PE__MODE_SAMPLED 4u
+#define PE__MODE_TIMELINE 8u
+#define PE__MODE_CPU_TIME 16u
+/* Bits from here on: sample_every - 1. */
+#define PE__MODE_SAMPLE_SHIFT 16
+
+/* What pe_region_setup said, without PE__MODE_ON. */
+uint32_t pe__region_mode_wanted(void);
+
+/* Worker: this process's word becomes that one. */
+void pe__region_mode_set(uint32_t mode);
+
+#endif
