@@ -17,20 +17,22 @@ static void grow(void **array, size_t *room, size_t count, size_t bytes)
     memset((char *)*array + count * bytes, 0, bytes);
 }
 
-#define PLACE(draft, noun) \
-    (grow((void **)&(draft)->profile.noun##s, &(draft)->noun##_room, (draft)->profile.noun##_count, \
-          sizeof *(draft)->profile.noun##s), \
-     &(draft)->profile.noun##s[(draft)->profile.noun##_count++])
+#define PLACE(draft, noun, nouns) \
+    (grow((void **)&(draft)->profile.nouns, &(draft)->noun##_room, (draft)->profile.noun##_count, \
+          sizeof *(draft)->profile.nouns), \
+     &(draft)->profile.nouns[(draft)->profile.noun##_count++])
 
 uint32_t draft_process(struct draft *draft, int32_t pid, uint32_t pool, int32_t worker)
 {
-    *PLACE(draft, process) = (struct pe__profile_process){ .pid = pid, .pool = pool, .worker = worker, .lives = 1 };
+    struct pe__profile_process *process = PLACE(draft, process, processes);
+
+    *process = (struct pe__profile_process){ .pid = pid, .pool = pool, .worker = worker, .lives = 1 };
     return draft->profile.process_count - 1;
 }
 
 uint32_t draft_track(struct draft *draft, uint32_t process, int32_t tid, const char *name)
 {
-    *PLACE(draft, track) = (struct pe__profile_track){
+    *PLACE(draft, track, tracks) = (struct pe__profile_track){
         .process = process,
         .tid = tid,
         .name = name,
@@ -50,7 +52,7 @@ uint32_t draft_label_at(struct draft *draft, uint32_t kind, const char *name, co
         if (label->kind == kind && label->line == line && !strcmp(label->name, name) && !strcmp(label->file, file))
             return i;
     }
-    *PLACE(draft, label) = (struct pe__profile_label){ .kind = kind, .line = line, .name = name, .file = file };
+    *PLACE(draft, label, labels) = (struct pe__profile_label){ .kind = kind, .line = line, .name = name, .file = file };
     return draft->profile.label_count - 1;
 }
 
@@ -62,7 +64,7 @@ uint32_t draft_label(struct draft *draft, uint32_t kind, const char *name)
 uint32_t draft_node(struct draft *draft, uint32_t track, uint32_t parent, uint32_t label, uint64_t calls,
                     int64_t total_ns)
 {
-    struct pe__profile_node *node = PLACE(draft, node);
+    struct pe__profile_node *node = PLACE(draft, node, nodes);
     int64_t each = calls ? total_ns / (int64_t)calls : 0;
     uint64_t *buckets = calloc(PE__REGION_BUCKETS, sizeof *buckets);
 
@@ -85,7 +87,7 @@ uint32_t draft_node(struct draft *draft, uint32_t track, uint32_t parent, uint32
 uint32_t draft_counter(struct draft *draft, uint32_t track, uint32_t parent, uint32_t label, uint64_t times,
                        int64_t sum)
 {
-    struct pe__profile_node *node = PLACE(draft, node);
+    struct pe__profile_node *node = PLACE(draft, node, nodes);
 
     *node = (struct pe__profile_node){
         .track = track,
@@ -102,7 +104,7 @@ uint32_t draft_counter(struct draft *draft, uint32_t track, uint32_t parent, uin
 void draft_event(struct draft *draft, uint32_t track, uint32_t kind, uint32_t label, int64_t start_ns, int64_t end_ns,
                  int64_t value)
 {
-    *PLACE(draft, event) = (struct pe__profile_event){
+    *PLACE(draft, event, events) = (struct pe__profile_event){
         .kind = kind,
         .track = track,
         .label = label,
