@@ -23,6 +23,9 @@ void pe__sink_json(struct pe__sink *sink, const char *text);
 /* As text of HTML or XML, also within quotes. */
 void pe__sink_html(struct pe__sink *sink, const char *text);
 
+/* Bytes of the character of UTF-8 that the text begins with; 0: it is none. 1 at the end of the text. */
+size_t pe__sink_character(const char *text);
+
 /* The formats; each writes all of a profile. */
 typedef void pe__report_fn(struct pe__sink *sink, const struct pe__profile *profile, const pe_report_options *options);
 pe__report_fn pe__report_text, pe__report_lines, pe__report_json, pe__report_csv, pe__report_folded, pe__report_trace,
