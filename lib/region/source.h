@@ -3,7 +3,9 @@
  *
  * A pool adds the tables of its worker numbers when it is made and removes them when it is freed; what they held is taken
  * over then into memory of the host. A source also hears of the mode: its word in shared memory follows what
- * pe_region_enable says. In a forked child there are no sources.
+ * pe_region_enable says. In a forked child there are no sources, and nothing that the parent's had left.
+ *
+ * Any thread. Not in signal handlers.
  */
 #ifndef PE__REGION_SOURCE_H
 #define PE__REGION_SOURCE_H
@@ -15,22 +17,43 @@
 #include "region/table.h"
 
 struct pe__region_source {
-    struct pe__base_list link; /* the room's */
+    struct pe__base_list link; /* the room's, as are token and pool */
+    uint64_t token;
+    uint32_t pool;         /* 0: this process's own; this program's pools, counted from 1 */
+    uint32_t count;
     unsigned char *tables; /* of number 0 */
     size_t stride;         /* to the next one's */
-    uint32_t count;
-    uint32_t pool;         /* this program's pools, counted from 1 */
     struct pe__region_geometry geometry;
-    _Atomic uint32_t *mode; /* the workers' word (mode.h) */
+    _Atomic uint32_t *mode; /* the workers' word (mode.h); NULL: there is none */
 };
 
 /* The sizes that pe_region_setup asked for, or the defaults. */
 struct pe__region_geometry pe__region_geometry_wanted(void);
 
-/* All members but the link are set by the caller. The source must stay where it is until it is removed. */
+/* The caller has set all that is not the room's. The source must stay where it is until it is removed. Its word gets the
+ * mode that holds now. */
 void pe__region_source_add(struct pe__region_source *source);
 
-/* Takes over what the tables hold. Nobody may write to them any more. */
+/* The same for the one table of this process, which stays. */
+void pe__region_source_add_own(struct pe__region_source *source);
+
+/* Takes over what the tables hold. Nobody may write to them any more. Nothing happens in a child of the process that added
+ * the source. */
 void pe__region_source_remove(struct pe__region_source *source);
+
+/* From now on this is the mode; all words follow. The first mode with PE__MODE_ON is the moment when measuring began. */
+void pe__region_sources_follow(uint32_t mode);
+
+/* What profile.c works with, under the lock. */
+struct pe__region_sources {
+    struct pe__base_list list;
+    uint32_t pools; /* numbers given out */
+    uint32_t mode;
+    uint64_t begin_ticks; /* 0: measuring has not begun */
+    int64_t begin_ns, begin_unix_ns;
+};
+
+struct pe__region_sources *pe__region_sources_lock(void);
+void pe__region_sources_unlock(void);
 
 #endif

@@ -1,0 +1,131 @@
+/*
+ * source.c - the list of tables, and the lock around it.
+ *
+ * A fork may come while another thread holds the lock, or has half changed the list. So the child does not go on with
+ * either: the word `owner` says of which process they are, as that process's token (base/forked.h, the kernel makes a new
+ * one in each child), shifted, with the lowest bit for "is being made". Whoever finds the token of an ancestor there, busy
+ * or not, makes lock and list anew; threads that come together are told apart by compare-and-swap, and those that find it
+ * busy with their own token wait for a few instructions of another thread. The release of the ready word orders what was
+ * made before everything that its acquire allows. What an ancestor had kept stays behind unused in the child's copy of
+ * the memory: another thread may have been changing it, so it is not even freed.
+ *
+ * The lock is held while a profile is taken. Recording threads never take it.
+ */
+#include "region/source.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/forked.h"
+#include "region/record.h"
+#include "region/mode.h"
+
+static _Atomic uint64_t owner;
+static pthread_mutex_t mutex;
+static struct pe__region_sources sources;
+
+/* Without a token (no memory for it, on a kernel that cannot wipe) all processes count as one. */
+static uint64_t get_token(void)
+{
+    uint64_t token;
+
+    return pe__base_forked_token(&token) == 0 ? token : 1;
+}
+
+static void make_anew(void)
+{
+    sources = (struct pe__region_sources){ .mode = pe_region_on };
+    pe__base_list_init(&sources.list);
+    pthread_mutex_init(&mutex, NULL);
+}
+
+static uint64_t settle_owner(void)
+{
+    uint64_t token = get_token(), ready = token << 1, busy = ready | 1;
+    uint64_t seen = atomic_load_explicit(&owner, memory_order_acquire);
+
+    while (seen != ready) {
+        if (seen == busy) {
+            sched_yield();
+            seen = atomic_load_explicit(&owner, memory_order_acquire);
+        } else if (atomic_compare_exchange_weak_explicit(&owner, &seen, busy, memory_order_acquire,
+                                                         memory_order_acquire)) {
+            make_anew();
+            atomic_store_explicit(&owner, ready, memory_order_release);
+            seen = ready;
+        }
+    }
+    return token;
+}
+
+struct pe__region_sources *pe__region_sources_lock(void)
+{
+    settle_owner();
+    pthread_mutex_lock(&mutex);
+    return &sources;
+}
+
+void pe__region_sources_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+static void begin(void)
+{
+    struct timespec now;
+
+    if (sources.begin_ticks != 0)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    sources.begin_unix_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    sources.begin_ns = pe__base_now_ns();
+    sources.begin_ticks = pe__base_ticks();
+}
+
+static void tell_mode(const struct pe__region_source *source)
+{
+    if (source->mode)
+        atomic_store_explicit(source->mode, sources.mode, memory_order_relaxed);
+}
+
+void pe__region_source_add(struct pe__region_source *source)
+{
+    pe__region_sources_lock();
+    source->token = get_token();
+    source->pool = ++sources.pools;
+    pe__base_list_push_back(&sources.list, &source->link);
+    tell_mode(source);
+    pe__region_sources_unlock();
+}
+
+void pe__region_source_add_own(struct pe__region_source *source)
+{
+    pe__region_sources_lock();
+    begin();
+    source->token = get_token();
+    source->pool = 0;
+    pe__base_list_push_front(&sources.list, &source->link);
+    pe__region_sources_unlock();
+}
+
+void pe__region_source_remove(struct pe__region_source *source)
+{
+    if (source->token != get_token())
+        return;
+    pe__region_sources_lock();
+    pe__base_list_remove(&source->link);
+    pe__region_sources_unlock();
+}
+
+void pe__region_sources_follow(uint32_t mode)
+{
+    pe__region_sources_lock();
+    if (mode & PE__MODE_ON)
+        begin();
+    sources.mode = mode;
+    PE__BASE_LIST_EACH(link, &sources.list)
+        tell_mode(PE__BASE_LIST_ENTRY(link, struct pe__region_source, link));
+    pe__region_sources_unlock();
+}
