@@ -11,7 +11,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / 'test' / 'model' / 'README.md'
-STEPS = ROOT / 'lib' / 'shared' / 'step.h'
+STEPS = ROOT / 'lib' / 'base' / 'step.h'
 
 # | `part` | `function` in lib/room/file.c | operations |
 ROW = re.compile(r'^\| `(\w+)` \| `(\w+)` in (\S+) \| (.*?) \|$')
@@ -143,7 +143,7 @@ def disordered_parts(root, page):
 
 
 def forgotten_steps(root, page):
-    listed = re.search(r'#define PE__STEP_LIST\(X\)(.*?)[^\\]\n', read(root, 'lib/shared/step.h'), re.DOTALL)
+    listed = re.search(r'#define PE__STEP_LIST\(X\)(.*?)[^\\]\n', read(root, 'lib/base/step.h'), re.DOTALL)
     code = set(re.findall(r'X\((\w+)\)', listed.group(0))) - {'X'} if listed else set()
     modelled = {step for text in models(root).values() for step in steps_in(text)} - {'name'}
     known = modelled | set(page.left_out)
@@ -180,7 +180,7 @@ SPOILT = [
     ('test/model/README.md', '| `complete` | `complete` in lib/worker/serve.c |', '| a | b |'),
     ('lib/worker/idle.c', 'PE__STEP(BELL_SEEN);', ''),
     ('test/model/lanes.pml', 'STEP(UNNAMED)', 'STEP(PUBLISHED)'),
-    ('lib/shared/step.h', 'X(LEFT)', 'X(LEFT) X(GONE)'),
+    ('lib/base/step.h', 'X(LEFT)', 'X(LEFT) X(GONE)'),
 ]
 
 

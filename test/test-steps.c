@@ -1,5 +1,5 @@
 /*
- * Workers killed between every two steps of the protocols (lib/shared/step.h): claiming, running, replying, completing;
+ * Workers killed between every two steps of the protocols (lib/base/step.h): claiming, running, replying, completing;
  * taking and stealing items; waking and going to sleep; starting and leaving. Whatever the step, every job and item
  * ends exactly once, what returned is right, no death is charged twice, and nothing stays behind in the pool's books.
  */
@@ -16,9 +16,9 @@
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
+#include "base/step.h"
 #include "harness/books.h"
 #include "pool/pool.h"
-#include "shared/step.h"
 
 #define GUARD_NS  PE_SECONDS(20)
 #define WORKERS   3

@@ -1,8 +1,8 @@
 /* lane.c - taking and stealing of a map's units; lane.h holds the invariants and the argument. */
 #include "shared/lane.h"
 
+#include "base/step.h"
 #include "shared/reset.h"
-#include "shared/step.h"
 
 static uint64_t hand_word(uint64_t first, uint64_t last)
 {

@@ -22,8 +22,8 @@
 
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "base/step.h"
 #include "shared/spin.h"
-#include "shared/step.h"
 
 #define LOOKS_PER_TAIL 8
 #define YIELDS 4

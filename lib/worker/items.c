@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "shared/step.h"
+#include "base/step.h"
 #include "worker/hygiene.h"
 #include "worker/limit.h"
 #include "worker/serve.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "shared/step.h"
+#include "base/step.h"
 #include "worker/serve.h"
 
 void pe__worker_begin_limit(struct pe__worker *worker)

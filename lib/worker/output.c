@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/step.h"
 #include "shared/bell.h"
 #include "shared/output.h"
-#include "shared/step.h"
 
 /* Of the time-stamp counter. The way into the kernel and back takes more on any processor. */
 #define SILENT_TICKS 64

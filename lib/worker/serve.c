@@ -20,8 +20,8 @@
 #include <parexec/pool.h>
 
 #include "base/clock.h"
+#include "base/step.h"
 #include "shared/spin.h"
-#include "shared/step.h"
 #include "worker/crash.h"
 #include "worker/hygiene.h"
 #include "worker/idle.h"

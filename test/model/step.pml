@@ -1,5 +1,5 @@
 /*
- * step.pml - a place to die at: the one of the same name in lib/shared/step.h.
+ * step.pml - a place to die at: the one of the same name in lib/base/step.h.
  *
  * It stands at the end of an atomic sequence, behind what the code does before PE__STEP(name): the worker goes on,
  * or it dies there and goes to the label `dies` of its process. `deaths` says how many more times one may. A model in

@@ -1,5 +1,5 @@
 /* step.c - dies where a test wants it; built into the tests' library only. */
-#include "shared/step.h"
+#include "base/step.h"
 
 #include <signal.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * kills or stops the calling process when the page that the test shares with it says so. The names are listed in the
  * order of a worker's life.
  */
-#ifndef PE__SHARED_STEP_H
-#define PE__SHARED_STEP_H
+#ifndef PE__BASE_STEP_H
+#define PE__BASE_STEP_H
 
 #ifndef PE__TEST_HOOKS
 
