@@ -8,7 +8,7 @@
  *     tracks      threads, in the order of their processes
  *     nodes       paths, a parent before its children; roots have PE__REGION_NOTHING for parent
  *     labels      all different names
- *     events      of the timeline, by track, then by start
+ *     events      of the timeline, by track, then by start, then the longer first
  */
 #ifndef PE__REGION_PROFILE_H
 #define PE__REGION_PROFILE_H
@@ -52,7 +52,7 @@ struct pe__profile_node {
     int64_t total_ns, own_ns; /* scaled up to all calls where only some were timed */
     int64_t least_ns, most_ns;
     int64_t waited_ns, cpu_ns;
-    int64_t open_ns;          /* since when it is open; 0: it is not */
+    int64_t open_ns;          /* since when it is open, from begin_ns on, at least 1; 0: it is not */
     int64_t sum, least, most; /* of a counter */
     const uint64_t *buckets;  /* PE__REGION_BUCKETS, of the timed calls; NULL: none */
 };

@@ -109,18 +109,20 @@ void draft_event(struct draft *draft, uint32_t track, uint32_t kind, uint32_t la
         .track = track,
         .label = label,
         .start_ns = start_ns,
-        .end_ns = kind == PE__EVENT_CALL ? end_ns : start_ns,
+        .end_ns = kind == PE__EVENT_CALL || kind == PE__EVENT_CUT ? end_ns : start_ns,
         .value = value,
     };
 }
 
-static int by_track_then_start(const void *a, const void *b)
+static int in_order(const void *a, const void *b)
 {
     const struct pe__profile_event *left = a, *right = b;
 
     if (left->track != right->track)
         return left->track < right->track ? -1 : 1;
-    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
+    if (left->start_ns != right->start_ns)
+        return left->start_ns < right->start_ns ? -1 : 1;
+    return (left->end_ns < right->end_ns) - (left->end_ns > right->end_ns);
 }
 
 static void finish_nodes(struct pe__profile *profile)
@@ -144,7 +146,7 @@ static void finish_nodes(struct pe__profile *profile)
 static void finish_events(struct pe__profile *profile)
 {
     if (profile->event_count)
-        qsort(profile->events, profile->event_count, sizeof *profile->events, by_track_then_start);
+        qsort(profile->events, profile->event_count, sizeof *profile->events, in_order);
     for (size_t i = profile->event_count; i-- > 0;) {
         struct pe__profile_track *track = &profile->tracks[profile->events[i].track];
 
@@ -229,7 +231,7 @@ static void example_main(struct draft *draft, uint32_t track)
         call(draft, track, relax, 100 + 400 * i, 400 + 400 * i);
         call(draft, track, line[0], 100 + 400 * i, 300 + 400 * i);
         call(draft, track, line[1], 300 + 400 * i, 400 + 400 * i);
-        draft_event(draft, track, PE__EVENT_COUNTER, cells, US(450 + 400 * i), 0, 250 * (i + 1));
+        draft_event(draft, track, PE__EVENT_COUNTER, cells, US(450 + 400 * i), 0, 250);
     }
 }
 
@@ -262,6 +264,8 @@ static void example_worker(struct draft *draft, uint32_t track, uint32_t jobs, b
     }
     if (!crashed)
         return;
+    draft_event(draft, track, PE__EVENT_CUT, run, US(500), US(600), 0);
+    draft_event(draft, track, PE__EVENT_CUT, item, US(520), US(600), 0);
     draft_event(draft, track, PE__EVENT_MARK, draft_label(draft, PE_SITE_MARK, "pe.crash"), US(600), 0, 0);
     draft->profile.nodes[runs].unfinished = 1;
     draft->profile.nodes[inner].unfinished = 1;
