@@ -388,9 +388,9 @@ static void assert_frame(const char *text, uintptr_t fn, const char *name)
     ck_assert_msg(address >= fn && address < fn + 200, "%s", text);
     /* What is in brackets leads back to the function. */
     ck_assert_int_ne(dladdr((void *)fn, &info), 0);
-    const char *module = strstr(text, info.dli_fname);
+    const char *module = strstr(text, basename(info.dli_fname));
     ck_assert_ptr_nonnull(module);
-    ck_assert_uint_eq(strtoull(module + strlen(info.dli_fname) + 1, NULL, 16), address - (uintptr_t)info.dli_fbase);
+    ck_assert_uint_eq(strtoull(strchr(module, '+') + 1, NULL, 16), address - (uintptr_t)info.dli_fbase);
     if (name != NULL)
         ck_assert_ptr_nonnull(strstr(text, name));
 }
@@ -428,7 +428,7 @@ PE_TEST_LOOP(p37_items_leave_theirs, 0, 3)
     for (uint64_t i = 0; i < COUNT; i++) {
         text = backtrace_of(job, i);
         if (i % 3 == 1)
-            assert_frame(text, (uintptr_t)write_nowhere, NULL);
+            assert_frame(text, (uintptr_t)write_nowhere, "write_nowhere+0x"); /* a static function */
         else
             ck_assert_ptr_null(text);
         ck_assert_int_eq(pe_job_item_text(job, i, PE_TEXT_MESSAGE, &text, NULL), i % 3 == 2 ? 0 : PE_ENODATA);

@@ -236,10 +236,10 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  *
  *     signal 11 (SIGSEGV), address 0x10
  *     #0  0x000055e0d07a31c4 parse+0x14 (/usr/lib/libforms.so.2+0x31c4)
- *     #1  0x000055e0d0a41b0e (./program+0x1b0e)
+ *     #1  0x000055e0d0a41b0e (/home/ann/program+0x1b0e)
  *
- * Names are those of exported functions (link a program with -rdynamic to have its own among them); for the
- * others, and for lines of source, hand what is in brackets to addr2line or eu-addr2line. Of a call the address
+ * Names are those in the files themselves; of a stripped one, those of the functions that it exports. For lines of
+ * source hand what is in brackets to addr2line or eu-addr2line. Of a call the address
  * is inside its instruction. What lies in no library that was loaded when the workers were forked is a number
  * alone. The text is made in the first call that asks for it. Where libc has no backtrace(), there is none.
  * Ownership: the text is the job's, until pe_job_free.

@@ -1,14 +1,14 @@
 /*
  * backtrace.c - addresses of a worker turned into names.
  *
- * Workers are forked copies, so what was loaded before the fork lies at the same addresses in the host, which asks its
- * own dynamic loader. An address elsewhere, of a library that a job has loaded or out of a scribbler's pen, stays a
- * number. The loader only compares addresses with what it has loaded; it never looks at what is there.
+ * Workers are forked copies, so what was loaded before the fork lies at the same addresses in the host, which looks up
+ * its own names (base/symbol.h). An address elsewhere, of a library that a job has loaded or out of a scribbler's pen,
+ * stays a number. The look-up compares addresses with what is loaded; it never looks at what is there.
  */
 #include "pool/backtrace.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
+#include <link.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +17,7 @@
 
 #include <parexec/error.h>
 
+#include "base/symbol.h"
 #include "pool/loaded.h"
 #include "shared/crash.h"
 
@@ -43,18 +44,32 @@ static void print_signal(FILE *text, const struct pe__crash *crash)
     fputc('\n', text);
 }
 
-static void print_frame(FILE *text, uint32_t number, uint64_t frame, const struct pe__loaded *loaded)
+struct frame {
+    uintptr_t address;
+    bool is_loaded;
+    struct pe__symbol symbol;
+};
+
+/* While dl_iterate_phdr calls back no other thread unloads anything; one call is enough. */
+static int look_up(struct dl_phdr_info *object, size_t size, void *context)
+{
+    struct frame *frame = context;
+    (void)object, (void)size;
+    frame->is_loaded = pe__symbol_of(frame->address, &frame->symbol);
+    return 1;
+}
+
+static void print_frame(FILE *text, uint32_t number, uint64_t address, const struct pe__loaded *loaded)
 {
     /* All but the first are places to return to, behind a call that may be its function's last instruction. */
-    uintptr_t address = (uintptr_t)frame - (number > 0 && frame > 0 ? 1 : 0);
-    const struct pe__loaded_range *range = pe__loaded_range_of(loaded, address);
-    Dl_info info;
-    fprintf(text, "#%-3" PRIu32 "0x%016" PRIxPTR, number, address);
-    if (range != NULL && dladdr((void *)address, &info) != 0) {
-        if (info.dli_sname != NULL)
-            fprintf(text, " %s+0x%" PRIxPTR, info.dli_sname, address - (uintptr_t)info.dli_saddr);
-        fprintf(text, " (%s+0x%" PRIxPTR ")", info.dli_fname, address - range->bias);
-    }
+    struct frame frame = { .address = (uintptr_t)address - (number > 0 && address > 0 ? 1 : 0) };
+    if (pe__loaded_range_of(loaded, frame.address) != NULL)
+        dl_iterate_phdr(look_up, &frame);
+    fprintf(text, "#%-3" PRIu32 "0x%016" PRIxPTR, number, frame.address);
+    if (frame.symbol.name != NULL)
+        fprintf(text, " %s+0x%" PRIxPTR, frame.symbol.name, frame.symbol.offset);
+    if (frame.is_loaded)
+        fprintf(text, " (%s+0x%" PRIxPTR ")", frame.symbol.module, frame.symbol.place);
     fputc('\n', text);
 }
 
