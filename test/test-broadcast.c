@@ -128,6 +128,7 @@ struct caller {
     pe_status statuses[MOST];
     int64_t deadline_ns;
     int result;
+    _Atomic int is_over;
 };
 
 static void *call_broadcast(void *context)
@@ -135,6 +136,7 @@ static void *call_broadcast(void *context)
     struct caller *caller = context;
 
     caller->result = broadcast(caller->pool, caller->book, caller->statuses, caller->deadline_ns);
+    atomic_store(&caller->is_over, 1);
     return NULL;
 }
 
@@ -285,8 +287,21 @@ PE_TEST(p19_workers_that_have_left_are_started)
     pool_end(pool);
 }
 
-/* One worker is busy, one stays in it, one is done: taken back, stopped, told of. */
-PE_TEST_LOOP(p19_cut_short, 0, 2)
+/* The third one has run it once it sleeps again. 0 if the call was over before. */
+static int await_begin(struct caller *caller, uint32_t stays, uint32_t third)
+{
+    while (atomic_load(&caller->book->begun[stays]) == 0 || atomic_load(&caller->book->begun[third]) == 0 ||
+           (atomic_load(&caller->pool->shared.groups[0].sleepers) & pe__bell_bit(third)) == 0) {
+        if (atomic_load(&caller->is_over))
+            return 0;
+        sched_yield();
+    }
+    return 1;
+}
+
+/* One worker is busy, one stays in it, one is done: taken back, stopped, told of. By a deadline after so long, or by an
+ * interrupt if that is 0. 0 if it was over before they were so far. */
+static int is_cut_short(int64_t patience_ns)
 {
     pe_pool_options options = PE_POOL_OPTIONS_INIT;
     struct caller caller = { .deadline_ns = PE_FOREVER };
@@ -305,34 +320,44 @@ PE_TEST_LOOP(p19_cut_short, 0, 2)
     while (atomic_load(&pool->shared.slots[busy].hint) != held->record)
         busy++;
     stays = busy == 1 ? 2 : 1;
-    atomic_store(&caller.book->stays, stays + 1);
-    if (_i == 0)
-        caller.deadline_ns = pe_after(PE_MS(500)); /* time enough to begin in */
-    ck_assert_int_eq(pthread_create(&thread, NULL, call_broadcast, &caller), 0);
-    while (atomic_load(&caller.book->begun[stays]) == 0)
-        sched_yield();
-    int stayed = process_open(caller.book->pid[stays]);
-    /* The third one has run it once it sleeps again. */
     uint32_t third = 3 - busy - stays;
-    while (atomic_load(&caller.book->begun[third]) == 0 ||
-           (atomic_load(&pool->shared.groups[0].sleepers) & pe__bell_bit(third)) == 0)
-        sched_yield();
-    if (_i == 1)
+    atomic_store(&caller.book->stays, stays + 1);
+    if (patience_ns > 0)
+        caller.deadline_ns = pe_after(patience_ns);
+    ck_assert_int_eq(pthread_create(&thread, NULL, call_broadcast, &caller), 0);
+    int is_in_time = await_begin(&caller, stays, third);
+    if (patience_ns == 0)
         pe_pool_interrupt(pool);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(caller.result, _i == 0 ? PE_ETIMEDOUT : PE_EINTR);
-    process_await_end(stayed);
+    ck_assert_int_eq(caller.result, patience_ns > 0 ? PE_ETIMEDOUT : PE_EINTR);
     ck_assert_uint_eq(caller.statuses[busy].kind, PE_CANCELLED);
     ck_assert_uint_eq(caller.statuses[busy].attempts, 0);
     ck_assert_uint_eq(caller.statuses[stays].kind, PE_CANCELLED);
-    ck_assert_int_eq(caller.statuses[stays].stop_signal, SIGKILL);
-    ck_assert_uint_eq(caller.statuses[third].kind, PE_RETURNED);
+    if (is_in_time) {
+        ck_assert_int_eq(caller.statuses[stays].stop_signal, SIGKILL);
+        ck_assert_int_eq(kill(caller.book->pid[stays], 0), -1);
+        ck_assert_uint_eq(caller.statuses[third].kind, PE_RETURNED);
+    }
     word_set(&caller.book->gate.open, 1);
     ck_assert_uint_eq(job_finish(held).kind, PE_RETURNED);
     ck_assert_uint_eq(caller.book->begun[busy], 0);
     atomic_store(&caller.book->stays, 0);
     ck_assert_int_eq(broadcast(pool, caller.book, caller.statuses, pe_after(GUARD_NS)), 0);
     pe_pool_free(pool);
+    return is_in_time;
+}
+
+PE_TEST(p19_cut_short_by_its_deadline)
+{
+    int64_t patience = PE_MS(100);
+
+    while (!is_cut_short(patience))
+        patience *= 2;
+}
+
+PE_TEST(p19_cut_short_by_an_interrupt)
+{
+    ck_assert(is_cut_short(0));
 }
 
 static void *resize_to_and_fro(void *context)
@@ -375,12 +400,13 @@ PE_TEST(p19_several_threads_and_a_resize)
     pool_end(pool);
 }
 
-/* What only its own worker may run has not overtaken what waits in front of it, whether it waits as well or runs: a
- * host that sleeps for so long that it looks at the order finds nothing wrong. */
-PE_TEST_LOOP(p19_a_long_wait_behind_jobs_is_in_order, 0, 2)
+/* What only its own worker may run has not overtaken what waits in front of it, whether it waits as well or, if `opened`
+ * is 1, runs in one of the two: a host that sleeps for so long that it looks at the order finds nothing wrong. 0 if the
+ * call was over before they were so far. */
+static int is_in_order(uint32_t opened, int64_t patience_ns)
 {
     pe_pool *pool = pool_of(2);
-    struct caller caller = { .pool = pool, .deadline_ns = pe_after(PE_MS(1500)) };
+    struct caller caller = { .pool = pool, .deadline_ns = pe_after(patience_ns) };
     pe_job *held[2];
 
     caller.book = pool_shared(pool, sizeof *caller.book);
@@ -391,17 +417,28 @@ PE_TEST_LOOP(p19_a_long_wait_behind_jobs_is_in_order, 0, 2)
     pe_job *waits = pool_submit(pool, job_nothing, NULL, 0);
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, call_broadcast, &caller), 0);
-    while (atomic_load(&pool->shared.slots[0].order) == 0 || atomic_load(&pool->shared.slots[1].order) == 0)
+    while ((atomic_load(&pool->shared.slots[0].order) == 0 || atomic_load(&pool->shared.slots[1].order) == 0) &&
+           !atomic_load(&caller.is_over))
         sched_yield();
-    word_set(&caller.book->gate.open, (uint32_t)_i); /* in the second run one of them goes on to what is for it */
+    word_set(&caller.book->gate.open, opened); /* one of them goes on to what is for it */
     pthread_join(thread, NULL);
     ck_assert_int_eq(caller.result, PE_ETIMEDOUT);
-    ck_assert_uint_eq(caller.book->begun[0] + caller.book->begun[1], (uint32_t)_i);
+    uint32_t begun = caller.book->begun[0] + caller.book->begun[1];
+    ck_assert_uint_le(begun, opened);
     word_set(&caller.book->gate.open, 2);
     ck_assert_uint_eq(job_finish(waits).kind, PE_RETURNED);
     for (int i = 0; i < 2; i++)
         ck_assert_uint_eq(job_finish(held[i]).kind, PE_RETURNED);
     pe_pool_free(pool);
+    return begun == opened;
+}
+
+PE_TEST_LOOP(p19_a_long_wait_behind_jobs_is_in_order, 0, 2)
+{
+    int64_t patience = PE_MS(1500);
+
+    while (!is_in_order((uint32_t)_i, patience))
+        patience *= 2;
 }
 
 /* The order is wiped out, as by a worker that writes where it should not. */

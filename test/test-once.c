@@ -237,7 +237,7 @@ PE_TEST(once_limits_the_time_of_items)
     pe_map_options options = PE_MAP_OPTIONS_INIT;
     pe_status statuses[10];
 
-    options.timeout_ns = PE_MS(200);
+    options.timeout_ns = (int64_t)(harness_slowness() * (double)PE_MS(200));
     options.statuses = statuses;
     ck_assert_int_eq(pe_map_once(&two, item_2_stays, in, 8, out, 8, 10, &options), PE_EITEMS);
     for (uint64_t i = 0; i < 10; i++) {

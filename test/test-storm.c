@@ -147,7 +147,6 @@ static uint64_t run_killed_map(const struct killed_map *test)
     ck_assert_int_eq(pe_job_wait(job, 0), 0);
     ck_assert_uint_eq(summary.returned + summary.failed, test->count);
     assert_killed_map(test, &plan, job, statuses, out, killer.kills);
-    ck_assert_uint_ge(killer.kills, harness_slowness() > 1 ? 1 : 10);
     pe_job_free(job);
     pool_assert_usable(pool);
     pe_pool_free(pool);
@@ -173,7 +172,7 @@ PE_TEST_FULL(killed_at_random_during_maps, 100, 0, (int)(sizeof killed_maps / si
     do {
         kills += run_killed_map(&test);
         maps++;
-    } while (pe_now() < until);
+    } while (pe_now() < until || kills < 10);
     if (harness_long())
         printf("# maps of kind %d: %ju deaths in %ju maps\n", _i, (uintmax_t)kills, (uintmax_t)maps);
 }
@@ -217,8 +216,7 @@ PE_TEST_SLOW(killed_at_random_during_steals, 100)
         /* The death may have come in the map before, or may come in the next. */
         assert_killed_map(&test, &plan, job, statuses, out, killer.kills - before + test.workers);
         pe_job_free(job);
-    } while (pe_now() < until);
-    ck_assert_uint_gt(killer.kills, 50);
+    } while (pe_now() < until || killer.kills <= 50);
     tell("steals", &killer);
     pe_pool_free(pool);
     munmap(lives, sizeof *lives);
@@ -317,8 +315,7 @@ PE_TEST_SLOW(killed_at_random_during_jobs, 100)
             pe_job_free(jobs[i]);
         }
         ck_assert_uint_le(died, killer.kills);
-    } while (pe_now() < until);
-    ck_assert_uint_gt(killer.kills, 50);
+    } while (pe_now() < until || killer.kills <= 50);
     tell("jobs", &killer);
     pe_pool_free(pool);
     munmap(lives, sizeof *lives);
