@@ -82,11 +82,10 @@ PE_TEST_SLOW(keeper_killed_in_flight, 100)
         ck_assert_int_eq(kill(workers[0].keeper, SIGKILL), 0);
         lost += end_broken(load, pool);
         rounds++;
-    } while (pe_now() < until);
+    } while (pe_now() < until || lost == 0);
     if (harness_long())
         printf("# %ju keepers killed, %ju jobs and items of %ju lost\n", (uintmax_t)rounds, (uintmax_t)lost,
                (uintmax_t)rounds * ALL);
-    ck_assert_uint_gt(lost, 0);
     load_free(load);
 }
 
@@ -209,9 +208,8 @@ PE_TEST_SLOW(signals_every_millisecond, 100)
         wait_in_vain(pool);
         books_assert_nothing_left(pool);
         pool_end(pool);
-    } while (pe_now() < until);
+    } while (pe_now() < until || alarms <= 50);
     end_alarms(&before);
-    ck_assert_int_gt(alarms, 50);
     if (harness_long())
         printf("# %ju rounds of %d jobs and items, %d signals\n", (uintmax_t)rounds, ALL, (int)alarms);
     load_free(load);

@@ -165,7 +165,7 @@ static void with_pool_and_jobs(int (*look)(void), int rounds)
     _Atomic int *flag;
     pe_status status;
 
-    ck_assert_int_eq(pe_pool_new(NULL, &pool), 0);
+    ck_assert_int_eq(pe_pool_new(&(pe_pool_options){ PE_SIZED(pe_pool_options), .workers = 2 }, &pool), 0);
     ck_assert_int_eq(pe_pool_alloc(pool, 1 << 20, &pool_memory), 0);
     memset(pool_memory, 'm', 1 << 20);
     ck_assert_int_eq(pe_pool_alloc(pool, sizeof *flag, (void **)&flag), 0);

@@ -527,10 +527,13 @@ PE_TEST_SLOW(killed_workers_leave_the_count_alone, 120)
     uint64_t samples = 1100 * PI_BLOCK_SAMPLES + 5;     /* more than one reduce */
     pi_plan plan = { .samples = samples, .seed = 5, .workers = 3, .mode = PI_MODE_POOL,
                      .kill_every_ns = PE_MS(2) };
-    pi_result result = run(&plan);
+    uint64_t hits = serial_hits(samples, 5), kills = 0;
 
-    ck_assert_uint_eq(result.hits, serial_hits(samples, 5));
-    ck_assert_uint_gt(result.kills, 0);
+    while (kills == 0) { /* the killer may have been kept from its CPU throughout */
+        pi_result result = run(&plan);
+        ck_assert_uint_eq(result.hits, hits);
+        kills = result.kills;
+    }
 }
 END_TEST
 

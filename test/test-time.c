@@ -729,18 +729,19 @@ static int item_near_its_limit(const void *in, void *out, const void *context)
     return 0;
 }
 
-/* For how long the worker number had nothing else to do than what was stopped. `end`: when all was over. One that was
- * stopped before its first step began when the one before it had ended. */
+/* For how long the worker number had nothing else to do than what was stopped. `end`: when all was over. Its limit began
+ * before its first step, and at the earliest when the one before it had ended: it may have been kept from its CPU in
+ * between. */
 static int64_t time_for(const struct trace *traces, uint64_t count, uint64_t item, const pe_status *status, int64_t end)
 {
     int64_t begun = traces[item].begun;
 
-    if (begun == 0 && item > 0 && traces[item - 1].worker == status->worker)
+    if (item > 0 && traces[item - 1].worker == status->worker && traces[item - 1].ended != 0)
         begun = traces[item - 1].ended;
     if (begun == 0)
         return INT64_MAX; /* stolen or stopped anew: nothing is known */
     for (uint64_t i = 0; i < count; i++)
-        if (traces[i].worker == status->worker && traces[i].begun > begun && traces[i].begun < end)
+        if (i != item && traces[i].worker == status->worker && traces[i].begun > begun && traces[i].begun < end)
             end = traces[i].begun;
     return end - begun;
 }
