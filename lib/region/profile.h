@@ -26,9 +26,12 @@ struct pe__profile_label {
     const char *file; /* "": not known */
 };
 
+/* Pools that were freed, too many to tell apart: their workers with the same number are one process. */
+#define PE__PROFILE_FREED_POOLS UINT32_MAX
+
 struct pe__profile_process {
-    int32_t pid;
-    uint32_t pool;   /* 0: the host itself */
+    int32_t pid;     /* of the last life */
+    uint32_t pool;   /* 0: the host itself; PE__PROFILE_FREED_POOLS */
     int32_t worker;  /* -1: the host */
     uint32_t lives;  /* processes that have had this number */
     uint64_t dropped_labels, dropped_nodes, dropped_threads, dropped_in_handler;
@@ -36,6 +39,7 @@ struct pe__profile_process {
 
 struct pe__profile_track {
     uint32_t process;
+    uint32_t number; /* among its process's */
     int32_t tid;
     const char *name;
     bool ended;
@@ -48,8 +52,9 @@ struct pe__profile_track {
 struct pe__profile_node {
     uint32_t track, parent, label;
     bool recursive;
-    uint64_t calls, timed, unfinished;
-    int64_t total_ns, own_ns; /* scaled up to all calls where only some were timed */
+    uint64_t calls, timed, unfinished; /* calls: with the one that is open */
+    int64_t total_ns, own_ns; /* scaled up to all calls where only some were timed; with the open one's time so far. Of a
+                                 region with lines: theirs too. Own: less that of the regions inside, lines between or not */
     int64_t least_ns, most_ns;
     int64_t waited_ns, cpu_ns;
     int64_t open_ns;          /* since when it is open, from begin_ns on, at least 1; 0: it is not */
@@ -89,6 +94,13 @@ struct pe__profile {
 /* Of all sources. 0, or PE_ENOMEM. */
 int pe__profile_take(struct pe__profile *ret);
 void pe__profile_free(struct pe__profile *profile);
+
+/* "host", "pool 1 worker 3". */
+#define PE__PROFILE_PROCESS_BYTES 48
+void pe__profile_process_name(const struct pe__profile_process *process, char name[PE__PROFILE_PROCESS_BYTES]);
+
+/* All own times, from the totals. */
+void pe__profile_own_times(struct pe__profile *profile);
 
 /* One row for each label, or for each different path of labels: the sums over tracks. */
 struct pe__profile_sum {

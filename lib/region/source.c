@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/forked.h"
+#include "region/kept.h"
 #include "region/record.h"
 #include "region/mode.h"
 
@@ -116,6 +117,7 @@ void pe__region_source_remove(struct pe__region_source *source)
         return;
     pe__region_sources_lock();
     pe__base_list_remove(&source->link);
+    pe__kept_take_over(&sources, source);
     pe__region_sources_unlock();
 }
 
@@ -128,4 +130,13 @@ void pe__region_sources_follow(uint32_t mode)
     PE__BASE_LIST_EACH(link, &sources.list)
         tell_mode(PE__BASE_LIST_ENTRY(link, struct pe__region_source, link));
     pe__region_sources_unlock();
+}
+
+/* After everything else of the library: reports are written in destructors too. */
+__attribute__((destructor(101))) static void unload(void)
+{
+    if (atomic_load_explicit(&owner, memory_order_acquire) != get_token() << 1)
+        return;
+    pe__kept_free(sources.kept);
+    sources.kept = NULL;
 }

@@ -2,7 +2,7 @@
  * source.h - the tables that a report reads: this process's own, and those of pools.
  *
  * A pool adds the tables of its worker numbers when it is made and removes them when it is freed; what they held is taken
- * over then into memory of the host. A source also hears of the mode: its word in shared memory follows what
+ * over then into memory of the host (kept.h). A source also hears of the mode: its word in shared memory follows what
  * pe_region_enable says. In a forked child there are no sources, and nothing that the parent's had left.
  *
  * Any thread. Not in signal handlers.
@@ -51,6 +51,7 @@ struct pe__region_sources {
     uint32_t mode;
     uint64_t begin_ticks; /* 0: measuring has not begun */
     int64_t begin_ns, begin_unix_ns;
+    struct pe__kept *kept; /* of pools that were freed; NULL: nothing */
 };
 
 struct pe__region_sources *pe__region_sources_lock(void);

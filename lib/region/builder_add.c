@@ -1,0 +1,159 @@
+/* builder_add.c - one profile added to another: the same processes, threads and paths of names are one. */
+#include <stdlib.h>
+
+#include <parexec/error.h>
+#include <parexec/region.h>
+
+#include "region/builder.h"
+
+/* The builder's numbers of what the profile has. */
+struct moved {
+    uint32_t *labels, *processes, *tracks, *nodes;
+};
+
+static void add_to(uint64_t *sum, uint64_t count)
+{
+    *sum = pe__sum_of_counts(*sum, count);
+}
+
+static void add_lives(uint32_t *sum, uint32_t lives)
+{
+    *sum = lives > UINT32_MAX - *sum ? UINT32_MAX : *sum + lives;
+}
+
+static void add_process(struct pe__builder *builder, const struct pe__profile_process *from, uint32_t place)
+{
+    struct pe__profile_process *process = &builder->profile.processes[place];
+
+    process->pid = from->pid;
+    add_lives(&process->lives, from->lives);
+    add_to(&process->dropped_labels, from->dropped_labels);
+    add_to(&process->dropped_nodes, from->dropped_nodes);
+    add_to(&process->dropped_threads, from->dropped_threads);
+    add_to(&process->dropped_in_handler, from->dropped_in_handler);
+}
+
+static uint32_t first_of(const struct moved *moved, uint32_t kept, uint32_t label)
+{
+    return kept != PE__REGION_NOTHING || label == PE__REGION_NOTHING ? kept : moved->labels[label];
+}
+
+static void add_track(struct pe__builder *builder, const struct moved *moved, const struct pe__profile_track *from,
+                      uint32_t place)
+{
+    struct pe__profile_track *track = &builder->profile.tracks[place];
+
+    track->tid = from->tid;
+    track->ended = track->ended && from->ended;
+    add_lives(&track->lives, from->lives);
+    add_to(&track->unmatched, from->unmatched);
+    add_to(&track->crossed, from->crossed);
+    add_to(&track->unfinished, from->unfinished);
+    add_to(&track->dropped_calls, from->dropped_calls);
+    add_to(&track->dropped_events, from->dropped_events);
+    track->first_unmatched = first_of(moved, track->first_unmatched, from->first_unmatched);
+    track->first_crossed = first_of(moved, track->first_crossed, from->first_crossed);
+    track->first_unfinished = first_of(moved, track->first_unfinished, from->first_unfinished);
+}
+
+/* Before the calls are added. */
+static void add_extremes(struct pe__profile_node *node, const struct pe__profile_node *from)
+{
+    if (from->timed > 0) {
+        node->least_ns = node->timed == 0 || from->least_ns < node->least_ns ? from->least_ns : node->least_ns;
+        node->most_ns = node->timed == 0 || from->most_ns > node->most_ns ? from->most_ns : node->most_ns;
+    }
+    if (from->calls > 0) {
+        node->least = node->calls == 0 || from->least < node->least ? from->least : node->least;
+        node->most = node->calls == 0 || from->most > node->most ? from->most : node->most;
+    }
+}
+
+static void add_node(struct pe__builder *builder, const struct pe__profile_node *from, uint32_t place)
+{
+    struct pe__profile_node *node = &builder->profile.nodes[place];
+    uint64_t *buckets = from->buckets ? pe__builder_buckets(builder, place) : NULL;
+
+    add_extremes(node, from);
+    add_to(&node->calls, from->calls);
+    add_to(&node->timed, from->timed);
+    add_to(&node->unfinished, from->unfinished);
+    node->total_ns = pe__sum_of_ns(node->total_ns, from->total_ns);
+    node->waited_ns = pe__sum_of_ns(node->waited_ns, from->waited_ns);
+    node->cpu_ns = pe__sum_of_ns(node->cpu_ns, from->cpu_ns);
+    node->sum = pe__sum_of_ns(node->sum, from->sum);
+    if (node->open_ns == 0)
+        node->open_ns = from->open_ns;
+    for (uint32_t i = 0; buckets && i < PE__REGION_BUCKETS; i++)
+        add_to(&buckets[i], from->buckets[i]);
+}
+
+static void add_nodes(struct pe__builder *builder, const struct moved *moved, const struct pe__profile *profile)
+{
+    for (uint32_t i = 0; i < profile->node_count; i++) {
+        const struct pe__profile_node *from = &profile->nodes[i];
+        uint32_t track = moved->tracks[from->track];
+        uint32_t parent = from->parent == PE__REGION_NOTHING ? PE__REGION_NOTHING : moved->nodes[from->parent];
+
+        moved->nodes[i] = PE__REGION_NOTHING;
+        if (from->parent == PE__REGION_NOTHING || parent != PE__REGION_NOTHING)
+            moved->nodes[i] = pe__builder_node(builder, track, parent, moved->labels[from->label]);
+        if (moved->nodes[i] != PE__REGION_NOTHING)
+            add_node(builder, from, moved->nodes[i]);
+        else if (track != PE__REGION_NOTHING)
+            add_to(&builder->profile.tracks[track].dropped_calls, from->calls);
+    }
+}
+
+static void add_events(struct pe__builder *builder, const struct moved *moved, const struct pe__profile *profile)
+{
+    for (size_t i = 0; i < profile->event_count; i++) {
+        struct pe__profile_event event = profile->events[i];
+
+        event.track = moved->tracks[event.track];
+        event.label = moved->labels[event.label];
+        if (event.track == PE__REGION_NOTHING)
+            continue;
+        if (event.label == PE__REGION_NOTHING || !pe__builder_event(builder, &event))
+            add_to(&builder->profile.tracks[event.track].dropped_events, 1);
+    }
+}
+
+static void add_all(struct pe__builder *builder, const struct moved *moved, const struct pe__profile *profile)
+{
+    for (uint32_t i = 0; i < profile->label_count; i++)
+        moved->labels[i] = pe__builder_label(builder, &profile->labels[i]);
+    for (uint32_t i = 0; i < profile->process_count; i++) {
+        const struct pe__profile_process *from = &profile->processes[i];
+
+        moved->processes[i] = pe__builder_process(builder, from->pool, from->worker);
+        if (moved->processes[i] != PE__REGION_NOTHING)
+            add_process(builder, from, moved->processes[i]);
+    }
+    for (uint32_t i = 0; i < profile->track_count; i++) {
+        const struct pe__profile_track *from = &profile->tracks[i];
+
+        moved->tracks[i] = pe__builder_track(builder, moved->processes[from->process], from->number, from->name);
+        if (moved->tracks[i] != PE__REGION_NOTHING)
+            add_track(builder, moved, from, moved->tracks[i]);
+    }
+    add_nodes(builder, moved, profile);
+    add_events(builder, moved, profile);
+}
+
+void pe__builder_add(struct pe__builder *builder, const struct pe__profile *profile)
+{
+    size_t count = (size_t)profile->label_count + profile->process_count + profile->track_count + profile->node_count;
+    uint32_t *numbers = malloc((count + 1) * sizeof *numbers);
+    struct moved moved = { .labels = numbers };
+
+    if (!numbers) {
+        builder->error = PE_ENOMEM;
+        return;
+    }
+    moved.processes = moved.labels + profile->label_count;
+    moved.tracks = moved.processes + profile->process_count;
+    moved.nodes = moved.tracks + profile->track_count;
+    add_all(builder, &moved, profile);
+    free(numbers);
+}
