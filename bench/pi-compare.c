@@ -1,14 +1,14 @@
 /* bench/pi --compare: the table of limits, rivals and ours, with the goals. How rows are measured is told in
- * pool-measure.c, how they are shown in pool-table.c.
+ * table-measure.c, how they are shown in table.c.
  *
  * Everything is judged in its class: plain against plain, lazy against lazy. */
 
 #include "pi-contenders.h"
 #include "pi-report.h"
 #include "pi-rivals.h"
-#include "pool-machine.h"
-#include "pool-measure.h"
-#include "pool-table.h"
+#include "machine.h"
+#include "table-measure.h"
+#include "table.h"
 
 #include <stdio.h>
 #include <string.h>

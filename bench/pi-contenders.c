@@ -4,7 +4,7 @@
 
 #include "harness.h"
 #include "pi-report.h"
-#include "pool-machine.h"
+#include "machine.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
  * pi_first_* the milliseconds until the first point is drawn. */
 
 #include "pi-run.h"
-#include "pool-row.h"
+#include "table-row.h"
 
 /* The ops of ours: what pi_run is asked for. Workers and points come from the row, the seed from
  * pi_contenders_seed. */

@@ -3,7 +3,7 @@
 #include "pi-options.h"
 
 #include "harness.h"
-#include "pool-measure.h"
+#include "table-measure.h"
 
 #include <getopt.h>
 #include <parexec.h>

@@ -5,7 +5,7 @@
 
 #include "harness.h"
 #include "pi-killer.h"
-#include "pool-machine.h"
+#include "machine.h"
 
 #include <math.h>
 #include <parexec.h>

@@ -2,7 +2,7 @@
  * workers; a replacement enters itself in its predecessor's place. */
 
 #include "pool-crew.h"
-#include "pool-machine.h"
+#include "machine.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
  * from their initialiser, so that the benchmark can add up their CPU time, look at their memory and kill
  * them. */
 
-#include "pool-row.h"
+#include "table-row.h"
 
 #include <parexec.h>
 #include <stdatomic.h>

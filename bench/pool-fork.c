@@ -3,7 +3,7 @@
 
 #include "pool-fork.h"
 #include "harness.h"
-#include "pool-machine.h"
+#include "machine.h"
 #include "pool-work.h"
 
 #include <signal.h>

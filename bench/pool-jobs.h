@@ -4,7 +4,7 @@
 /* The driver of contenders that run jobs: ROUND_TRIP, PAUSED, MANY and GRAIN out of two operations. A job is
  * work_job: 8 bytes in, 8 bytes out, and every result must reach the host. */
 
-#include "pool-row.h"
+#include "table-row.h"
 
 struct job_ops {
     const char *absent; /* why it is not in this build, or NULL */

@@ -7,7 +7,7 @@
 
 #include "pool-maps.h"
 #include "harness.h"
-#include "pool-machine.h"
+#include "machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * RESULTS out of one operation. Functions have the signature of pe_map_fn for everybody and are called
  * through a pointer. */
 
-#include "pool-row.h"
+#include "table-row.h"
 #include "pool-work.h"
 
 struct map_job {

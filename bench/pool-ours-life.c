@@ -2,7 +2,7 @@
 
 #include "pool-ours-life.h"
 #include "harness.h"
-#include "pool-machine.h"
+#include "machine.h"
 #include "pool-ours.h"
 #include "pool-work.h"
 

@@ -3,7 +3,7 @@
  * retried, so that each has an answer in the end; at most WINDOW are on their way. */
 
 #include "harness.h"
-#include "pool-machine.h"
+#include "machine.h"
 #include "pool-ours-life.h"
 #include "pool-ours.h"
 #include "pool-work.h"

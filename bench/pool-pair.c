@@ -5,7 +5,7 @@
  * line away in between and the trip costs twice as much. */
 
 #include "pool-pair.h"
-#include "pool-machine.h"
+#include "machine.h"
 #include "pool-trips.h"
 #include "pool-work.h"
 

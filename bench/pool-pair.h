@@ -3,7 +3,7 @@
 
 /* Limits of a round trip: two bare processes that pass 8 bytes to and fro, with nothing else in between. */
 
-#include "pool-row.h"
+#include "table-row.h"
 
 enum pair_variant {
     PAIR_SPIN,       /* shared memory, both spin, two CPUs */

@@ -3,7 +3,7 @@
  * pipe to us never count. PE_BENCH_PYTHON names another interpreter than python3, PE_BENCH_RIVALS
  * another directory of programs. */
 
-#include "pool-machine.h"
+#include "machine.h"
 #include "pool-rivals.h"
 
 #include <fcntl.h>

@@ -1,12 +1,11 @@
-/* The rows: who answers which question, and what is to be reached. Sizes are such that a turn lasts 10
- * to 300 ms. The goals are those that the project set itself; the comments say only what the numbers do
- * not. */
+/* The pool benchmark, bench/run pool: who answers which question, and what is to be reached. Sizes are such that a turn
+ * lasts 10 to 300 ms. The goals are those that the project set itself; the comments say only what the numbers do not. */
 
 #include "pool-fork.h"
 #include "pool-ours.h"
 #include "pool-pair.h"
 #include "pool-rivals.h"
-#include "pool-row.h"
+#include "table-main.h"
 
 #define MIB ((size_t)1 << 20)
 #define THREAD_POOLS "thread pools"
@@ -54,7 +53,7 @@
         .goals = { { 0, RATIO_AT_MOST, 2, "ours", "bare fork + pipe" } }, \
     }
 
-const struct row pool_rows[] = {
+static const struct row rows[] = {
     {
         .key = "round-trip", .what = "One job at a time, there and back, 8 bytes each way",
         .activity = ROUND_TRIP, .workers = 2, .n = 200000, .quick_n = 500, .metrics = TRIP_METRICS,
@@ -221,3 +220,8 @@ const struct row pool_rows[] = {
     },
     { .key = NULL },
 };
+
+int main(int argc, char **argv)
+{
+    return table_main("pool", rows, argc, argv);
+}

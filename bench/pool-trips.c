@@ -4,7 +4,7 @@
 
 #include "pool-trips.h"
 #include "harness.h"
-#include "pool-machine.h"
+#include "machine.h"
 #include "pool-work.h"
 
 #include <math.h>

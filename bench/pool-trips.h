@@ -3,7 +3,7 @@
 
 /* Round trips, measured the same way for limits, rivals and ours. */
 
-#include "pool-row.h"
+#include "table-row.h"
 
 /* One job there and back. 0 and *ret_result, or -1. */
 typedef int trip_fn(void *context, uint64_t arg, uint64_t *ret_result);

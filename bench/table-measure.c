@@ -7,8 +7,8 @@
  * one before (OpenMP's and TBB's spin on for a while) fall asleep. One whole round comes first and is
  * not counted. Ours are opened first: their workers are forked before the rivals' threads exist. */
 
-#include "pool-measure.h"
-#include "pool-machine.h"
+#include "table-measure.h"
+#include "machine.h"
 
 #include <math.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-#ifndef PE__BENCH_POOL_MACHINE_H
-#define PE__BENCH_POOL_MACHINE_H
+#ifndef PE__BENCH_MACHINE_H
+#define PE__BENCH_MACHINE_H
 
 /* What the benchmark asks of the machine and of other processes: CPUs, CPU time, context switches, memory. */
 

@@ -1,9 +1,9 @@
-#ifndef PE__BENCH_POOL_GOAL_H
-#define PE__BENCH_POOL_GOAL_H
+#ifndef PE__BENCH_TABLE_GOAL_H
+#define PE__BENCH_TABLE_GOAL_H
 
 /* Judges goals. */
 
-#include "pool-measure.h"
+#include "table-measure.h"
 
 struct verdict {
     int judged; /* 0: one side has no figure */

@@ -1,9 +1,9 @@
-#ifndef PE__BENCH_POOL_TABLE_H
-#define PE__BENCH_POOL_TABLE_H
+#ifndef PE__BENCH_TABLE_H
+#define PE__BENCH_TABLE_H
 
 /* Shows what was measured: a table for people, one JSON object for machines. */
 
-#include "pool-goal.h"
+#include "table-goal.h"
 
 struct tally {
     int met, missed, open; /* open: one side had no figure */

@@ -1,13 +1,8 @@
-/* The pool benchmark: one table of limits, rivals and ours, with the goals and whether they are met.
- *
- *     bench/run pool [--quick] [--json] [--rounds N] [--only ROW]... [--list]
- *
- * Exit status 0: measured; 1: a figure of ours is missing; 2: wrong usage. A goal that is not met is a
- * line in the table and no error. pool-rows.c has the rows, pool-measure.c says how they are run. */
+/* Options, and one row after the other. table-measure.c says how a row is run. */
 
-#include "pool-machine.h"
-#include "pool-measure.h"
-#include "pool-table.h"
+#include "table-main.h"
+#include "machine.h"
+#include "table.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -25,7 +20,10 @@ struct arguments {
     int only_count;
 };
 
-static const char usage[] = "usage: bench-pool [--quick] [--json] [--rounds N] [--only ROW]... [--list]\n"
+static const char *bench;
+static const struct row *rows;
+
+static const char usage[] = "usage: bench/run %s [--quick] [--json] [--rounds N] [--only ROW]... [--list]\n"
                             "  --quick     small sizes and few rounds, a few seconds in all\n"
                             "  --json      one JSON object instead of the table\n"
                             "  --rounds N  1 to 101 (7; 3 when quick)\n"
@@ -34,7 +32,7 @@ static const char usage[] = "usage: bench-pool [--quick] [--json] [--rounds N] [
 
 static const struct row *find_row(const char *key)
 {
-    for (const struct row *row = pool_rows; row->key; row++)
+    for (const struct row *row = rows; row->key; row++)
         if (strcmp(row->key, key) == 0)
             return row;
     return NULL;
@@ -43,7 +41,7 @@ static const struct row *find_row(const char *key)
 static int add_only(struct arguments *arguments, const char *key)
 {
     if (!find_row(key)) {
-        fprintf(stderr, "bench-pool: no row \"%s\"; --list shows them\n", key);
+        fprintf(stderr, "%s: no row \"%s\"; --list shows them\n", bench, key);
         return -1;
     }
     if (arguments->only_count < ONLY_MAX)
@@ -55,7 +53,7 @@ static int set_rounds(struct arguments *arguments, const char *text)
 {
     uint64_t rounds;
     if (bench_parse_count(text, &rounds) < 0 || rounds < 1 || rounds > MEASURE_ROUNDS_MAX) {
-        fprintf(stderr, "bench-pool: --rounds takes 1 to %d\n", MEASURE_ROUNDS_MAX);
+        fprintf(stderr, "%s: --rounds takes 1 to %d\n", bench, MEASURE_ROUNDS_MAX);
         return -1;
     }
     arguments->measure.rounds = (uint32_t)rounds;
@@ -79,10 +77,10 @@ static int apply_option(struct arguments *arguments, int option)
     case 'o':
         return add_only(arguments, optarg);
     case 'h':
-        fputs(usage, stdout);
+        printf(usage, bench);
         exit(0);
     default:
-        fputs(usage, stderr);
+        fprintf(stderr, usage, bench);
         return -1;
     }
 }
@@ -103,7 +101,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
         if (apply_option(arguments, option) < 0)
             return -1;
     if (optind < argc) {
-        fputs(usage, stderr);
+        fprintf(stderr, usage, bench);
         return -1;
     }
     if (arguments->measure.rounds == 0)
@@ -121,14 +119,14 @@ static int wanted(const struct arguments *arguments, const char *key)
 
 static void list_rows(void)
 {
-    for (const struct row *row = pool_rows; row->key; row++)
+    for (const struct row *row = rows; row->key; row++)
         printf("%-12s %s\n", row->key, row->what);
 }
 
 static void run_rows(const struct arguments *arguments, struct tally *tally, bench_json *json)
 {
     struct outcome *outcome = machine_shared(sizeof(*outcome));
-    for (const struct row *row = pool_rows; row->key; row++) {
+    for (const struct row *row = rows; row->key; row++) {
         if (!wanted(arguments, row->key))
             continue;
         memset(outcome, 0, sizeof(*outcome));
@@ -141,11 +139,13 @@ static void run_rows(const struct arguments *arguments, struct tally *tally, ben
     machine_unshare(outcome, sizeof(*outcome));
 }
 
-int main(int argc, char **argv)
+int table_main(const char *bench_name, const struct row *bench_rows, int argc, char **argv)
 {
     struct arguments arguments = { 0 };
     struct tally tally = { 0 };
     bench_json json;
+    bench = bench_name;
+    rows = bench_rows;
     if (parse_arguments(&arguments, argc, argv) < 0)
         return 2;
     if (arguments.list) {
@@ -153,7 +153,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (arguments.json)
-        table_json_open(&json, "pool", &arguments.measure);
+        table_json_open(&json, bench, &arguments.measure);
     else
         table_open(&arguments.measure);
     run_rows(&arguments, &tally, &json);

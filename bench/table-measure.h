@@ -1,10 +1,10 @@
-#ifndef PE__BENCH_POOL_MEASURE_H
-#define PE__BENCH_POOL_MEASURE_H
+#ifndef PE__BENCH_TABLE_MEASURE_H
+#define PE__BENCH_TABLE_MEASURE_H
 
 /* Runs one row: all its contenders in turns, in a process of its own. */
 
 #include "harness.h"
-#include "pool-row.h"
+#include "table-row.h"
 
 #define MEASURE_ROUNDS_MAX 101
 

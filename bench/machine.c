@@ -1,6 +1,6 @@
 /* Questions to the machine: see the header. */
 
-#include "pool-machine.h"
+#include "machine.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -114,7 +114,7 @@ void *machine_shared(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
-        perror("bench-pool: mmap");
+        perror("mmap");
         exit(1);
     }
     return memory;

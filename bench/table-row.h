@@ -1,7 +1,7 @@
-#ifndef PE__BENCH_POOL_ROW_H
-#define PE__BENCH_POOL_ROW_H
+#ifndef PE__BENCH_TABLE_ROW_H
+#define PE__BENCH_TABLE_ROW_H
 
-/* The words of the tables of bench/pool and bench/pi. A row asks one question; contenders answer it, each with the same
+/* The words of the tables. A row asks one question; contenders answer it, each with the same
  * work: limits (what the machine itself allows), rivals (other libraries) and ours. A row has one to
  * three metrics and some goals, each of which compares one contender of ours with one of the others, or
  * with a number.
@@ -106,8 +106,5 @@ struct row {
     struct contender contenders[CONTENDERS_MAX];
     struct goal goals[GOALS_MAX];
 };
-
-/* The rows in the order of the table, closed by one without a key. */
-extern const struct row pool_rows[];
 
 #endif

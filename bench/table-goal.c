@@ -1,6 +1,6 @@
 /* Goals. All are judged on medians; one that names a group is judged against the group's best median. */
 
-#include "pool-goal.h"
+#include "table-goal.h"
 
 #include <stdio.h>
 #include <string.h>

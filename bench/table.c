@@ -2,8 +2,8 @@
  * our first contender's median to this one's, and a goal stands in the line of the contender that it is
  * set against, or in our own when it is a plain number. */
 
-#include "pool-table.h"
-#include "pool-machine.h"
+#include "table.h"
+#include "machine.h"
 
 #include <math.h>
 #include <stdio.h>
