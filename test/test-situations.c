@@ -691,7 +691,7 @@ static const struct row rows[] = {
     { "pe_reply_reserve", call_reply_reserve, ALWAYS(0) },
     { "pe_reply_write", call_reply_write, ALWAYS(PE_EINVAL) },
     { "pe_report", call_report, ALWAYS(PE_EINVAL) },
-    { "pe_report_merge", call_report_merge, ALWAYS(PE_ENOSYS) },
+    { "pe_report_merge", call_report_merge, ALWAYS(PE_EINVAL) },
     { "pe_report_write", call_report_write, ALWAYS(PE_EINVAL) },
     { "pe_rng_below", call_rng_below, ALWAYS(0) },
     { "pe_rng_double", call_rng_double, ALWAYS(0) },

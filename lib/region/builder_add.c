@@ -1,9 +1,11 @@
 /* builder_add.c - one profile added to another: the same processes, threads and paths of names are one. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <parexec/error.h>
 #include <parexec/region.h>
 
+#include "region/arena.h"
 #include "region/builder.h"
 
 /* The builder's numbers of what the profile has. */
@@ -156,4 +158,46 @@ void pe__builder_add(struct pe__builder *builder, const struct pe__profile *prof
     moved.nodes = moved.tracks + profile->track_count;
     add_all(builder, &moved, profile);
     free(numbers);
+}
+
+/* ---- whole runs ---- */
+
+static void add_description(struct pe__builder *builder, const char **text, const char *from)
+{
+    if (builder->profile.runs == 0 || strcmp(*text, from) != 0)
+        *text = pe__arena_text(builder->profile.arena, builder->profile.runs == 0 ? from : "mixed");
+    if (!*text) {
+        *text = "";
+        builder->error = PE_ENOMEM;
+    }
+}
+
+static void add_times(struct pe__profile *profile, const struct pe__profile *from)
+{
+    double runs = profile->runs, more = from->runs;
+
+    if (profile->runs == 0 || from->begin_unix_ns < profile->begin_unix_ns) {
+        profile->begin_ns = from->begin_ns;
+        profile->begin_unix_ns = from->begin_unix_ns;
+    }
+    if (profile->runs == 0)
+        profile->ticks_per_ns = from->ticks_per_ns;
+    profile->pair_cost_ns = runs == 0 ? from->pair_cost_ns
+                                      : (profile->pair_cost_ns * runs + from->pair_cost_ns * more) / (runs + more);
+    profile->wall_ns = pe__sum_of_ns(profile->wall_ns, from->wall_ns);
+}
+
+void pe__builder_add_run(struct pe__builder *builder, const struct pe__profile *from)
+{
+    struct pe__profile *profile = &builder->profile;
+
+    add_description(builder, &profile->program, from->program);
+    add_description(builder, &profile->clock, from->clock);
+    add_description(builder, &profile->mode, from->mode);
+    add_times(profile, from);
+    if (from->sample_every > profile->sample_every)
+        profile->sample_every = from->sample_every;
+    profile->has_cpu_time |= from->has_cpu_time;
+    add_lives(&profile->runs, from->runs);
+    pe__builder_add(builder, from);
 }

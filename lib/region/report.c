@@ -16,8 +16,8 @@
 static pe__report_fn *const formats[] = {
     [PE_REPORT_TEXT] = NULL,
     [PE_REPORT_LINES] = NULL,
-    [PE_REPORT_JSON] = NULL,
-    [PE_REPORT_CSV] = NULL,
+    [PE_REPORT_JSON] = pe__report_json,
+    [PE_REPORT_CSV] = pe__report_csv,
     [PE_REPORT_FOLDED] = NULL,
     [PE_REPORT_TRACE] = NULL,
     [PE_REPORT_HTML] = NULL,
@@ -78,10 +78,4 @@ int pe_report_write(const char *path, uint32_t format)
         return error;
     error = pe_report(file.stream, &options);
     return pe__report_file_close(&file, error);
-}
-
-int pe_report_merge(const char *const *paths, size_t count, FILE *file, const pe_report_options *options)
-{
-    (void)paths, (void)count, (void)file, (void)options;
-    return PE_ENOSYS;
 }

@@ -32,8 +32,13 @@ uint32_t draft_process(struct draft *draft, int32_t pid, uint32_t pool, int32_t 
 
 uint32_t draft_track(struct draft *draft, uint32_t process, int32_t tid, const char *name)
 {
+    uint32_t number = 0;
+
+    for (uint32_t i = 0; i < draft->profile.track_count; i++)
+        number += draft->profile.tracks[i].process == process;
     *PLACE(draft, track, tracks) = (struct pe__profile_track){
         .process = process,
+        .number = number,
         .tid = tid,
         .name = name,
         .lives = 1,
@@ -127,20 +132,13 @@ static int in_order(const void *a, const void *b)
 
 static void finish_nodes(struct pe__profile *profile)
 {
-    for (uint32_t i = 0; i < profile->node_count; i++)
-        profile->nodes[i].own_ns = profile->nodes[i].total_ns;
     for (uint32_t i = 0; i < profile->node_count; i++) {
         struct pe__profile_node *node = &profile->nodes[i];
 
-        if (node->parent == PE__REGION_NOTHING)
-            continue;
-        profile->nodes[node->parent].own_ns -= node->total_ns;
         for (uint32_t up = node->parent; up != PE__REGION_NOTHING; up = profile->nodes[up].parent)
             node->recursive |= profile->nodes[up].label == node->label;
     }
-    for (uint32_t i = 0; i < profile->node_count; i++)
-        if (profile->nodes[i].parent == PE__REGION_NOTHING)
-            profile->nodes[i].own_ns = 0;
+    pe__profile_own_times(profile);
 }
 
 static void finish_events(struct pe__profile *profile)

@@ -151,4 +151,4 @@ PE_TEST(recursion_counts_its_time_once)
     end(&tables);
 }
 
-HARNESS_MAIN("region-profile")
+HARNESS_MAIN("profile")
