@@ -683,7 +683,7 @@ static const struct row rows[] = {
     { "pe_region_mark", call_region_mark, ALWAYS(0) },
     { "pe_region_on", call_region_on, ALWAYS(0) },
     { "pe_region_scope_end", call_region_scope_end, ALWAYS(0) },
-    { "pe_region_setup", call_region_setup, ALWAYS(PE_ENOSYS) },
+    { "pe_region_setup", call_region_setup, ALWAYS(0) },
     { "pe_region_span_begin", call_region_span, ALWAYS(0) },
     { "pe_region_span_end", call_region_span, ALWAYS(0) },
     { "pe_region_span_resume", call_region_span, ALWAYS(0) },

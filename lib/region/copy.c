@@ -31,7 +31,7 @@
 #include <parexec/error.h>
 #include <parexec/region.h>
 
-#include "base/clock.h"
+#include "region/clock.h"
 
 #define TRIES 4
 /* One call of pe__copy_source for one table. */
@@ -55,12 +55,12 @@ struct copy {
 static uint64_t read_clock(void)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    return pe__base_ticks();
+    return pe__region_clock_now();
 }
 
 static int64_t ns_since_begin(const struct copy *copy, uint64_t ticks)
 {
-    return ticks > copy->times.begin_ticks ? pe__base_ticks_to_ns(ticks - copy->times.begin_ticks) : 0;
+    return ticks > copy->times.begin_ticks ? pe__region_clock_to_ns(ticks - copy->times.begin_ticks) : 0;
 }
 
 static uint32_t at_most(uint32_t count, uint32_t most)
@@ -261,8 +261,8 @@ static int64_t scaled(int64_t ns, uint64_t calls, uint64_t timed)
 
 static void add_timed(struct pe__profile_node *node, const struct words *words)
 {
-    int64_t least = pe__base_ticks_to_ns(words->least), most = pe__base_ticks_to_ns(words->most);
-    int64_t total = pe__base_ticks_to_ns(words->total);
+    int64_t least = pe__region_clock_to_ns(words->least), most = pe__region_clock_to_ns(words->most);
+    int64_t total = pe__region_clock_to_ns(words->total);
     uint64_t timed = words->timed < words->calls ? words->timed : words->calls;
 
     if (timed == 0)
@@ -293,7 +293,7 @@ static void add_open(const struct copy *copy, struct pe__profile_node *node, con
         start = copy->now;
     add_to(&node->calls, 1);
     node->open_ns = ns_since_begin(copy, start) + 1;
-    node->total_ns = pe__sum_of_ns(node->total_ns, pe__base_ticks_to_ns(copy->now - start));
+    node->total_ns = pe__sum_of_ns(node->total_ns, pe__region_clock_to_ns(copy->now - start));
 }
 
 static void add_node(struct copy *copy, const struct words *words, uint32_t number)
@@ -313,7 +313,7 @@ static void add_node(struct copy *copy, const struct words *words, uint32_t numb
     add_timed(node, words);
     add_to(&node->calls, words->calls);
     add_to(&node->unfinished, words->unfinished);
-    node->waited_ns = pe__sum_of_ns(node->waited_ns, pe__base_ticks_to_ns(words->waited));
+    node->waited_ns = pe__sum_of_ns(node->waited_ns, pe__region_clock_to_ns(words->waited));
     node->cpu_ns = pe__sum_of_ns(node->cpu_ns, words->cpu_ns <= INT64_MAX ? (int64_t)words->cpu_ns : 0);
     if (kind != PE__KIND_ROOT)
         add_open(copy, node, words);

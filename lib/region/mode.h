@@ -15,11 +15,15 @@
 #define PE__MODE_SAMPLED 4u
 #define PE__MODE_TIMELINE 8u
 #define PE__MODE_CPU_TIME 16u
+#define PE__MODE_NS 32u /* ticks are nanoseconds of CLOCK_MONOTONIC: there is no counter, or CPUs disagree */
 /* Bits from here on: sample_every - 1. */
 #define PE__MODE_SAMPLE_SHIFT 16
 
 /* What pe_region_setup said, without PE__MODE_ON. */
 uint32_t pe__region_mode_wanted(void);
+
+/* How this process measures: the mode when it was last on. */
+uint32_t pe__region_mode(void);
 
 /* Worker: this process's word becomes that one. */
 void pe__region_mode_set(uint32_t mode);

@@ -13,7 +13,7 @@
 
 #include <parexec/error.h>
 
-#include "base/clock.h"
+#include "region/clock.h"
 #include "region/arena.h"
 #include "region/builder.h"
 #include "region/copy.h"
@@ -45,17 +45,17 @@ void pe__profile_process_name(const struct pe__profile_process *process, char na
 static double measure_ticks_per_ns(void)
 {
     uint64_t ticks = UINT64_C(1) << 32;
-    int64_t ns = pe__base_ticks_to_ns(ticks);
+    int64_t ns = pe__region_clock_to_ns(ticks);
 
     return ns > 0 ? (double)ticks / (double)ns : 1;
 }
 
 static void describe(struct pe__profile *profile, const struct pe__region_sources *sources)
 {
-    uint32_t mode = sources->mode;
+    uint32_t mode = pe__region_mode();
 
     profile->program = pe__arena_text(profile->arena, program_invocation_short_name);
-    profile->clock = pe__base_clock_tsc ? "time-stamp counter" : "clock_gettime";
+    profile->clock = pe__base_clock_tsc && !(mode & PE__MODE_NS) ? "time-stamp counter" : "clock_gettime";
     profile->mode = mode & PE__MODE_SAMPLED ? "sampled" : mode & PE__MODE_QUICK ? "quick" : "exact";
     profile->sample_every = mode & PE__MODE_SAMPLED ? (mode >> PE__MODE_SAMPLE_SHIFT) + 1 : 1;
     profile->has_cpu_time = mode & PE__MODE_CPU_TIME;
@@ -63,7 +63,7 @@ static void describe(struct pe__profile *profile, const struct pe__region_source
     profile->ticks_per_ns = measure_ticks_per_ns();
     profile->begin_ns = sources->begin_ns;
     profile->begin_unix_ns = sources->begin_unix_ns;
-    profile->wall_ns = sources->begin_ticks ? pe__base_ticks_to_ns(pe__base_ticks() - sources->begin_ticks) : 0;
+    profile->wall_ns = sources->begin_ticks ? pe__region_clock_to_ns(pe__region_clock_now() - sources->begin_ticks) : 0;
     profile->runs = 1;
 }
 

@@ -21,11 +21,14 @@
 #include "base/forked.h"
 #include "region/kept.h"
 #include "region/record.h"
+#include "region/clock.h"
 #include "region/mode.h"
+#include "region/state.h"
 
 static _Atomic uint64_t owner;
 static pthread_mutex_t mutex;
 static struct pe__region_sources sources;
+static struct pe__region_source own;
 
 /* Without a token (no memory for it, on a kernel that cannot wipe) all processes count as one. */
 static uint64_t get_token(void)
@@ -35,11 +38,39 @@ static uint64_t get_token(void)
     return pe__base_forked_token(&token) == 0 ? token : 1;
 }
 
+static void begin(void)
+{
+    struct timespec now;
+
+    if (sources.begin_ticks != 0)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    sources.begin_unix_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    sources.begin_ns = pe__base_now_ns();
+    sources.begin_ticks = pe__region_clock_now();
+}
+
+/* A child goes on in the same memory, wiped (state.h). */
+static void add_own(void)
+{
+    const struct pe__region_memory *memory = atomic_load_explicit(&pe__region_memory, memory_order_acquire);
+
+    if (!memory || own.tables)
+        return;
+    own.tables = memory->table;
+    own.count = 1;
+    own.geometry = memory->geometry;
+    pe__base_list_push_front(&sources.list, &own.link);
+    begin();
+}
+
 static void make_anew(void)
 {
     sources = (struct pe__region_sources){ .mode = pe_region_on };
+    own.tables = NULL;
     pe__base_list_init(&sources.list);
     pthread_mutex_init(&mutex, NULL);
+    add_own();
 }
 
 static uint64_t settle_owner(void)
@@ -73,18 +104,6 @@ void pe__region_sources_unlock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-static void begin(void)
-{
-    struct timespec now;
-
-    if (sources.begin_ticks != 0)
-        return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    sources.begin_unix_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    sources.begin_ns = pe__base_now_ns();
-    sources.begin_ticks = pe__base_ticks();
-}
-
 static void tell_mode(const struct pe__region_source *source)
 {
     if (source->mode)
@@ -101,16 +120,6 @@ void pe__region_source_add(struct pe__region_source *source)
     pe__region_sources_unlock();
 }
 
-void pe__region_source_add_own(struct pe__region_source *source)
-{
-    pe__region_sources_lock();
-    begin();
-    source->token = get_token();
-    source->pool = 0;
-    pe__base_list_push_front(&sources.list, &source->link);
-    pe__region_sources_unlock();
-}
-
 void pe__region_source_remove(struct pe__region_source *source)
 {
     if (source->token != get_token())
@@ -124,8 +133,7 @@ void pe__region_source_remove(struct pe__region_source *source)
 void pe__region_sources_follow(uint32_t mode)
 {
     pe__region_sources_lock();
-    if (mode & PE__MODE_ON)
-        begin();
+    add_own();
     sources.mode = mode;
     PE__BASE_LIST_EACH(link, &sources.list)
         tell_mode(PE__BASE_LIST_ENTRY(link, struct pe__region_source, link));

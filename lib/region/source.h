@@ -34,14 +34,12 @@ struct pe__region_geometry pe__region_geometry_wanted(void);
  * mode that holds now. */
 void pe__region_source_add(struct pe__region_source *source);
 
-/* The same for the one table of this process, which stays. */
-void pe__region_source_add_own(struct pe__region_source *source);
-
 /* Takes over what the tables hold. Nobody may write to them any more. Nothing happens in a child of the process that added
  * the source. */
 void pe__region_source_remove(struct pe__region_source *source);
 
-/* From now on this is the mode; all words follow. The first mode with PE__MODE_ON is the moment when measuring began. */
+/* From now on this is the mode; all words follow. The first time is the moment when measuring began, and this process's own
+ * table is among the sources from then on. */
 void pe__region_sources_follow(uint32_t mode);
 
 /* What profile.c works with, under the lock. */

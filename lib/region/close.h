@@ -1,0 +1,87 @@
+/*
+ * close.h - what opening and closing a path writes: shared by all ways in and out of a region.
+ *
+ * Opening sets where the thread is before it reads the clock, and closing sets it after it has written all else. So a
+ * signal handler's regions in between are children of this one, and never write to the same node.
+ */
+#ifndef PE__REGION_CLOSE_H
+#define PE__REGION_CLOSE_H
+
+#include "region/clock.h"
+#include "region/event.h"
+#include "region/path.h"
+#include "region/table.h"
+
+/* Kinds of `how` for which an open, and for which a close, is more than reading the counter. */
+#define PE__REGION_OPENS_SLOWLY (PE__MODE_SAMPLED | PE__MODE_CPU_TIME | PE__MODE_NS)
+#define PE__REGION_CLOSES_SLOWLY (PE__MODE_TIMELINE | PE__MODE_SAMPLED | PE__MODE_CPU_TIME)
+
+static inline void pe__region_add_to(_Atomic uint64_t *sum, uint64_t amount)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + amount, memory_order_relaxed);
+}
+
+/* One more call, which took that long. */
+static inline void pe__region_note_call(struct pe__region_node *node, uint64_t ticks)
+{
+    pe__region_add_to(&node->calls, 1);
+    pe__region_add_to(&node->timed, 1);
+    pe__region_add_to(&node->total, ticks);
+    if (ticks < atomic_load_explicit(&node->least, memory_order_relaxed))
+        atomic_store_explicit(&node->least, ticks, memory_order_relaxed);
+    if (ticks > atomic_load_explicit(&node->most, memory_order_relaxed))
+        atomic_store_explicit(&node->most, ticks, memory_order_relaxed);
+    pe__region_add_to(&node->buckets[pe__region_bucket(pe__region_clock_ns(ticks))], 1);
+}
+
+/* Counters may be apart by a little, and a table's words be garbage. */
+static inline uint64_t pe__region_ticks_between(uint64_t start, uint64_t end)
+{
+    return (int64_t)(end - start) > 0 ? end - start : 0;
+}
+
+void pe__region_open_slowly(struct pe__region_path *path);
+void pe__region_close_slowly(struct pe__region_path *path, uint64_t start, uint64_t end);
+
+/* The thread goes into this path, now. */
+static inline void pe__region_open(struct pe__region_path *path)
+{
+    struct pe__region_node *node = path->node;
+
+    pe__region_here.at = path;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect((path->how & PE__REGION_OPENS_SLOWLY) != 0, 0))
+        pe__region_open_slowly(path);
+    else
+        atomic_store_explicit(&node->start, pe__region_clock_counter(), memory_order_relaxed);
+}
+
+/* The clock's reading for the end of a path; 0 for a call that is not timed. */
+static inline uint64_t pe__region_end_of(const struct pe__region_path *path)
+{
+    uint32_t how = path->how;
+
+    if (__builtin_expect(how == 0, 1))
+        return pe__region_clock_counter_after();
+    if (how & PE__MODE_SAMPLED &&
+        atomic_load_explicit(&path->node->start, memory_order_relaxed) == PE__REGION_UNTIMED)
+        return 0;
+    return pe__region_clock_end_of(how);
+}
+
+/* The thread leaves this path, which ended at `end`. */
+static inline void pe__region_close(struct pe__region_path *path, uint64_t end)
+{
+    struct pe__region_node *node = path->node;
+    uint64_t start = atomic_load_explicit(&node->start, memory_order_relaxed);
+
+    atomic_store_explicit(&node->start, 0, memory_order_relaxed);
+    if (__builtin_expect((path->how & PE__REGION_CLOSES_SLOWLY) != 0, 0))
+        pe__region_close_slowly(path, start, end);
+    else
+        pe__region_note_call(node, pe__region_ticks_between(start, end));
+    atomic_signal_fence(memory_order_seq_cst);
+    pe__region_here.at = path->parent;
+}
+
+#endif
