@@ -20,7 +20,7 @@ static pe__report_fn *const formats[] = {
     [PE_REPORT_CSV] = pe__report_csv,
     [PE_REPORT_FOLDED] = NULL,
     [PE_REPORT_TRACE] = NULL,
-    [PE_REPORT_HTML] = NULL,
+    [PE_REPORT_HTML] = pe__report_html,
 };
 
 int pe__report_options_check(const pe_report_options *given, pe_report_options *ret)

@@ -1,10 +1,9 @@
 #include "harness/profile.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <parexec/region.h>
-
-#include "harness/harness.h"
 
 /* Room for one more; the place is zeroed. */
 static void grow(void **array, size_t *room, size_t count, size_t bytes)
@@ -12,7 +11,8 @@ static void grow(void **array, size_t *room, size_t count, size_t bytes)
     if (count == *room) {
         *room = count ? 2 * count : 16;
         *array = realloc(*array, *room * bytes);
-        ck_assert_ptr_nonnull(*array);
+        if (!*array)
+            abort();
     }
     memset((char *)*array + count * bytes, 0, bytes);
 }
@@ -73,7 +73,8 @@ uint32_t draft_node(struct draft *draft, uint32_t track, uint32_t parent, uint32
     int64_t each = calls ? total_ns / (int64_t)calls : 0;
     uint64_t *buckets = calloc(PE__REGION_BUCKETS, sizeof *buckets);
 
-    ck_assert_ptr_nonnull(buckets);
+    if (!buckets)
+        abort();
     buckets[pe__region_bucket((uint64_t)each)] = calls;
     *node = (struct pe__profile_node){
         .track = track,
