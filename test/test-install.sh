@@ -74,6 +74,43 @@ build_and_run() {
     $2 -Wall -Wextra -Werror "$work/$3" -o "$work/program" $(flags "$1" $4) && run_with "$1" "$work/program"
 }
 
+cat >"$work/functions.c" <<'TEXT'
+#include <parexec.h>
+
+static int sink;
+
+static __attribute__((noinline)) void helper(int number)
+{
+    sink = number;
+}
+
+static __attribute__((noinline)) void work(void)
+{
+    for (int i = 0; i < 3; i++)
+        helper(i);
+}
+
+int main(void)
+{
+    pe_report_options options = PE_REPORT_OPTIONS_INIT;
+    options.format = PE_REPORT_CSV;
+    pe_region_enable(1);
+    work();
+    return pe_report(stdout, &options);
+}
+TEXT
+cp "$work/functions.c" "$work/functions.cc"
+
+# shows_functions PREFIX COMPILER SOURCE STATIC_OPTION: the program's functions are in its report by their names
+shows_functions() {
+    PKG_CONFIG_PATH=$work/$1/lib/pkgconfig
+    export PKG_CONFIG_PATH
+    # shellcheck disable=SC2046,SC2086
+    $2 -O2 -Wall -Wextra -Werror "$work/$3" -o "$work/functions" $(pkg-config $4 --cflags --libs parexec-functions) &&
+        LD_LIBRARY_PATH=$work/$1/lib "$work/functions" >"$work/functions.csv" || return 1
+    grep -q "work[()]*;helper" "$work/functions.csv" || { cat "$work/functions.csv"; return 1; }
+}
+
 needs_library() {
     ldd "$work/program" | grep -q libparexec
 }
@@ -81,7 +118,8 @@ needs_library() {
 only_expected_files() {
     unexpected=$(cd "$work/shared" && find . -type f -o -type l | sort |
         grep -vE -e '^\./bin/parexec-top$' -e '^\./include/parexec(/[a-z_]+)?\.h$' \
-            -e '^\./lib/(libparexec\.so(\.[0-9.]+)?|pkgconfig/parexec\.pc)$')
+            -e '^\./lib/(libparexec\.so(\.[0-9.]+)?|libparexec-functions\.a)$' \
+            -e '^\./lib/pkgconfig/parexec(-functions)?\.pc$')
     [ -z "$unexpected" ] || { echo "$unexpected"; return 1; }
 }
 
@@ -116,7 +154,10 @@ check "C program, shared library" build_and_run shared "$cc" program.c ""
 check "it is linked to the shared library" needs_library
 check "C program, static library" build_and_run static "$cc" program.c --static
 check_fails "it is not linked to the shared library" needs_library
+check "functions of a C program, shared library" shows_functions shared "$cc" functions.c ""
+check "functions of a C program, static library" shows_functions static "$cc" functions.c --static
 if command -v "${cxx%% *}" >/dev/null 2>&1; then
+    check "functions of a C++ program, shared library" shows_functions shared "$cxx" functions.cc ""
     check "C++ program, shared library" build_and_run shared "$cxx" program.cc ""
     check "C++ program, static library" build_and_run static "$cxx" program.cc --static
 else

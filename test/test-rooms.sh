@@ -13,7 +13,8 @@ keeper: base shared worker
 pool: base region shared worker keeper
 async: base region
 bridge: base region pool async
-top: base shared'
+top: base shared
+functions:'
 
 # Prints each quoted include of the room that points at another room than the allowed ones.
 wrong_includes() {

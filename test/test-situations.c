@@ -542,6 +542,13 @@ static int call_region_enter(const struct scene *scene)
     return 0;
 }
 
+static int call_region_enter_function(const struct scene *scene)
+{
+    (void)scene;
+    pe_region_enter_function((const void *)(uintptr_t)call_region_enter);
+    return pe_region_leave_function((const void *)(uintptr_t)call_region_enter);
+}
+
 static int call_region_scope_end(const struct scene *scene)
 {
     pe_region_site *scope = NULL;
@@ -676,8 +683,10 @@ static const struct row rows[] = {
     { "pe_region_count", call_region_count, ALWAYS(0) },
     { "pe_region_enable", call_region_enable, ALWAYS(0) },
     { "pe_region_enter", call_region_enter, ALWAYS(0) },
+    { "pe_region_enter_function", call_region_enter_function, ALWAYS(0) },
     { "pe_region_enter_site", call_region_enter_site, ALWAYS(0) },
     { "pe_region_leave", call_region_enter, ALWAYS(0) },
+    { "pe_region_leave_function", call_region_enter_function, ALWAYS(0) },
     { "pe_region_leave_site", call_region_enter_site, ALWAYS(0) },
     { "pe_region_line", call_region_line, ALWAYS(0) },
     { "pe_region_mark", call_region_mark, ALWAYS(0) },

@@ -114,6 +114,23 @@ PE_TEST(names_are_readable_where_there_is_cpp)
     ck_assert_ptr_null(pe__symbol_demangle("_Znot a name"));
 }
 
+/* Each of these steps would double what is written so far. */
+PE_TEST(made_up_names_do_not_grow)
+{
+    char name[300], *at;
+
+    ck_assert(dlopen("libstdc++.so.6", RTLD_NOW | RTLD_GLOBAL) != NULL);
+    at = stpcpy(name, "_Z1fI");
+    for (int i = 0; i < 40; i++)
+        at = stpcpy(at, i == 0 ? "1a" : i % 2 ? "S_" : "S0_");
+    stpcpy(at, "Evv");
+    ck_assert_ptr_null(pe__symbol_demangle(name));
+    stpcpy(name, "_Z1fI1aS0_S0_Evv");
+    char *readable = pe__symbol_demangle(name);
+    ck_assert_str_eq(readable, "void f<a, a, a>()");
+    free(readable);
+}
+
 /* ---- a library that comes and goes ---- */
 
 static void copy_file(const char *from, const char *to)

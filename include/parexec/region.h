@@ -30,6 +30,16 @@
  * region costs one test of a word. With PE_REGION_DISABLE defined before this header is included, the macros are
  * nothing at all.
  *
+ * Every function of a program can be a region without a change to its source: built with
+ *
+ *     cc program.c -o program $(pkg-config --cflags --libs parexec-functions)
+ *
+ * it calls hooks at the begin and end of each function (-finstrument-functions of gcc and clang), which do next to
+ * nothing until measuring is on. Names are those of the symbols, static functions included; a stripped file's functions
+ * are shown as file+0xplace. In the environment PAREXEC_PROFILE_EXCLUDE and PAREXEC_PROFILE_ONLY may hold patterns of
+ * names (fnmatch(3), with commas between; of C++ names as written or as linked): of functions that are excluded, or not
+ * among the only ones, nothing is measured, and what they call belongs to their caller.
+ *
  * Time is taken from the processor's time-stamp counter where that is steady and agrees between the CPUs, else from
  * CLOCK_MONOTONIC; the report says which, and what a pair of enter and leave costs on this machine. In the exact mode,
  * which is the default, the end of a region waits for what is in it to be done; the quick mode does not, and shows
@@ -191,10 +201,23 @@ PE_EXPORT void pe_region_span_wait(pe_region_span *span);
 PE_EXPORT void pe_region_span_resume(pe_region_span *span);
 PE_EXPORT void pe_region_span_end(pe_region_span *span);
 
+/*
+ * A function of the program begins, and ends, as a region with its symbol for a name. What the hooks of programs that are
+ * built with -finstrument-functions call, which `pkg-config parexec-functions` links (see the head of this file).
+ *
+ * function   its first byte.
+ * Unlike regions by hand they need not match: leaving what is not open does nothing and is not counted, for it began
+ * before measuring did; what a longjmp has left is closed with what is around it.
+ * Returns: to leave: not 0 while regions are open on this thread.
+ * Errors: none. Threads: any. Child: yes. Since: 0.1
+ */
+PE_EXPORT void pe_region_enter_function(const void *function);
+PE_EXPORT int pe_region_leave_function(const void *function);
+
 /* Leaves *scope unless that is NULL: what the compiler calls at the end of PE_REGION and PE_REGION_SCOPE. Threads: any.
  * Child: yes. Since: 0.1 */
 #if defined(__GNUC__) && !defined(PE__REGION_SCOPE_END_IS_DEFINED_HERE)
-PE_EXPORT extern inline __attribute__((gnu_inline, always_inline)) void pe_region_scope_end(pe_region_site **scope)
+PE_EXPORT extern inline __attribute__((gnu_inline, always_inline, no_instrument_function)) void pe_region_scope_end(pe_region_site **scope)
 {
     if (*scope)
         pe_region_leave_site(*scope);

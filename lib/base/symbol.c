@@ -28,6 +28,7 @@
 
 #define MODULES_MOST 1024
 #define HEAD_BYTES 1024
+#define REFERENCES_MOST 24
 
 struct module {
     struct module *next;
@@ -151,12 +152,24 @@ bool pe__symbol_of(uintptr_t address, struct pe__symbol *ret)
     return true;
 }
 
+/* Parts of a name may refer to earlier parts. Made-up names could grow by a factor with each of a few such references,
+ * without an end; this many lead to some megabytes at the most. */
+static bool is_of_bounded_length(const char *name)
+{
+    unsigned references = 0;
+    for (; *name != '\0'; name++) {
+        size_t number = strspn(name + 1, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        references += (*name == 'S' || *name == 'T') && name[1 + number] == '_';
+    }
+    return references <= REFERENCES_MOST;
+}
+
 char *pe__symbol_demangle(const char *name)
 {
     typedef char *demangle_fn(const char *, char *, size_t *, int *);
     demangle_fn *demangle;
     int status = -1;
-    if (strncmp(name, "_Z", 2) != 0)
+    if (strncmp(name, "_Z", 2) != 0 || !is_of_bounded_length(name))
         return NULL;
     *(void **)&demangle = dlsym(RTLD_DEFAULT, "__cxa_demangle");
     char *readable = demangle != NULL ? demangle(name, NULL, NULL, &status) : NULL;

@@ -25,12 +25,14 @@
  */
 #include "region/copy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <parexec/error.h>
 #include <parexec/region.h>
 
+#include "base/symbol.h"
 #include "region/clock.h"
 
 #define TRIES 4
@@ -75,6 +77,22 @@ static bool is_kind(uint32_t kind)
     return kind <= PE_SITE_MARK || (kind >= PE__KIND_SPAN && kind <= PE__KIND_ROOT);
 }
 
+/* A function's symbol goes on where others have their file. */
+static uint32_t add_function(struct copy *copy, struct pe__profile_label label)
+{
+    char symbol[PE__REGION_NAME_BYTES + PE__REGION_FILE_BYTES];
+    char *readable;
+    uint32_t number;
+
+    snprintf(symbol, sizeof symbol, "%s%s", label.name, label.file);
+    readable = pe__symbol_demangle(symbol);
+    label.name = readable ? readable : symbol;
+    label.file = "";
+    number = pe__builder_label(copy->builder, &label);
+    free(readable);
+    return number;
+}
+
 /* Both texts are taken whole, so a writer that changes them meanwhile changes nothing here any more. */
 static uint32_t copy_label(struct copy *copy, const struct pe__region_label *from)
 {
@@ -90,6 +108,8 @@ static uint32_t copy_label(struct copy *copy, const struct pe__region_label *fro
     file[sizeof file - 1] = '\0';
     if (label.kind == PE_SITE_LINE)
         name[0] = '\0';
+    if (label.kind == PE__KIND_FUNCTION)
+        return add_function(copy, label);
     return pe__builder_label(copy->builder, &label);
 }
 

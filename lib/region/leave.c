@@ -36,12 +36,18 @@ static struct pe__region_path *find_open(struct pe__region_path *at, uint64_t ke
     return at;
 }
 
+/* Neither lines nor functions need an end of their own. */
+static bool ends_with_what_is_around(const struct pe__region_path *path)
+{
+    return path->kind == PE_SITE_LINE || path->kind == PE__KIND_FUNCTION;
+}
+
 static void close_until(struct pe__region_thread *thread, struct pe__region_path *target, uint64_t end)
 {
     struct pe__region_path *at = pe__region_here.at;
 
     for (; at != target; at = at->parent) {
-        if (at->kind != PE_SITE_LINE)
+        if (!ends_with_what_is_around(at))
             pe__region_track_note(&thread->track->crossed, &thread->track->first_crossed, at->label);
         pe__region_close(at, at->how & PE__MODE_SAMPLED ? pe__region_end_of(at) : end);
     }
@@ -75,4 +81,18 @@ void pe__region_leave_other(pe_region_site *site, uint64_t end)
         close_until(thread, target, end);
     else
         note_unmatched(thread, site);
+}
+
+void pe__region_leave_if_open(uint64_t key, uint64_t end)
+{
+    struct pe__region_thread *thread = pe__region_here.thread;
+    struct pe__region_path *target;
+
+    if (!thread || !thread->live)
+        return;
+    if (pe__region_here.at == &thread->skip && (pe__region_track_unskip(thread, key) || pe__region_here.at == &thread->skip))
+        return;
+    target = find_open(pe__region_here.at, key);
+    if (target->parent)
+        close_until(thread, target, end);
 }

@@ -1,0 +1,25 @@
+#ifndef PE__TEST_FUNCTIONS_SAMPLE_H
+#define PE__TEST_FUNCTIONS_SAMPLE_H
+
+/* Functions that are built with -finstrument-functions, for test-functions.c. */
+
+#include <setjmp.h>
+#include <stdint.h>
+
+/* Calls outer_helper, a static function, so many times; that calls inner_helper twice. */
+int sample_nest(int times);
+/* Calls itself so many times more, then `at_bottom`, which may be NULL. */
+int sample_recurse(int times, void (*at_bottom)(void));
+/* Calls a function which calls one that jumps back here, so many times, then a plain one. */
+int sample_jump(int times);
+/* Calls `then`, between its begin and its end. */
+void sample_call(void (*then)(void));
+/* An item of a map: as sample_nest(2). */
+int sample_item(const void *in, void *out, const void *context);
+/* Many different functions. */
+#define SAMPLE_MANY 256
+void sample_call_many(void);
+/* What PE_REGION and functions look like together. */
+void sample_region(void);
+
+#endif
