@@ -18,8 +18,8 @@ static pe__report_fn *const formats[] = {
     [PE_REPORT_LINES] = NULL,
     [PE_REPORT_JSON] = pe__report_json,
     [PE_REPORT_CSV] = pe__report_csv,
-    [PE_REPORT_FOLDED] = NULL,
-    [PE_REPORT_TRACE] = NULL,
+    [PE_REPORT_FOLDED] = pe__report_folded,
+    [PE_REPORT_TRACE] = pe__report_trace,
     [PE_REPORT_HTML] = pe__report_html,
 };
 

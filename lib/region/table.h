@@ -101,7 +101,7 @@ enum pe__region_event_kind {
     PE__EVENT_COUNTER = 3,  /* start, value: the amount; the sum is not what is left when a ring has lost some */
     PE__EVENT_FLOW_OUT = 4, /* start, value: the job's number; handed over by the host */
     PE__EVENT_FLOW_IN = 5,  /* the same: begun by a worker */
-    PE__EVENT_CUT = 6,      /* start, end: a call that its thread's or process's end has cut short; when that was seen */
+    PE__EVENT_CUT = 6,      /* start, end: a call cut short by the end of its thread or process; when that was seen */
 };
 
 struct pe__region_event {

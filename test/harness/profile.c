@@ -161,8 +161,9 @@ const struct pe__profile *draft_finish(struct draft *draft)
     finish_nodes(profile);
     finish_events(profile);
     profile->has_timeline = profile->event_count > 0;
-    if (!profile->program) {
+    if (!profile->program)
         profile->program = "example";
+    if (!profile->clock) {
         profile->clock = "time-stamp counter";
         profile->mode = "exact";
         profile->sample_every = 1;
@@ -253,7 +254,7 @@ static void example_worker(struct draft *draft, uint32_t track, uint32_t jobs, b
     uint32_t inner = crashed ? items : draft_node(draft, track, items, item, jobs, US(50 * jobs));
 
     for (int64_t job = 0; job < (int64_t)jobs; job++) {
-        int64_t at = 20 + 250 * job;
+        int64_t at = (crashed ? 70 : 20) + 250 * job;
 
         call(draft, track, run, at, at + 200);
         draft_event(draft, track, PE__EVENT_FLOW_IN, run, US(at), 0, crashed ? 2 - job : job);
