@@ -4,9 +4,19 @@
  */
 #include "harness/harness.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <parexec/error.h>
 #include <parexec/region.h>
 
 #include "base/clock.h"
+#include "base/resident.h"
 #include "harness/table.h"
 #include "region/mode.h"
 #include "region/profile.h"
@@ -66,7 +76,7 @@ static uint32_t region(struct pe__region_table *table, uint32_t track, uint32_t 
 
 static struct pe__region_table begin(struct tables *tables, uint32_t count)
 {
-    pe__region_sources_follow(PE__MODE_ON);
+    ck_assert_int_eq(pe_region_enable(1), 0);
     tables_make(tables, count, small);
     pe__region_source_add(&tables->source);
     return tables_at(tables, 0);
@@ -149,6 +159,683 @@ PE_TEST(recursion_counts_its_time_once)
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
     end(&tables);
+}
+
+
+/* outer { line 1 { inner }, line 2 } */
+PE_TEST(lines_are_transparent)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint32_t root, track = begin_track(&table, &root), outer = region(&table, track, root, "outer");
+    uint32_t first = table_node(&table, track, outer, table_label_at(&table, PE_SITE_LINE, "", "table.c", 1));
+    uint32_t second = table_node(&table, track, outer, table_label_at(&table, PE_SITE_LINE, "", "table.c", 2));
+    uint32_t inner = region(&table, track, first, "inner");
+
+    table_call(&table, inner, ticks(3000));
+    table_call(&table, first, ticks(5000));
+    table_call(&table, second, ticks(4000));
+    table_call(&table, outer, ticks(10000));
+    profile = take();
+    ck_assert_int_eq(pe__profile_tree(&profile, all, &sums), 0);
+    ck_assert_uint_eq(sums.count, 2);
+    ck_assert_ptr_eq(&sums.rows[row_named(&profile, &sums, "inner")->parent], row_named(&profile, &sums, "outer"));
+    assert_about(row_named(&profile, &sums, "outer")->own_ns, 7000);
+    pe__profile_sums_free(&sums);
+    ck_assert_int_eq(pe__profile_lines(&profile, all, &sums), 0);
+    ck_assert_uint_eq(sums.count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct pe__profile_sum *row = &sums.rows[i];
+        bool is_first = profile.labels[row->label].line == 1;
+
+        assert_about(row->total_ns, is_first ? 5000 : 4000);
+        assert_about(row->own_ns, is_first ? 2000 : 4000);
+    }
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    end(&tables);
+}
+
+PE_TEST(sampled_times_are_scaled_to_all_calls)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "sampled");
+    const struct pe__profile_sum *row;
+
+    for (int i = 0; i < 10; i++)
+        table_call(&table, node, ticks(1000));
+    atomic_fetch_add(&table.nodes[node].calls, 150);
+    profile = take();
+    ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
+    row = row_named(&profile, &sums, "sampled");
+    ck_assert_uint_eq(row->calls, 160);
+    ck_assert_uint_eq(row->timed, 10);
+    assert_about(row->total_ns, 160000);
+    assert_about(row->most_ns, 1000);
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    end(&tables);
+}
+
+PE_TEST(counters_have_sums_of_their_own)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint32_t root, track = begin_track(&table, &root);
+    uint32_t first = table_node(&table, track, root, table_label(&table, PE_SITE_COUNTER, "count"));
+    uint32_t second = table_node(&table, track, region(&table, track, root, "a"), table_label(&table, PE_SITE_COUNTER, "count"));
+    const struct pe__profile_sum *row;
+
+    table_count(&table, first, 5);
+    table_count(&table, first, -7);
+    table_count(&table, second, 40);
+    profile = take();
+    ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
+    row = row_named(&profile, &sums, "count");
+    ck_assert_uint_eq(row->calls, 3);
+    ck_assert_int_eq(row->sum, 38);
+    ck_assert_int_eq(row->least, -7);
+    ck_assert_int_eq(row->most, 40);
+    ck_assert_int_eq(row->total_ns, 0);
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    end(&tables);
+}
+
+PE_TEST(parts_add_up_to_the_whole)
+{
+    struct tables tables;
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint64_t calls = 0;
+
+    begin(&tables, 2);
+    for (uint32_t worker = 0; worker < 2; worker++) {
+        struct pe__region_table table = tables_at(&tables, worker);
+
+        for (uint32_t thread = 0; thread < 3; thread++) {
+            uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "work");
+
+            for (uint32_t i = 0; i <= 10 * worker + thread; i++)
+                table_call(&table, node, ticks(100));
+        }
+    }
+    profile = take();
+    ck_assert_uint_eq(profile.process_count, 3);
+    ck_assert_int_eq(profile.processes[0].worker, -1);
+    for (uint32_t i = 0; i < profile.track_count; i++) {
+        struct pe__profile_part part = { NOTHING, i };
+        uint32_t process = profile.tracks[i].process;
+
+        ck_assert_int_eq(pe__profile_tree(&profile, part, &sums), 0);
+        ck_assert_uint_eq(sums.count, 1);
+        ck_assert_uint_eq(sums.rows[0].calls, 10 * (process - 1) + profile.tracks[i].number + 1);
+        pe__profile_sums_free(&sums);
+    }
+    for (uint32_t i = 0; i < profile.process_count; i++) {
+        struct pe__profile_part part = { i, NOTHING };
+
+        ck_assert_int_eq(pe__profile_flat(&profile, part, &sums), 0);
+        calls += sums.count ? sums.rows[0].calls : 0;
+        pe__profile_sums_free(&sums);
+    }
+    ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
+    ck_assert_uint_eq(sums.rows[0].calls, 1 + 2 + 3 + 11 + 12 + 13);
+    ck_assert_uint_eq(calls, sums.rows[0].calls);
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    end(&tables);
+}
+
+PE_TEST(percentiles_are_within_a_bucket)
+{
+    uint64_t buckets[PE__REGION_BUCKETS] = { 0 };
+
+    ck_assert_int_eq(pe__profile_percentile(buckets, 0.5), 0);
+    for (uint64_t ns = 1; ns <= 100000; ns++)
+        buckets[pe__region_bucket(ns)]++;
+    for (int percent = 1; percent < 100; percent++) {
+        int64_t ns = pe__profile_percentile(buckets, percent / 100.0), wanted = 1000 * percent;
+
+        ck_assert_int_ge(ns, wanted - wanted / 8 - 1);
+        ck_assert_int_le(ns, wanted + wanted / 8 + 1);
+    }
+    memset(buckets, 0, sizeof buckets);
+    buckets[pe__region_bucket(1000)] = 1;
+    buckets[PE__REGION_BUCKETS - 1] = UINT64_MAX;
+    ck_assert_int_ge(pe__profile_percentile(buckets, 1), (int64_t)pe__region_bucket_from(PE__REGION_BUCKETS - 1));
+}
+
+/* ---- what is open ---- */
+
+PE_TEST(what_is_open_counts_until_now)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint32_t root, track = begin_track(&table, &root), outer = region(&table, track, root, "outer");
+    uint32_t inner = region(&table, track, outer, "inner");
+    const struct pe__profile_sum *row;
+
+    atomic_store(&table.nodes[outer].start, pe__base_ticks());
+    table_call(&table, inner, ticks(1000));
+    while (pe__base_ticks_to_ns(pe__base_ticks() - table.nodes[outer].start) < 20000)
+        ;
+    profile = take();
+    ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
+    row = row_named(&profile, &sums, "outer");
+    ck_assert(row->open);
+    ck_assert_uint_eq(row->calls, 1);
+    ck_assert_int_ge(row->total_ns, 20000 - 20);
+    ck_assert_int_le(row->total_ns, profile.wall_ns);
+    assert_about(row->total_ns - row->own_ns, 1000);
+    ck_assert(!row_named(&profile, &sums, "inner")->open);
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    end(&tables);
+}
+
+PE_TEST(what_is_open_in_a_freed_pool_is_unfinished)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "cut");
+
+    table_call(&table, node, ticks(500));
+    atomic_store(&table.nodes[node].start, pe__base_ticks());
+    end(&tables);
+    profile = take();
+    ck_assert_uint_eq(profile.process_count, 2);
+    ck_assert(profile.tracks[0].ended);
+    ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
+    ck_assert_uint_eq(sums.rows[0].calls, 1);
+    ck_assert_uint_eq(sums.rows[0].unfinished, 1);
+    ck_assert(!sums.rows[0].open);
+    assert_about(sums.rows[0].total_ns, 500);
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+}
+
+/* ---- pools that come and go ---- */
+
+/* One more pool whose workers have written those tables; it is freed. */
+static void add_pool(const struct tables *tables)
+{
+    struct pe__region_source source = tables->source;
+
+    pe__region_source_add(&source);
+    pe__region_source_remove(&source);
+}
+
+PE_TEST(ten_thousand_freed_pools_take_no_more_memory)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 2);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "job");
+    uint64_t before, after;
+    char name[PE__PROFILE_PROCESS_BYTES];
+
+    pe__region_source_remove(&tables.source);
+    table_call(&table, node, ticks(300));
+    for (uint64_t i = 0; i < 50; i++)
+        table_event(&table, track, (struct pe__region_event){ pe__base_ticks(), pe__base_ticks(), 0, 0, PE__EVENT_CALL });
+    for (int i = 0; i < 4000; i++)
+        add_pool(&tables);
+    ck_assert(pe__base_resident(0, &before));
+    for (int i = 4000; i < 10000; i++)
+        add_pool(&tables);
+    ck_assert(pe__base_resident(0, &after));
+    ck_assert_uint_lt(after, before + (4u << 20));
+    profile = take();
+    ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
+    ck_assert_uint_eq(sums.rows[0].calls, 10000);
+    ck_assert_uint_le(profile.process_count, 2 * 17 + 1);
+    pe__profile_process_name(&profile.processes[profile.process_count - 1], name);
+    ck_assert_str_eq(name, "freed pools worker 1");
+    pe__profile_process_name(&profile.processes[1], name);
+    ck_assert_str_eq(name, "pool 1 worker 0");
+    pe__profile_process_name(&profile.processes[0], name);
+    ck_assert_str_eq(name, "host");
+    /* As many events as were there, or dropped. */
+    uint64_t dropped = profile.event_count;
+    for (uint32_t i = 0; i < profile.track_count; i++)
+        dropped += profile.tracks[i].dropped_events;
+    ck_assert_uint_eq(dropped, UINT64_C(10000) * 50);
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    tables_free(&tables);
+}
+
+PE_TEST(words_follow_the_mode)
+{
+    struct tables early, late;
+
+    ck_assert_int_eq(pe_region_enable(0), 0);
+    tables_make(&early, 1, small);
+    pe__region_source_add(&early.source);
+    ck_assert_uint_eq(early.mode, 0);
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    ck_assert_uint_ne(early.mode & PE__MODE_ON, 0);
+    tables_make(&late, 1, small);
+    pe__region_source_add(&late.source);
+    ck_assert_uint_eq(late.mode, early.mode);
+    ck_assert_int_eq(pe_region_enable(0), 0);
+    ck_assert_uint_eq(early.mode | late.mode, 0);
+    end(&early);
+    end(&late);
+}
+
+/* ---- forks ---- */
+
+static _Atomic int stop;
+
+static void *take_for_ever(void *nothing)
+{
+    while (!atomic_load(&stop)) {
+        struct pe__profile profile = take();
+
+        pe__profile_free(&profile);
+    }
+    return nothing;
+}
+
+/* What a child finds: its own regions, and the host's process alone. */
+static int look_in_child(void)
+{
+    struct pe__profile profile;
+    struct pe__profile_sums sums;
+    int wrong;
+
+    pe_region_enter("child");
+    pe_region_leave("child");
+    if (pe__profile_take(&profile) != 0 || pe__profile_flat(&profile, all, &sums) != 0)
+        return 1;
+    wrong = profile.process_count != 1 || sums.count != 1 || sums.rows[0].calls != 1 || profile.begin_ns == 0 ||
+            strcmp(profile.labels[sums.rows[0].label].name, "child") != 0 || sums.rows[0].total_ns > profile.wall_ns;
+    pe__profile_sums_free(&sums);
+    pe__profile_free(&profile);
+    return wrong ? 2 : 0;
+}
+
+/* While another thread holds the lock most of the time. */
+PE_TEST(a_child_begins_empty_whoever_held_the_lock)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    uint32_t root, track = begin_track(&table, &root);
+    pthread_t thread;
+
+    table_call(&table, region(&table, track, root, "parent"), 1);
+    add_pool(&tables);
+    ck_assert_int_eq(pthread_create(&thread, NULL, take_for_ever, NULL), 0);
+    for (int i = 0; i < 50; i++) {
+        pid_t child = fork();
+        int status;
+
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            pe__region_source_remove(&tables.source);
+            _exit(look_in_child());
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+    }
+    atomic_store(&stop, 1);
+    pthread_join(thread, NULL);
+    end(&tables);
+}
+
+/* ---- invariants, whatever the tables hold ---- */
+
+/* ck_assert would write a line for each that holds. */
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) \
+            ck_abort_msg("not so: %s", #condition); \
+    } while (0)
+
+static void check_tracks(const struct pe__profile *profile)
+{
+    for (uint32_t i = 0; i < profile->track_count; i++) {
+        const struct pe__profile_track *track = &profile->tracks[i];
+
+        CHECK(track->process < profile->process_count);
+        CHECK(i == 0 || profile->tracks[i - 1].process <= track->process);
+        CHECK(strlen(track->name) < PE__REGION_THREAD_BYTES);
+        CHECK(track->first_unmatched == NOTHING || track->first_unmatched < profile->label_count);
+        CHECK(track->first_crossed == NOTHING || track->first_crossed < profile->label_count);
+        CHECK(track->first_unfinished == NOTHING || track->first_unfinished < profile->label_count);
+        CHECK(track->first_event + (uint64_t)track->event_count <= profile->event_count);
+    }
+}
+
+static void check_nodes(const struct pe__profile *profile)
+{
+    for (uint32_t i = 0; i < profile->node_count; i++) {
+        const struct pe__profile_node *node = &profile->nodes[i];
+
+        CHECK(node->track < profile->track_count);
+        CHECK(node->label < profile->label_count);
+        CHECK(node->parent == NOTHING || node->parent < i);
+        CHECK(node->parent == NOTHING || profile->nodes[node->parent].track == node->track);
+        CHECK(node->timed <= node->calls);
+        CHECK(node->own_ns >= 0);
+        CHECK(node->own_ns <= node->total_ns);
+        CHECK(node->least_ns >= 0);
+        CHECK(node->least_ns <= node->most_ns);
+        CHECK(node->waited_ns >= 0);
+        CHECK(node->cpu_ns >= 0);
+        CHECK(node->open_ns >= 0);
+        CHECK(node->open_ns <= profile->wall_ns + 1);
+    }
+}
+
+static void check_events(const struct pe__profile *profile)
+{
+    for (size_t i = 0; i < profile->event_count; i++) {
+        const struct pe__profile_event *event = &profile->events[i], *before = &profile->events[i ? i - 1 : 0];
+
+        CHECK(event->track < profile->track_count);
+        CHECK(event->label < profile->label_count);
+        CHECK(event->kind >= PE__EVENT_CALL);
+        CHECK(event->kind <= PE__EVENT_CUT);
+        CHECK(event->start_ns >= 0);
+        CHECK(event->start_ns <= event->end_ns);
+        CHECK(event->end_ns <= profile->wall_ns);
+        CHECK(before->track < event->track || before->start_ns <= event->start_ns);
+    }
+}
+
+static void check_sums(const struct pe__profile *profile)
+{
+    struct pe__profile_sums sums[3];
+
+    ck_assert_int_eq(pe__profile_flat(profile, all, &sums[0]), 0);
+    ck_assert_int_eq(pe__profile_tree(profile, all, &sums[1]), 0);
+    ck_assert_int_eq(pe__profile_lines(profile, all, &sums[2]), 0);
+    for (int which = 0; which < 3; which++) {
+        for (uint32_t i = 0; i < sums[which].count; i++) {
+            const struct pe__profile_sum *row = &sums[which].rows[i];
+
+            CHECK(row->parent == NOTHING || row->parent < i);
+            CHECK(row->first_calls <= row->calls);
+            CHECK(row->least_ns <= row->p50_ns);
+            CHECK(row->p50_ns <= row->p95_ns);
+            CHECK(row->p95_ns <= row->p99_ns);
+            CHECK(row->p99_ns <= row->most_ns);
+        }
+        pe__profile_sums_free(&sums[which]);
+    }
+}
+
+static void check_sound(const struct pe__profile *profile)
+{
+    for (uint32_t i = 0; i < profile->label_count; i++) {
+        CHECK(strlen(profile->labels[i].name) < PE__REGION_NAME_BYTES);
+        CHECK(strlen(profile->labels[i].file) < PE__REGION_FILE_BYTES);
+    }
+    check_tracks(profile);
+    check_nodes(profile);
+    check_events(profile);
+    check_sums(profile);
+}
+
+/* ---- garbage ---- */
+
+static uint64_t next_random(uint64_t *random)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return *random;
+}
+
+/* Something in each part, three threads, with events that have gone round. */
+static void fill(struct pe__region_table *table)
+{
+    for (uint32_t thread = 0; thread < 3; thread++) {
+        uint32_t root, track = begin_track(table, &root), parent = root;
+
+        for (uint32_t depth = 0; depth < 8; depth++) {
+            char name[16];
+
+            snprintf(name, sizeof name, "region %u", depth % 5);
+            parent = region(table, track, parent, name);
+            table_call(table, parent, 1000 * (8 - depth));
+            table_node(table, track, parent, table_label_at(table, PE_SITE_LINE, "", "table.c", depth));
+            table_count(table, table_node(table, track, parent, table_label(table, PE_SITE_COUNTER, "count")), depth);
+        }
+        for (uint64_t i = 0; i < 3000; i++)
+            table_event(table, track, (struct pe__region_event){ pe__base_ticks(), pe__base_ticks(), i,
+                                                                  (uint32_t)(i % 8), (uint32_t)(i % 6 + 1) });
+    }
+}
+
+/* A word of the table's used parts, whatever it means; half of the time near the front, where heads and indices are. */
+static uint64_t *random_word(const struct tables *tables, uint64_t *random)
+{
+    struct pe__region_table table = tables_at(tables, 0);
+    unsigned char *const parts[] = { (unsigned char *)table.head, (unsigned char *)table.tracks,
+                                     (unsigned char *)table.labels, (unsigned char *)table.nodes,
+                                     (unsigned char *)table.segments };
+    const size_t bytes[] = { sizeof *table.head, 4 * sizeof *table.tracks, 24 * sizeof *table.labels,
+                             60 * sizeof *table.nodes, 8 * sizeof *table.segments };
+    size_t part = next_random(random) % 5, at = next_random(random) % bytes[part];
+
+    if (part == 3 && next_random(random) % 2)
+        at = at / sizeof *table.nodes * sizeof *table.nodes + next_random(random) % 128;
+    if (part == 4 && next_random(random) % 2)
+        at = at / sizeof *table.segments * sizeof *table.segments;
+    return (uint64_t *)(void *)(parts[part] + at / 8 * 8);
+}
+
+static uint64_t edge(uint64_t *random, uint64_t old)
+{
+    switch (next_random(random) % 10) {
+    case 0: return 0;
+    case 1: return UINT64_MAX;
+    case 2: return old + 1;
+    case 3: return old - 1;
+    case 4: return UINT64_C(1) << next_random(random) % 64;
+    case 5: return old ^ UINT64_C(1) << next_random(random) % 64;
+    case 6: return (old & 0xffffffff) | next_random(random) % 64 << 32;
+    case 7: return (old & ~UINT64_C(0xffffffff)) | next_random(random) % 64;
+    case 8: return pe__base_ticks() + next_random(random) % 1000000;
+    default: return next_random(random);
+    }
+}
+
+PE_TEST_SLOW(garbage_in_tables_is_only_a_wrong_profile, 60)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    int rounds = harness_long() ? 20000 : 500;
+    uint64_t random = 77, pools = 1; /* this one and those that were freed */
+    unsigned char *sound;
+
+    fill(&table);
+    sound = malloc(tables.bytes);
+    ck_assert_ptr_nonnull(sound);
+    memcpy(sound, tables.source.tables, tables.bytes);
+    for (int round = 0; round < rounds; round++) {
+        int words = 1 << next_random(&random) % 12;
+        struct pe__profile profile;
+
+        memcpy(tables.source.tables, sound, tables.bytes);
+        for (int i = 0; i < words; i++) {
+            uint64_t *word = random_word(&tables, &random);
+
+            *word = edge(&random, *word);
+        }
+        profile = take();
+        check_sound(&profile);
+        ck_assert_uint_le(profile.node_count, pools * small.nodes);
+        ck_assert_uint_le(profile.event_count, pools * small.segments * PE__REGION_SEGMENT_EVENTS);
+        pe__profile_free(&profile);
+        if (round % 10 == 0) {
+            add_pool(&tables);
+            pools++;
+        }
+    }
+    free(sound);
+    end(&tables);
+}
+
+/* A process that writes while it is read. */
+PE_TEST(a_scribbler_at_work_does_no_harm)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    pid_t scribbler;
+    int status;
+
+    fill(&table);
+    scribbler = fork();
+    ck_assert_int_ge(scribbler, 0);
+    for (uint64_t random = 99; scribbler == 0;) {
+        volatile uint64_t *word = random_word(&tables, &random);
+        *word = edge(&random, *word);
+    }
+    for (int i = 0; i < 300; i++) {
+        struct pe__profile profile = take();
+
+        check_sound(&profile);
+        pe__profile_free(&profile);
+    }
+    kill(scribbler, SIGKILL);
+    ck_assert_int_eq(waitpid(scribbler, &status, 0), scribbler);
+    end(&tables);
+}
+
+/* ---- recording and reading at once ---- */
+
+#define RECORDERS 2
+#define PAIRS 200000
+
+static void *record(void *nothing)
+{
+    for (int i = 0; i < PAIRS; i++) {
+        pe_region_enter("outer");
+        pe_region_enter("inner");
+        pe_region_leave("inner");
+        pe_region_leave("outer");
+    }
+    return nothing;
+}
+
+static uint64_t calls_of(const struct pe__profile *profile, const char *name)
+{
+    struct pe__profile_sums sums;
+    uint64_t calls = 0;
+
+    ck_assert_int_eq(pe__profile_flat(profile, all, &sums), 0);
+    for (uint32_t i = 0; i < sums.count; i++)
+        if (strcmp(profile->labels[sums.rows[i].label].name, name) == 0)
+            calls = sums.rows[i].calls;
+    pe__profile_sums_free(&sums);
+    return calls;
+}
+
+PE_TEST(profiles_are_sound_while_regions_are_recorded)
+{
+    pthread_t threads[RECORDERS];
+    struct pe__profile profile;
+    uint64_t calls = 0, profiles = 0;
+
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    for (int i = 0; i < RECORDERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, record, NULL), 0);
+    do {
+        uint64_t now;
+
+        profile = take();
+        check_sound(&profile);
+        now = calls_of(&profile, "inner");
+        ck_assert_uint_ge(now + RECORDERS, calls);
+        calls = now;
+        profiles++;
+        pe__profile_free(&profile);
+    } while (calls < RECORDERS * PAIRS / 2);
+    for (int i = 0; i < RECORDERS; i++)
+        pthread_join(threads[i], NULL);
+    profile = take();
+    ck_assert_uint_eq(calls_of(&profile, "inner"), RECORDERS * PAIRS);
+    ck_assert_uint_eq(calls_of(&profile, "outer"), RECORDERS * PAIRS);
+    ck_assert_uint_gt(profiles, 1);
+    pe__profile_free(&profile);
+}
+
+/* ---- no memory ---- */
+
+PE_TEST(a_profile_without_memory_says_so)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 2);
+    struct pe__profile_sums sums;
+    struct pe__profile profile;
+    uint64_t nth = 0;
+    int error;
+
+    fill(&table);
+    add_pool(&tables);
+    do {
+        harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
+        error = pe__profile_take(&profile);
+        ck_assert(error == 0 || error == PE_ENOMEM);
+    } while (error != 0);
+    ck_assert_uint_gt(nth, 20);
+    for (int which = 0; which < 3; which++) {
+        nth = 0;
+        do {
+            harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
+            error = which == 0   ? pe__profile_flat(&profile, all, &sums)
+                    : which == 1 ? pe__profile_tree(&profile, all, &sums)
+                                 : pe__profile_lines(&profile, all, &sums);
+            ck_assert(error == 0 || error == PE_ENOMEM);
+        } while (error != 0);
+        ck_assert_uint_gt(nth, 3);
+        pe__profile_sums_free(&sums);
+    }
+    harness_fail_reset();
+    pe__profile_free(&profile);
+    end(&tables);
+}
+
+/* A pool that is freed without memory to keep what it had measured leaves less behind, and sound. */
+PE_TEST(what_cannot_be_kept_is_left_out)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    uint64_t nth = 0, count;
+
+    pe__region_source_remove(&tables.source);
+    fill(&table);
+    do {
+        struct pe__profile profile;
+
+        pe__region_source_add(&tables.source);
+        harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
+        pe__region_source_remove(&tables.source);
+        count = harness_fail_count(HARNESS_MALLOC);
+        harness_fail_reset();
+        profile = take();
+        check_sound(&profile);
+        pe__profile_free(&profile);
+    } while (count >= nth);
+    ck_assert_uint_gt(nth, 3);
+    tables_free(&tables);
 }
 
 HARNESS_MAIN("profile")

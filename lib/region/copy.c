@@ -47,6 +47,7 @@ struct copy {
     uint32_t *labels; /* the builder's numbers of the table's places, or PE__REGION_NOTHING */
     uint32_t *nodes;
     uint32_t tracks[PE__REGION_TRACKS];
+    uint64_t events_left; /* as many as have room in the table, whatever its chains say */
 };
 
 #define READ(word) atomic_load_explicit(&(word), memory_order_relaxed)
@@ -425,7 +426,8 @@ static void copy_track_events(struct copy *copy, uint32_t number, uint32_t *segm
     uint64_t written = READ_ACQUIRE(from->events);
     uint32_t count = list_segments(copy, number, segments);
     uint64_t room = (uint64_t)count * PE__REGION_SEGMENT_EVENTS;
-    uint64_t first = written > room ? written - room : 0, good, dropped;
+    uint64_t most = room < copy->events_left ? room : copy->events_left;
+    uint64_t first = written > most ? written - most : 0, good, dropped;
     struct pe__region_event *events = malloc((size_t)(written - first + 1) * sizeof *events);
     struct pe__profile_event event;
 
@@ -435,6 +437,7 @@ static void copy_track_events(struct copy *copy, uint32_t number, uint32_t *segm
     }
     good = read_events(copy, from, segments, count, first, written, events);
     dropped = good;
+    copy->events_left -= written - first;
     copy->now = read_clock();
     for (uint64_t i = good; i < written; i++)
         if (!convert_event(copy, copy->tracks[number], &events[i - first], &event) ||
@@ -448,6 +451,7 @@ static void copy_events(struct copy *copy)
 {
     uint32_t *segments = malloc((copy->table.geometry.segments + (size_t)1) * sizeof *segments);
 
+    copy->events_left = (uint64_t)copy->table.geometry.segments * PE__REGION_SEGMENT_EVENTS;
     if (!segments)
         copy->builder->error = PE_ENOMEM;
     for (uint32_t i = 0; segments && i < PE__REGION_TRACKS; i++)

@@ -13,9 +13,9 @@
 
 #include <parexec/error.h>
 
-#include "region/clock.h"
 #include "region/arena.h"
 #include "region/builder.h"
+#include "region/clock.h"
 #include "region/copy.h"
 #include "region/kept.h"
 #include "region/mode.h"

@@ -15,14 +15,11 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/forked.h"
 #include "region/kept.h"
-#include "region/record.h"
-#include "region/clock.h"
 #include "region/mode.h"
+#include "region/record.h"
 #include "region/state.h"
 
 static _Atomic uint64_t owner;
@@ -38,16 +35,17 @@ static uint64_t get_token(void)
     return pe__base_forked_token(&token) == 0 ? token : 1;
 }
 
+/* When this process's own table began, which in a child is long before anybody asks. */
 static void begin(void)
 {
-    struct timespec now;
+    struct pe__region_state *state = pe__region_state_lock();
 
-    if (sources.begin_ticks != 0)
+    if (!state)
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    sources.begin_unix_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    sources.begin_ns = pe__base_now_ns();
-    sources.begin_ticks = pe__region_clock_now();
+    sources.begin_ticks = state->begin_ticks;
+    sources.begin_ns = state->begin_ns;
+    sources.begin_unix_ns = state->begin_unix_ns;
+    pe__region_state_unlock(state);
 }
 
 /* A child goes on in the same memory, wiped (state.h). */

@@ -132,8 +132,12 @@ void table_event(struct pe__region_table *table, uint32_t number, struct pe__reg
 {
     struct pe__region_track *track = &table->tracks[number];
     uint64_t place = LOAD(track->events);
-    uint32_t list[256], count = list_segments(table, track, list), fresh = LOAD(table->head->segments);
+    uint32_t list[256] = { 0 }, count = list_segments(table, track, list), fresh = LOAD(table->head->segments);
 
+    if (count == 0 && fresh >= table->geometry.segments) {
+        STORE(track->events, place + 1);
+        return;
+    }
     if (place == (uint64_t)count * PE__REGION_SEGMENT_EVENTS) {
         if (fresh < table->geometry.segments) {
             ADD(table->head->segments, 1);
