@@ -38,58 +38,104 @@ static uint32_t draw(void)
     return state >> 8;
 }
 
-static void draw_jobs(struct draft *draft, uint32_t host, uint32_t track, uint32_t worker)
+struct worker {
+    struct draft *draft;
+    uint32_t host, track, number;
+    uint32_t run, step, inner[4]; /* nodes */
+    uint32_t rows;                /* label of a counter */
+    int64_t at, count;
+};
+
+static uint32_t new_node(const struct worker *worker, uint32_t parent, const char *name, uint64_t calls)
 {
-    static const char *const names[] = { "assemble matrix", "factorise", "solve triangular", "write result" };
-    uint32_t run = draft_label(draft, PE_SITE_REGION, "pe.run"), queue = draft_label(draft, PE_SITE_REGION, "pe.queue");
-    uint32_t submit = draft_label(draft, PE_SITE_REGION, "pe.submit"), step = draft_label(draft, PE_SITE_REGION, "time step");
-    uint32_t rows = draft_label_at(draft, PE_SITE_COUNTER, "rows", "rows.c", 9);
-    uint32_t crash = draft_label(draft, PE_SITE_MARK, "pe.crash"), root = root_of(draft, track);
-    uint32_t node = draft_node(draft, track, root, run, STEPS, 0), step_node = draft_node(draft, track, node, step, STEPS, 0);
-    uint32_t inner[4];
-    int64_t at = US(draw() % 4000), longest = MS(SECONDS * 1000) / STEPS, count = 0;
+    return draft_node(worker->draft, worker->track, parent, draft_label(worker->draft, PE_SITE_REGION, name), calls, 0);
+}
 
-    for (uint32_t i = 0; i < 4; i++)
-        inner[i] = draft_node(draft, track, step_node, draft_label(draft, PE_SITE_REGION, names[i]), 0, 0);
-    draft_node(draft, track, root, queue, STEPS, MS(40));
-    for (int64_t i = 0; i < STEPS; i++) {
-        int64_t begin = at, length = longest / 2 + (int64_t)draw() % (longest / 3) + (worker % 7 == 3 ? -longest / 3 : 0);
+/* A call of that node. */
+static void call(const struct worker *worker, uint32_t node, int64_t from, int64_t until)
+{
+    struct pe__profile *profile = &worker->draft->profile;
 
-        if (i % 1024 == 100 * worker % 1024 && worker % 9 == 4) {
-            draft_event(draft, track, PE__EVENT_CUT, run, at, at + MS(30), 0);
-            draft_event(draft, track, PE__EVENT_CUT, step, at + US(10), at + MS(30), 0);
-            draft_event(draft, track, PE__EVENT_MARK, crash, at + MS(30), 0, 0);
-            draft->profile.nodes[node].unfinished++;
-            draft->profile.tracks[track].unfinished += 2;
-            draft->profile.processes[draft->profile.tracks[track].process].lives++;
-            at += MS(40);
+    draft_event(worker->draft, worker->track, PE__EVENT_CALL, profile->nodes[node].label, from, until, 0);
+    profile->nodes[node].calls++;
+    profile->nodes[node].total_ns += until - from;
+}
+
+static void crash(struct worker *worker)
+{
+    struct draft *draft = worker->draft;
+    struct pe__profile_track *track = &draft->profile.tracks[worker->track];
+    int64_t end = worker->at + MS(30);
+
+    draft_event(draft, worker->track, PE__EVENT_CUT, draft->profile.nodes[worker->run].label, worker->at, end, 0);
+    draft_event(draft, worker->track, PE__EVENT_CUT, draft->profile.nodes[worker->step].label, worker->at + US(10), end,
+                0);
+    draft_event(draft, worker->track, PE__EVENT_MARK, draft_label(draft, PE_SITE_MARK, "pe.crash: crashed"), end, 0, 0);
+    draft->profile.nodes[worker->run].unfinished++;
+    draft->profile.nodes[worker->step].unfinished++;
+    track->unfinished += 2;
+    draft->profile.processes[track->process].lives++;
+    worker->at += MS(40);
+}
+
+static void run_job(struct worker *worker, int64_t job, int64_t length)
+{
+    int64_t begin = worker->at, at = begin + US(1), count = CALLS_OF_A_STEP - 2;
+
+    for (int64_t i = 0; i < count; i++) {
+        int64_t end = begin + length * (i + 1) / count - US(1);
+
+        call(worker, worker->inner[(i + job / 512) % 4], at, end);
+        at = end;
+    }
+    worker->at = begin + length + US(2);
+    call(worker, worker->run, begin, worker->at);
+    call(worker, worker->step, begin + 500, worker->at - 500);
+}
+
+static void submit_job(const struct worker *worker, int64_t job)
+{
+    uint32_t submit = draft_label(worker->draft, PE_SITE_REGION, "pe.submit");
+    int64_t number = job * WORKERS + worker->number, submitted = worker->at > US(900) ? worker->at - US(900) : 0;
+
+    draft_event(worker->draft, worker->host, PE__EVENT_FLOW_OUT, submit, submitted, 0, number);
+    draft_event(worker->draft, worker->track, PE__EVENT_FLOW_IN, submit, worker->at, 0, number);
+}
+
+static void run_jobs(struct worker *worker)
+{
+    int64_t longest = MS(SECONDS * 1000) / STEPS, faster = worker->number % 7 == 3 ? longest / 3 : 0;
+
+    for (int64_t job = 0; job < STEPS; job++) {
+        if (job % 1024 == 100 * worker->number % 1024 && worker->number % 9 == 4) {
+            crash(worker);
             continue;
         }
-        for (int64_t call = 0; call < CALLS_OF_A_STEP - 2; call++) {
-            int64_t end = begin + length * (call + 1) / (CALLS_OF_A_STEP - 2) - US(1);
-            uint32_t which = inner[(uint32_t)(call + i / 512) % 4];
-
-            draft_event(draft, track, PE__EVENT_CALL, draft->profile.nodes[which].label, at + US(1), end, 0);
-            draft->profile.nodes[which].calls++;
-            draft->profile.nodes[which].total_ns += end - at - US(1);
-            at = end;
+        if (job % 13 == 0)
+            submit_job(worker, job);
+        run_job(worker, job, longest / 2 + (int64_t)draw() % (longest / 3) - faster);
+        if (job % 64 == 0) {
+            draft_event(worker->draft, worker->track, PE__EVENT_COUNTER, worker->rows, worker->at, 0, job);
+            worker->count += job;
         }
-        at = begin + length + US(2);
-        draft_event(draft, track, PE__EVENT_CALL, run, begin, at, 0);
-        draft_event(draft, track, PE__EVENT_CALL, step, begin + 500, at - 500, 0);
-        draft->profile.nodes[node].total_ns += at - begin;
-        draft->profile.nodes[step_node].total_ns += at - begin - 1000;
-        if (i % 13 == 0) {
-            draft_event(draft, host, PE__EVENT_FLOW_OUT, submit, begin > US(900) ? begin - US(900) : 0, 0, i * WORKERS + worker);
-            draft_event(draft, track, PE__EVENT_FLOW_IN, run, begin, 0, i * WORKERS + worker);
-        }
-        if (i % 64 == 0) {
-            draft_event(draft, track, PE__EVENT_COUNTER, rows, at, 0, 1 + i % 512);
-            count += 1 + i % 512;
-        }
-        at += (int64_t)draw() % (longest / 6);
+        worker->at += (int64_t)draw() % (longest / 6);
     }
-    draft_counter(draft, track, node, rows, STEPS / 64, count);
+}
+
+static void draw_worker(struct draft *draft, uint32_t host, uint32_t track, uint32_t number)
+{
+    static const char *const names[] = { "assemble matrix", "factorise", "solve triangular", "write result" };
+    struct worker worker = { .draft = draft, .host = host, .track = track, .number = number, .at = US(draw() % 4000) };
+    uint32_t root = root_of(draft, track);
+
+    worker.run = new_node(&worker, root, "pe.run", 0);
+    worker.step = new_node(&worker, worker.run, "time step", 0);
+    for (uint32_t i = 0; i < 4; i++)
+        worker.inner[i] = new_node(&worker, worker.step, names[i], 0);
+    draft_node(draft, track, root, draft_label(draft, PE_SITE_REGION, "pe.queue"), STEPS, MS(40));
+    worker.rows = draft_label_at(draft, PE_SITE_COUNTER, "rows", "rows.c", 9);
+    run_jobs(&worker);
+    draft_counter(draft, track, worker.run, worker.rows, STEPS / 64, worker.count);
 }
 
 static void many(struct draft *draft)
@@ -109,7 +155,7 @@ static void many(struct draft *draft)
     draft_node(draft, main_track, top, draft_label_at(draft, PE_SITE_REGION, "collect", "main.c", 40), 100, MS(2300));
     draft_event(draft, main_track, PE__EVENT_CALL, simulate, 0, MS(SECONDS * 1000), 0);
     for (uint32_t worker = 0; worker < WORKERS; worker++)
-        draw_jobs(draft, main_track, tracks[worker], worker);
+        draw_worker(draft, main_track, tracks[worker], worker);
     draft->profile.wall_ns = MS(SECONDS * 1000);
 }
 
@@ -118,10 +164,12 @@ static void many(struct draft *draft)
 static void names(struct draft *draft)
 {
     static const char *const harmful[] = {
-        "</script><script>document.title='taken'</script>", "<img src=x onerror=\"document.title='taken'\">", "\"' onclick='x'",
-        "a\x01\x1f\x7f bell\x07", "\xff\xfe\xc0\x80 not UTF-8", "${name} `x` \\u003c", "]]> --> <!--", "&lt;b&gt; &amp;", "",
+        "</script><script>document.title='taken'</script>", "<img src=x onerror=\"document.title='taken'\">",
+        "\"' onclick='x'", "a\x01\x1f\x7f bell\x07", "\xff\xfe\xc0\x80 not UTF-8", "${name} `x` \\u003c",
+        "]]> --> <!--", "&lt;b&gt; &amp;", "",
         "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "two\nlines\tand a tab",
-        "long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_name_12",
+        "long_long_long_long_long_long_long_long_long_long_long_long_"
+        "long_long_long_long_long_long_long_long_long_long_long_long_name_12",
     };
     uint32_t host = draft_process(draft, 100, 0, -1), worker = draft_process(draft, 101, 1, 0);
     uint32_t first = draft_track(draft, host, 100, "<b>main</b>"), second = draft_track(draft, worker, 101, "worker 0");
@@ -168,7 +216,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*make)(struct draft *draft);
-    } pages[] = { { "few", draft_example }, { "many", many }, { "names", names }, { "bare", bare }, { "nothing", nothing } };
+    } pages[] = {
+        { "few", draft_example }, { "many", many }, { "names", names }, { "bare", bare }, { "nothing", nothing },
+    };
     pe_report_options options = PE_REPORT_OPTIONS_INIT;
     struct pe__sink sink = { stdout, 0 };
     struct draft draft = { 0 };
@@ -176,7 +226,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc == 2 && i < sizeof pages / sizeof pages[0]; i++)
         if (!strcmp(argv[1], pages[i].name)) {
             pages[i].make(&draft);
-            if (!draft.profile.program)
+            if (!draft.profile.program) /* not finished yet */
                 draft_finish(&draft);
             pe__report_html(&sink, &draft.profile, &options);
             draft_free(&draft);

@@ -1,6 +1,6 @@
 'use strict';
 /*
- * picture.js - what test-picture.py looks at in a page, run inside it. `troubles` is what went wrong since the page began to
+ * picture.js - what test-picture.py looks at in a page, run inside it. `troubles` is what went wrong since it began to
  * load, `wanted` what this page has to show; each check returns an empty text or what is wrong.
  */
 const all = selector => Array.from(document.querySelectorAll(selector));
@@ -8,11 +8,12 @@ const one = selector => document.querySelector(selector);
 const shown = element => !element.hidden && element.getClientRects().length > 0;
 const box = name => all('#flame .box').find(element => element.textContent === name);
 const names = table => all(`${table} tbody tr`).map(row => row.cells[0].querySelector('b').textContent);
-const same = (is, should) => JSON.stringify(is) === JSON.stringify(should) ? '' : `${JSON.stringify(is)}, not ${JSON.stringify(should)}`;
+const words = JSON.stringify;
+const same = (is, should) => words(is) === words(should) ? '' : `${words(is)}, not ${words(should)}`;
 const first = texts => texts.find(text => text) || '';
 
-function pointer(type, element, x, y, more) {
-  element.dispatchEvent(new PointerEvent(type, { bubbles: true, cancelable: true, clientX: x, clientY: y, button: 0, ...more }));
+function pointer(type, element, x, y) {
+  element.dispatchEvent(new PointerEvent(type, { bubbles: true, cancelable: true, clientX: x, clientY: y, button: 0 }));
 }
 
 function press(element, key) {
@@ -40,7 +41,8 @@ const checks = {
   absence: () => one('#timeline p').textContent.includes(wanted.absence) ? '' : one('#timeline p').textContent,
 
   nothing_sticks_out: () => {
-    const page = document.documentElement, inside = (part, whole) => part.left >= whole.left - 1 && part.right <= whole.right + 1 &&
+    const page = document.documentElement;
+    const inside = (part, whole) => part.left >= whole.left - 1 && part.right <= whole.right + 1 &&
       part.top >= whole.top - 1 && part.bottom <= whole.bottom + 1;
     const wide = page.scrollWidth > page.clientWidth ? [`the page is ${page.scrollWidth} wide`] : [];
     return wide.concat(all('.text, .box, .axis span').filter(shown).filter(element => {
@@ -58,8 +60,8 @@ const checks = {
   click_zooms_the_graph: () => {
     const graph = one('#flame').clientWidth, before = box('item').getBoundingClientRect().width;
     box('item').click();
-    const wrong = first([same(Math.round(box('item').getBoundingClientRect().width), graph), same(shown(box('solve')), false),
-      same(Math.round(box('pe.run').getBoundingClientRect().width), graph)]);
+    const wrong = first([same(Math.round(box('item').getBoundingClientRect().width), graph),
+      same(shown(box('solve')), false), same(Math.round(box('pe.run').getBoundingClientRect().width), graph)]);
     one('#flame-all').click();
     return first([wrong, same(box('item').getBoundingClientRect().width, before), same(shown(box('solve')), true)]);
   },
@@ -82,14 +84,15 @@ const checks = {
       field.dispatchEvent(new Event('input', { bubbles: true }));
       return [one('#found').textContent, all('.box.hit').length];
     };
-    return first([same(type('ITEM'), ['2 boxes, 25.0 % of the time', 2]), same(type('no such'), ['0 boxes, 0.0 % of the time', 0]),
-      same(type(''), ['', 0])]);
+    return first([same(type('ITEM'), ['2 boxes, 25.0 % of the time', 2]),
+      same(type('no such'), ['0 boxes, 0.0 % of the time', 0]), same(type(''), ['', 0])]);
   },
   tip_of_the_graph: () => {
     const at = box('item').getBoundingClientRect();
     pointer('pointermove', box('item'), at.left + 3, at.top + 3);
     const text = one('#tip').textContent;
-    return ['item', 'total 450 \u00b5s (25.0 %)', 'calls 3', 'p99', 'job.c:12'].filter(part => !text.includes(part)).join(', ');
+    const parts = ['item', 'total 450 \u00b5s (25.0 %)', 'calls 3', 'p99', 'job.c:12'];
+    return parts.filter(part => !text.includes(part)).join(', ');
   },
   headings_sort: () => {
     const heading = text => all('#regions th').find(element => element.textContent === text);
@@ -99,7 +102,8 @@ const checks = {
     const upward = names('#regions').pop();
     press(heading('Region'), 'Enter');
     const alphabetic = names('#regions');
-    return first([same([downward, said, upward], ['item', 'descending', 'item']), same(alphabetic, alphabetic.slice().sort())]);
+    return first([same([downward, said, upward], ['item', 'descending', 'item']),
+      same(alphabetic, alphabetic.slice().sort())]);
   },
   buttons_zoom_the_timeline: () => {
     const span = () => one('#span').textContent;
@@ -119,7 +123,8 @@ const checks = {
     pointer('pointerup', track, at.left + at.width * 0.25, at.top + 3);
     const zoomed = one('#span').textContent;
     track.dispatchEvent(new MouseEvent('dblclick', { bubbles: true }));
-    return same([picked, zoomed, one('#span').textContent, all('#pick').length], [1, '250 \u00b5s from 250 \u00b5s', '1.00 ms', 0]);
+    return same([picked, zoomed, one('#span').textContent, all('#pick').length],
+      [1, '250 \u00b5s from 250 \u00b5s', '1.00 ms', 0]);
   },
   keys_move_the_timeline: () => {
     for (const key of ['+', 'ArrowRight', '0'])
@@ -134,8 +139,8 @@ const checks = {
     const lane = one('.lane[data-worker]'), [x, y] = placeOf(lane, 'pe.run');
     pointer('pointermove', lane.querySelector('.track'), x, y);
     const text = one('#tip').textContent;
-    return first([same(text.split('\n'), ['pe.run', '200 \u00b5s from 20.0 \u00b5s', 'waited 5.00 \u00b5s in the queue']),
-      same(all('#flows .hovered path').length, 2)]);
+    const lines = ['pe.run', '200 \u00b5s from 20.0 \u00b5s', 'waited 5.00 \u00b5s in the queue'];
+    return first([same(text.split('\n'), lines), same(all('#flows .hovered path').length, 2)]);
   },
   arrows: () => {
     one('#arrows').click();

@@ -24,8 +24,9 @@ MOST_BYTES = 5_000_000
 MOST_SECONDS = 120
 
 HARMFUL = [
-    "</script><script>document.title='taken'</script>", '<img src=x onerror="document.title=\'taken\'">', '"\' onclick=\'x\'',
-    'a\ufffd\ufffd\ufffd bell\ufffd', '\ufffd\ufffd\ufffd\ufffd not UTF-8', '${name} `x` \\u003c', ']]> --> <!--', '&lt;b&gt; &amp;',
+    "</script><script>document.title='taken'</script>", '<img src=x onerror="document.title=\'taken\'">',
+    '"\' onclick=\'x\'', 'a\ufffd\ufffd\ufffd bell\ufffd', '\ufffd\ufffd\ufffd\ufffd not UTF-8', '${name} `x` \\u003c',
+    ']]> --> <!--', '&lt;b&gt; &amp;',
     '(no name)', 'caf\u00e9 \u20ac \U0001f600', 'two\nlines\tand a tab',
     'long_' * 24 + 'name_12',
 ]
@@ -35,8 +36,8 @@ TIMELINE = ['a_lane_for_each_worker', 'worker_rows', 'ends_are_marked', 'cut_cal
 HANDS = ['click_zooms_the_graph', 'keys_walk_the_graph', 'search_tells_the_share', 'tip_of_the_graph', 'headings_sort',
          'buttons_zoom_the_timeline', 'dragging_zooms_the_timeline', 'keys_move_the_timeline',
          'tip_tells_the_wait_in_the_queue', 'arrows']
-MANY_NAMES = ['assemble matrix', 'collect', 'factorise', 'pe.queue', 'pe.run', 'simulate', 'solve triangular', 'time step',
-              'write result']
+MANY_NAMES = ['assemble matrix', 'collect', 'factorise', 'pe.queue', 'pe.run', 'simulate', 'solve triangular',
+              'time step', 'write result']
 
 # Page, width, checks, and what they want.
 LOOKS = [
@@ -51,7 +52,8 @@ LOOKS = [
     ('names', 700, ALWAYS, {'title': HARMFUL[0] + ' - profile', 'names': HARMFUL}),
     ('bare', 1280, ALWAYS + ['worker_rows', 'absence'],
      {'title': 'example - profile', 'workers': 2, 'names': FEW, 'absence': 'the sums of 3 runs'}),
-    ('nothing', 1280, ALWAYS + ['absence'], {'title': 'example - profile', 'names': [], 'absence': 'PAREXEC_PROFILE=html:'}),
+    ('nothing', 1280, ALWAYS + ['absence'],
+     {'title': 'example - profile', 'names': [], 'absence': 'PAREXEC_PROFILE=html:'}),
 ]
 
 # Added to a page, and what has to notice it.
@@ -88,10 +90,10 @@ def look(browser, page, width, checks, wanted):
     """What each check found, by its name."""
     script = (HERE / 'picture.js').read_text()
     end = LOOK % (script, json.dumps(wanted).replace('<', '\\u003c'), json.dumps(checks))
-    page = page.replace('<meta charset=utf-8>\n', '<meta charset=utf-8>\n' + RECORDER, 1).replace('</body>', '', 1) + end
+    page = page.replace('<meta charset=utf-8>\n', '<meta charset=utf-8>\n' + RECORDER, 1).replace('</body>', '', 1)
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / 'page.html'
-        path.write_text(page, encoding='utf-8')
+        path.write_text(page + end, encoding='utf-8')
         flags = FLAGS + (['--no-sandbox'] if os.geteuid() == 0 else [])
         done = subprocess.run([browser, *flags, f'--user-data-dir={directory}/profile', f'--window-size={width},900',
                                '--virtual-time-budget=20000', '--dump-dom', path.as_uri()],

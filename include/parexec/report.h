@@ -33,7 +33,8 @@
 #define PE_REPORT_CSV 3u    /* one row for each path of each thread */
 #define PE_REPORT_FOLDED 4u /* folded stacks with own time in nanoseconds, for flame graph tools */
 #define PE_REPORT_TRACE 5u  /* the timeline, Chrome's trace format, for Perfetto, speedscope and chrome://tracing */
-#define PE_REPORT_HTML 6u   /* a page with flame graph and timeline, complete in one file */
+#define PE_REPORT_HTML 6u   /* a page with flame graph, timeline and tables, for any browser: one file that loads
+                               nothing else, of some megabytes at most, which can be read and printed without scripts */
 
 /* Orders of the rows of PE_REPORT_TEXT, largest first but for names. */
 #define PE_SORT_CUMULATIVE 0u

@@ -152,11 +152,12 @@ static void write_boxes(struct flame *flame)
     pe__sink_text(sink, "<p class=lead>All threads and processes together: ");
     pe__html_time(sink, flame->whole_ns);
     pe__sink_text(sink, " within regions. Width is time; below each region is what it called. "
-                        "<span class=\"js hint\">Click to zoom, arrow keys to walk, Enter to zoom, Escape for all.</span></p>\n"
-                        "<div class=\"tools js\"><input type=search id=find placeholder=\"Find a name\" "
+                        "<span class=js>Click to zoom, arrow keys to walk, Enter to zoom, Escape for all.</span>"
+                        "</p>\n<div class=\"tools js\"><input type=search id=find placeholder=\"Find a name\" "
                         "aria-label=\"Find a name\"><output id=found></output><span class=fill></span>"
                         "<button type=button id=flame-all>Show all</button></div>\n");
-    pe__sink_print(sink, "<div id=flame class=graph style=\"height:%upx\">\n", depth_below(flame, first, 0) * ROW_PIXELS);
+    pe__sink_print(sink, "<div id=flame class=graph style=\"height:%upx\">\n",
+                   depth_below(flame, first, 0) * ROW_PIXELS);
     for (uint32_t at = first; at; at = flame->next[at - 1]) {
         write_box(flame, at - 1, left_ns, flame->sums.rows[at - 1].total_ns, 0);
         left_ns += flame->sums.rows[at - 1].total_ns;

@@ -138,7 +138,8 @@ function find(text) {
     if (hit || within.has(box.parent))
       within.add(box);
   }
-  one('#found').textContent = wanted === '' ? '' : count + (count === 1 ? ' box, ' : ' boxes, ') + share.toFixed(1) + ' % of the time';
+  const found = count + (count === 1 ? ' box, ' : ' boxes, ') + share.toFixed(1) + ' % of the time';
+  one('#found').textContent = wanted === '' ? '' : found;
 }
 
 if (graph) {
@@ -242,8 +243,8 @@ function firstAfter(row, moment) {
 }
 
 /*
- * Where the visible rows of a lane lie: [row, top, height]. A folded lane of many is a thin strip for the outermost calls
- * above one for all others, the inner ones painted over the outer ones.
+ * Where the visible rows of a lane lie: [row, top, height]. A folded lane of many is a thin strip for the outermost
+ * calls above one for all others, the inner ones painted over the outer ones.
  */
 function layout(lane) {
   const most = lane.unfolded || holder.classList.contains('few') ? 8 : 3;
@@ -319,8 +320,8 @@ function drawRow(lane, [number, top, height], texts) {
     if (box.ending === CUT)
       brush.box('cut', left, top + height - high, width, high);
     if (height >= ROW && box.calls <= 1 && right - left > 30) {
-      const from = Math.max(0, left), percent = 100 / lane.width;
-      texts.append(label(names[box.name].text, from * percent, (Math.min(lane.width, right) - from - 1) * percent, top, height));
+      const from = Math.max(0, left), room = Math.min(lane.width, right) - from - 1, percent = 100 / lane.width;
+      texts.append(label(names[box.name].text, from * percent, room * percent, top, height));
     }
   }
   flush();
@@ -389,7 +390,8 @@ function moveBy(part) {
 
 /* ---- what is below the pointer ---- */
 
-const momentAt = (lane, x) => view.start + (x - lane.track.getBoundingClientRect().left) / lane.width * (view.end - view.start);
+const momentAt = (lane, x) =>
+  view.start + (x - lane.track.getBoundingClientRect().left) / lane.width * (view.end - view.start);
 const laneOf = event => {
   const track = event.target.closest ? event.target.closest('.lane[data-lane] .track') : null;
   return track ? lanes.find(lane => lane.track === track) : null;
@@ -409,7 +411,8 @@ function boxAt(lane, event) {
   return best;
 }
 
-const flowInto = (lane, box) => flows.find(flow => flow.to === lane.number && flow.begin >= box.start - 2 && flow.begin <= box.end);
+const flowInto = (lane, box) =>
+  flows.find(flow => flow.to === lane.number && flow.begin >= box.start - 2 && flow.begin <= box.end);
 
 function tipOfLane(event) {
   const lane = numbers && view ? laneOf(event) : null, box = lane ? boxAt(lane, event) : null;
@@ -442,10 +445,11 @@ function arrow(flow, hovered) {
   const area = holder.getBoundingClientRect(), from = lanes[flow.from], to = lanes[flow.to];
   if (!from || !to)
     return [];
-  const x = at => (at - view.start) / (view.end - view.start) * to.width + to.track.getBoundingClientRect().left - area.left;
+  const left = to.track.getBoundingClientRect().left - area.left;
+  const x = at => (at - view.start) / (view.end - view.start) * to.width + left;
   const y = lane => lane.track.getBoundingClientRect().top - area.top + lane.track.clientHeight / 2;
-  const [x0, x1, y0, y1] = [x(flow.submit), x(flow.begin), y(from), y(to)];
-  const paths = [svg('path', { d: `M${x0} ${y0}C${x0} ${(y0 + y1) / 2} ${x1} ${(y0 + y1) / 2} ${x1} ${y1}m-3 -6l3 6l3 -6` })];
+  const [x0, x1, y0, y1] = [x(flow.submit), x(flow.begin), y(from), y(to)], middle = (y0 + y1) / 2;
+  const paths = [svg('path', { d: `M${x0} ${y0}C${x0} ${middle} ${x1} ${middle} ${x1} ${y1}m-3 -6l3 6l3 -6` })];
   if (hovered)
     paths.push(svg('path', { class: 'wait', d: `M${x0} ${y1}H${x1}` }));
   return paths;
@@ -561,10 +565,13 @@ function startTimeline() {
     track: element.querySelector('.track'), svg: element.querySelector('svg'), texts: document.createElement('div'),
     marks: all('.mark', element).map(mark => ({ element: mark, at: +mark.dataset.at / numbers.unit })),
   }));
-  for (let i = 0; i < numbers.flows.length; i += 4)
-    flows.push({ from: numbers.flows[i], submit: numbers.flows[i + 1], to: numbers.flows[i + 2], begin: numbers.flows[i + 3] });
+  for (let i = 0; i < numbers.flows.length; i += 4) {
+    const [from, submit, to, begin] = numbers.flows.slice(i, i + 4);
+    flows.push({ from, submit, to, begin });
+  }
   const defs = svg('svg', { width: 0, height: 0, style: 'position:absolute' });
-  const hatch = svg('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' });
+  const hatch = svg('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse',
+    patternTransform: 'rotate(45)' });
   hatch.append(svg('rect', { width: 2, height: 6, style: 'fill:var(--warn);opacity:.55' }));
   defs.append(hatch);
   const over = svg('svg', { id: 'flows' });

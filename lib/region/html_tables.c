@@ -125,13 +125,13 @@ void pe__html_flat(const struct pe__html *page)
         return;
     }
     pe__sink_print(page->sink,
-                   "<section id=regions>\n<h2>Regions</h2>\n<p class=lead>Own is without what was called, total with it; shares "
-                   "are of all own time but waiting. Calls are all calls, and behind the stroke those that were not made from "
-                   "within the same region.</p>\n<div class=scroll><table class=sortable>\n<thead><tr><th>Region</th>"
-                   "<th class=n>Calls</th><th class=n>Own</th><th class=n>Share</th><th class=n>Total</th>"
-                   "<th class=n>Per call</th><th class=\"n wide\">Least</th><th class=n>p50</th><th class=\"n wide\">p95</th>"
-                   "<th class=n>p99</th><th class=\"n wide\">Most</th>%s<th class=\"n wide\">Unfinished</th></tr></thead>\n"
-                   "<tbody>\n",
+                   "<section id=regions>\n<h2>Regions</h2>\n<p class=lead>Own is without what was called, total with "
+                   "it; shares are of all own time but waiting. Calls are all calls, and behind the stroke those that "
+                   "were not made from within the same region.</p>\n<div class=scroll><table class=sortable>\n"
+                   "<thead><tr><th>Region</th><th class=n>Calls</th><th class=n>Own</th><th class=n>Share</th>"
+                   "<th class=n>Total</th><th class=n>Per call</th><th class=\"n wide\">Least</th><th class=n>p50</th>"
+                   "<th class=\"n wide\">p95</th><th class=n>p99</th><th class=\"n wide\">Most</th>%s"
+                   "<th class=\"n wide\">Unfinished</th></tr></thead>\n<tbody>\n",
                    page->profile->has_cpu_time ? "<th class=n>CPU</th>" : "");
     write_regions(page, &sums);
     pe__sink_text(page->sink, "</tbody></table></div>\n</section>\n");
@@ -169,9 +169,10 @@ void pe__html_lines(const struct pe__html *page)
     for (uint32_t i = 0; i < sums.count; i++)
         whole_ns += sums.rows[i].total_ns;
     if (sums.count > 0) {
-        pe__sink_text(page->sink, "<section id=lines>\n<h2>Source lines</h2>\n<div class=scroll><table class=sortable>\n<thead>"
-                                  "<tr><th>Line</th><th class=n>Hits</th><th class=n>Time</th><th class=n>Per hit</th>"
-                                  "<th class=n>Share</th></tr></thead>\n<tbody>\n");
+        pe__sink_text(page->sink, "<section id=lines>\n<h2>Source lines</h2>\n<div class=scroll>"
+                                  "<table class=sortable>\n<thead><tr><th>Line</th><th class=n>Hits</th>"
+                                  "<th class=n>Time</th><th class=n>Per hit</th><th class=n>Share</th></tr></thead>\n"
+                                  "<tbody>\n");
         for (uint32_t i = 0; i < sums.count && i < ROWS_MOST; i++)
             write_line(page, &sums.rows[i], whole_ns);
         pe__sink_text(page->sink, "</tbody></table></div>\n</section>\n");

@@ -28,7 +28,12 @@ uint32_t pe__html_colour(const struct pe__html *page, uint32_t label)
     return 1 + (number - 1) % COLOURS;
 }
 
-/* Three digits that count. */
+/* So that three digits count. */
+static int decimals(double value)
+{
+    return fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
+}
+
 void pe__html_time(struct pe__sink *sink, int64_t ns)
 {
     static const struct {
@@ -45,7 +50,7 @@ void pe__html_time(struct pe__sink *sink, int64_t ns)
     while (i < 3 && fabs(time) < units[i].ns * 0.9995)
         i++;
     time /= units[i].ns;
-    pe__sink_print(sink, "%.*f %s", i == 3 || fabs(time) >= 99.95 ? 0 : fabs(time) >= 9.995 ? 1 : 2, time, units[i].name);
+    pe__sink_print(sink, "%.*f %s", i == 3 ? 0 : decimals(time), time, units[i].name);
 }
 
 void pe__html_count(struct pe__sink *sink, uint64_t count)
@@ -79,7 +84,7 @@ void pe__html_short(struct pe__sink *sink, int64_t number)
     if (unit == 0)
         pe__sink_print(sink, "%d", (int)number);
     else
-        pe__sink_print(sink, "%.*f %c", fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2, value, units[unit]);
+        pe__sink_print(sink, "%.*f %c", decimals(value), value, units[unit]);
 }
 
 void pe__html_share(struct pe__sink *sink, double part, double whole)

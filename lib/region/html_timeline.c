@@ -12,6 +12,7 @@
 
 #include "region/html.h"
 #include "region/html_lanes.h"
+#include "region/html_timeline.h"
 #include "region/html_workers.h"
 
 #define BOXES_MOST 160000u
@@ -19,32 +20,20 @@
 #define LANES_MOST 400u
 #define COLUMNS_MOST 500u
 #define MARKS_MOST 2000u
-#define FLOWS_MOST 20000u
 #define STRIP_PIXELS 20
 
-struct timeline {
-    const struct pe__html *page;
-    const struct pe__profile *profile;
-    struct pe__sink *sink;
-    uint32_t lane_count;  /* lane i is track i */
-    uint32_t lane_boxes;  /* at most, in each */
-    int64_t unit_ns;      /* of the numbers for the script */
-    int64_t merged_ns;    /* the longest of all lanes */
-    uint32_t marks_left_out;
-};
-
-static bool is_worker(const struct timeline *timeline, uint32_t track)
+static bool is_worker(const struct pe__html_timeline *timeline, uint32_t track)
 {
     return timeline->profile->processes[timeline->profile->tracks[track].process].pool > 0;
 }
 
 /* The first thread of a worker, which runs its jobs: that lane is the worker's. */
-static bool is_first_thread(const struct timeline *timeline, uint32_t track)
+static bool is_first_thread(const struct pe__html_timeline *timeline, uint32_t track)
 {
     return timeline->profile->tracks[track].number == 0;
 }
 
-static double percent(const struct timeline *timeline, int64_t at_ns)
+static double percent(const struct pe__html_timeline *timeline, int64_t at_ns)
 {
     return 100 * (double)at_ns / (double)timeline->profile->wall_ns;
 }
@@ -76,13 +65,13 @@ static int pixels(double column)
     return high < STRIP_PIXELS ? high : STRIP_PIXELS;
 }
 
-static void write_strip(const struct timeline *timeline, const struct pe__html_lane *lane)
+static void write_strip(const struct pe__html_timeline *timeline, const struct pe__html_lane *lane)
 {
     struct strip strip = { .column_ns = (double)timeline->profile->wall_ns / COLUMNS_MOST };
 
     pe__html_lane_boxes(lane, 0, add_to_strip, &strip);
-    pe__sink_print(timeline->sink, "<svg preserveAspectRatio=none viewBox=\"0 0 %u %d\"><path class=strip d=\"", COLUMNS_MOST,
-                   STRIP_PIXELS);
+    pe__sink_print(timeline->sink, "<svg preserveAspectRatio=none viewBox=\"0 0 %u %d\"><path class=strip d=\"",
+                   COLUMNS_MOST, STRIP_PIXELS);
     for (uint32_t i = 0, next; i < COLUMNS_MOST; i = next) {
         int high = pixels(strip.columns[i]);
 
@@ -95,12 +84,12 @@ static void write_strip(const struct timeline *timeline, const struct pe__html_l
 }
 
 /* Of a worker the library's own marks tell how it ended. */
-static bool is_end(const struct timeline *timeline, const struct pe__profile_event *event)
+static bool is_end(const struct pe__html_timeline *timeline, const struct pe__profile_event *event)
 {
     return is_worker(timeline, event->track) && pe__html_is_builtin(&timeline->profile->labels[event->label]);
 }
 
-static void write_mark(const struct timeline *timeline, const struct pe__profile_event *event)
+static void write_mark(const struct pe__html_timeline *timeline, const struct pe__profile_event *event)
 {
     bool end = is_end(timeline, event);
 
@@ -112,7 +101,7 @@ static void write_mark(const struct timeline *timeline, const struct pe__profile
     pe__sink_text(timeline->sink, "\"></i>");
 }
 
-static void write_marks(struct timeline *timeline, uint32_t track)
+static void write_marks(struct pe__html_timeline *timeline, uint32_t track)
 {
     const struct pe__profile_track *from = &timeline->profile->tracks[track];
     uint32_t most = MARKS_MOST / timeline->lane_count + 1;
@@ -133,7 +122,7 @@ static void write_marks(struct timeline *timeline, uint32_t track)
 
 /* ---- lanes ---- */
 
-static void write_who(const struct timeline *timeline, uint32_t index)
+static void write_who(const struct pe__html_timeline *timeline, uint32_t index)
 {
     const struct pe__profile_track *track = &timeline->profile->tracks[index];
 
@@ -145,7 +134,7 @@ static void write_who(const struct timeline *timeline, uint32_t index)
         pe__sink_print(timeline->sink, "thread %d", track->tid);
 }
 
-static void write_heading(const struct timeline *timeline, uint32_t index)
+static void write_heading(const struct pe__html_timeline *timeline, uint32_t index)
 {
     const struct pe__profile *profile = timeline->profile;
     uint32_t pool = profile->processes[profile->tracks[index].process].pool;
@@ -160,7 +149,7 @@ static void write_heading(const struct timeline *timeline, uint32_t index)
         pe__sink_print(timeline->sink, "<h3>pool %u</h3>\n", pool);
 }
 
-static void write_use(const struct timeline *timeline, uint32_t index)
+static void write_use(const struct pe__html_timeline *timeline, uint32_t index)
 {
     struct pe__html_use use;
 
@@ -170,7 +159,7 @@ static void write_use(const struct timeline *timeline, uint32_t index)
     pe__sink_print(timeline->sink, "%.0f %%", 100 * use.busy);
 }
 
-static void write_lane(struct timeline *timeline, uint32_t index)
+static void write_lane(struct pe__html_timeline *timeline, uint32_t index)
 {
     const struct pe__profile_track *track = &timeline->profile->tracks[index];
     bool worker = is_worker(timeline, index) && is_first_thread(timeline, index);
@@ -185,8 +174,9 @@ static void write_lane(struct timeline *timeline, uint32_t index)
         timeline->merged_ns = lane.merged_ns;
     write_heading(timeline, index);
     pe__profile_process_name(&timeline->profile->processes[track->process], process);
-    pe__sink_print(timeline->sink, "<div class=lane data-lane=%u%s><div class=who title=\"%s, pid %d, thread %d, ", index,
-                   worker ? " data-worker" : "", process, timeline->profile->processes[track->process].pid, track->tid);
+    pe__sink_print(timeline->sink, "<div class=lane data-lane=%u%s><div class=who title=\"%s, pid %d, thread %d, ",
+                   index, worker ? " data-worker" : "", process, timeline->profile->processes[track->process].pid,
+                   track->tid);
     pe__html_count(timeline->sink, lane.call_count);
     pe__sink_text(timeline->sink, " calls\">");
     write_who(timeline, index);
@@ -199,8 +189,8 @@ static void write_lane(struct timeline *timeline, uint32_t index)
     pe__html_lane_free(&lane);
 }
 
-/* Steps of 1, 2 or 5 times a power of ten, six of them at most; a last one that its words would stick out of is left out. */
-static void write_axis(const struct timeline *timeline)
+/* Steps of 1, 2 or 5 times a power of ten, six at most, and none so near the end that its text would stick out. */
+static void write_axis(const struct pe__html_timeline *timeline)
 {
     static const int64_t next[] = { 2, 5, 10 };
     int64_t step_ns = 1, power = 1;
@@ -218,158 +208,25 @@ static void write_axis(const struct timeline *timeline)
     pe__sink_text(timeline->sink, "</div><div class=use>busy</div></div>\n");
 }
 
-/* ---- numbers for the script ---- */
-
-struct row_writer {
-    const struct timeline *timeline;
-    int64_t last;
-    const char *comma;
-};
-
-/*
- * Gap from the start of the box before, length, name. Of several calls: gap, length, -1 - name, calls, percent busy. Of
- * one that has not ended as it should: gap, length, -1 - name, 0, how (enum pe__html_ending).
- */
-static void write_box(void *context, const struct pe__html_box *box)
-{
-    struct row_writer *writer = context;
-    int64_t unit_ns = writer->timeline->unit_ns, start = box->start_ns / unit_ns, end = box->end_ns / unit_ns;
-    long long name = writer->timeline->page->numbers[box->label];
-    int64_t length_ns = box->end_ns - box->start_ns;
-    int64_t busy = length_ns > box->busy_ns ? 100 * box->busy_ns / length_ns : 100;
-
-    pe__sink_print(writer->timeline->sink, "%s%lld,%lld,", writer->comma, (long long)(start - writer->last),
-                   (long long)(end - start));
-    if (box->ending != PE__HTML_LEFT)
-        pe__sink_print(writer->timeline->sink, "%lld,0,%d", -1 - name, (int)box->ending);
-    else if (box->calls == 1)
-        pe__sink_print(writer->timeline->sink, "%lld", name);
-    else
-        pe__sink_print(writer->timeline->sink, "%lld,%llu,%lld", -1 - name, (unsigned long long)box->calls, (long long)busy);
-    writer->last = start;
-    writer->comma = ",";
-}
-
-static void write_rows(const struct timeline *timeline, uint32_t index)
-{
-    struct pe__html_lane lane;
-
-    if (!pe__html_lane_build(&lane, timeline->profile, index, timeline->lane_boxes)) {
-        pe__html_fail(timeline->page);
-        return;
-    }
-    pe__sink_text(timeline->sink, index > 0 ? ",\n[" : "[");
-    for (uint32_t row = 0; row < lane.row_count; row++) {
-        struct row_writer writer = { timeline, 0, "" };
-
-        pe__sink_text(timeline->sink, row > 0 ? ",[" : "[");
-        pe__html_lane_boxes(&lane, row, write_box, &writer);
-        pe__sink_text(timeline->sink, "]");
-    }
-    pe__sink_text(timeline->sink, "]");
-    pe__html_lane_free(&lane);
-}
-
-static int by_job_then_time(const void *a, const void *b)
-{
-    const struct pe__profile_event *left = *(const struct pe__profile_event *const *)a;
-    const struct pe__profile_event *right = *(const struct pe__profile_event *const *)b;
-
-    if (left->value != right->value)
-        return left->value < right->value ? -1 : 1;
-    if (left->start_ns != right->start_ns)
-        return left->start_ns < right->start_ns ? -1 : 1;
-    return (left->kind > right->kind) - (left->kind < right->kind);
-}
-
-static bool is_flow(const struct timeline *timeline, const struct pe__profile_event *event)
-{
-    return (event->kind == PE__EVENT_FLOW_OUT || event->kind == PE__EVENT_FLOW_IN) && event->track < timeline->lane_count;
-}
-
-/* lane, time in the host; lane, time in the worker */
-static void write_flow(const struct timeline *timeline, const struct pe__profile_event *out,
-                       const struct pe__profile_event *in, bool first)
-{
-    pe__sink_print(timeline->sink, "%s%u,%lld,%u,%lld", first ? "" : ",", out->track,
-                   (long long)(out->start_ns / timeline->unit_ns), in->track,
-                   (long long)(in->start_ns / timeline->unit_ns));
-}
-
-/* A job may begin several times, after crashes; each goes back to where it was submitted. */
-static void write_pairs(const struct timeline *timeline, const struct pe__profile_event **flows, size_t count)
-{
-    size_t every = count / (2 * FLOWS_MOST) + 1, pair = 0;
-    const struct pe__profile_event *out = NULL;
-    bool first = true;
-
-    for (size_t i = 0; i < count; i++) {
-        if (flows[i]->kind == PE__EVENT_FLOW_OUT)
-            out = flows[i];
-        else if (out && out->value == flows[i]->value && pair++ % every == 0) {
-            write_flow(timeline, out, flows[i], first);
-            first = false;
-        }
-    }
-}
-
-static void write_flows(const struct timeline *timeline)
-{
-    const struct pe__profile_event **flows;
-    size_t count = 0;
-
-    for (size_t i = 0; i < timeline->profile->event_count; i++)
-        count += is_flow(timeline, &timeline->profile->events[i]);
-    flows = calloc(count + 1, sizeof *flows);
-    if (!flows) {
-        pe__html_fail(timeline->page);
-        return;
-    }
-    count = 0;
-    for (size_t i = 0; i < timeline->profile->event_count; i++)
-        if (is_flow(timeline, &timeline->profile->events[i]))
-            flows[count++] = &timeline->profile->events[i];
-    qsort(flows, count, sizeof *flows, by_job_then_time);
-    write_pairs(timeline, flows, count);
-    free(flows);
-}
-
-static void write_numbers(const struct timeline *timeline)
-{
-    pe__sink_print(timeline->sink, "<script type=\"application/json\" id=numbers>{\"unit\":%lld,\"wall\":%lld,\"lanes\":[\n",
-                   (long long)timeline->unit_ns, (long long)timeline->profile->wall_ns);
-    for (uint32_t i = 0; i < timeline->lane_count; i++)
-        write_rows(timeline, i);
-    pe__sink_text(timeline->sink, "],\n\"flows\":[");
-    write_flows(timeline);
-    pe__sink_text(timeline->sink, "]}</script>\n<ul id=names hidden>\n<li class=c0>(others)</li>\n");
-    for (uint32_t i = 0; i < timeline->page->name_count; i++) {
-        uint32_t label = timeline->page->names[i];
-
-        pe__sink_print(timeline->sink, "<li class=c%u>", pe__html_colour(timeline->page, label));
-        pe__html_label(timeline->sink, &timeline->profile->labels[label]);
-        pe__sink_text(timeline->sink, "</li>\n");
-    }
-    pe__sink_text(timeline->sink, "</ul>\n");
-}
-
 /* ---- the section ---- */
 
-static void write_lead(const struct timeline *timeline)
+static void write_lead(const struct pe__html_timeline *timeline)
 {
-    pe__sink_text(timeline->sink, "<p class=lead>A strip is busy where it is filled; below a call is what it called. "
-                                  "<span class=\"js hint\">Drag over a stretch of time to zoom in, double-click for all. "
-                                  "Ctrl and wheel zoom, Shift and wheel move. Click a name to unfold its lane."
-                                  "</span></p>\n<div class=\"tools js\"><button type=button id=zoom-in aria-label=\"Zoom in\">+</button>"
-                                  "<button type=button id=zoom-out aria-label=\"Zoom out\">\xe2\x88\x92</button>"
-                                  "<button type=button id=move-left aria-label=Earlier>\xe2\x97\x80</button>"
-                                  "<button type=button id=move-right aria-label=Later>\xe2\x96\xb6</button>"
-                                  "<button type=button id=zoom-all>Show all</button><output id=span></output>"
-                                  "<span class=fill></span><label><input type=checkbox id=arrows> Arrows from submission to "
-                                  "start<span id=arrows-note></span></label></div>\n");
+    pe__sink_text(timeline->sink,
+                  "<p class=lead>A strip is busy where it is filled; below a call is what it called. <span class=js>"
+                  "Drag over a stretch of time to zoom in, double-click for all. Ctrl and wheel zoom, Shift and wheel "
+                  "move. Click a name to unfold its lane.</span></p>\n"
+                  "<div class=\"tools js\">"
+                  "<button type=button id=zoom-in aria-label=\"Zoom in\">+</button>"
+                  "<button type=button id=zoom-out aria-label=\"Zoom out\">\xe2\x88\x92</button>"
+                  "<button type=button id=move-left aria-label=Earlier>\xe2\x97\x80</button>"
+                  "<button type=button id=move-right aria-label=Later>\xe2\x96\xb6</button>"
+                  "<button type=button id=zoom-all>Show all</button><output id=span></output><span class=fill></span>"
+                  "<label><input type=checkbox id=arrows> Arrows from submission to start<span id=arrows-note></span>"
+                  "</label></div>\n");
 }
 
-static void write_notes(const struct timeline *timeline)
+static void write_notes(const struct pe__html_timeline *timeline)
 {
     struct pe__sink *sink = timeline->sink;
 
@@ -385,7 +242,7 @@ static void write_notes(const struct timeline *timeline)
                        timeline->profile->track_count - timeline->lane_count);
 }
 
-static void write_timeline(struct timeline *timeline)
+static void write_timeline(struct pe__html_timeline *timeline)
 {
     write_lead(timeline);
     pe__sink_print(timeline->sink, "<div id=lanes class=\"lanes %s\" tabindex=0 aria-label=Timeline>\n",
@@ -396,23 +253,23 @@ static void write_timeline(struct timeline *timeline)
     pe__html_charts(timeline->page);
     pe__sink_text(timeline->sink, "</div>\n");
     write_notes(timeline);
-    write_numbers(timeline);
+    pe__html_numbers(timeline);
 }
 
-static void write_absence(const struct timeline *timeline)
+static void write_absence(const struct pe__html_timeline *timeline)
 {
     if (timeline->profile->runs > 1)
         pe__sink_print(timeline->sink, "<p class=lead>There is none: these are the sums of %u runs.</p>\n",
                        timeline->profile->runs);
     else
-        pe__sink_text(timeline->sink, "<p class=lead>It was not kept. PAREXEC_PROFILE=html:FILE in the environment keeps it, and "
-                                      "so does pe_region_setup with PE_REGION_TIMELINE.</p>\n");
+        pe__sink_text(timeline->sink, "<p class=lead>It was not kept. PAREXEC_PROFILE=html:FILE in the environment "
+                                      "keeps it, and so does pe_region_setup with PE_REGION_TIMELINE.</p>\n");
 }
 
 void pe__html_timeline(const struct pe__html *page)
 {
     const struct pe__profile *profile = page->profile;
-    struct timeline timeline = {
+    struct pe__html_timeline timeline = {
         .page = page,
         .profile = profile,
         .sink = page->sink,

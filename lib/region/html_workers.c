@@ -50,8 +50,9 @@ static void write_worker(const struct pe__html *page, uint32_t index)
 
     pe__html_use_of(page->profile, index, &use);
     pe__profile_process_name(process, name);
-    pe__sink_print(sink, "<tr><td data-v=%u>%s</td><td class=bar data-v=%.4f><span class=track><i style=\"width:%.1f%%\"></i></span></td>"
-                         "<td class=n data-v=%.4f>%.1f %%</td><td class=\"n wide\" data-v=%.4f>%.1f %%</td><td class=n data-v=%llu>",
+    pe__sink_print(sink, "<tr><td data-v=%u>%s</td><td class=bar data-v=%.4f><span class=track>"
+                         "<i style=\"width:%.1f%%\"></i></span></td><td class=n data-v=%.4f>%.1f %%</td>"
+                         "<td class=\"n wide\" data-v=%.4f>%.1f %%</td><td class=n data-v=%llu>",
                    index, name, use.busy, 100 * use.busy, use.busy, 100 * use.busy, use.idle, 100 * use.idle,
                    (unsigned long long)use.jobs);
     pe__html_count(sink, use.jobs);
@@ -72,11 +73,11 @@ void pe__html_workers(const struct pe__html *page)
         return;
     pe__sink_text(page->sink,
                   "<section id=workers>\n<h2>Workers</h2>\n<p class=lead>Busy is time in jobs. A number whose process "
-                  "ended, by a crash or a time limit or because it had served its time, has had more than one; what it was "
-                  "inside of then is unfinished.</p>\n<div class=\"scroll tall\"><table class=sortable>\n<thead><tr>"
-                  "<th>Worker</th><th class=bar>Busy</th><th class=n>Busy</th><th class=\"n wide\">Idle</th><th class=n>Jobs</th>"
-                  "<th class=n>Time in jobs</th><th class=n>Processes</th><th class=n>Unfinished</th><th class=\"n wide\">Last pid</th>"
-                  "</tr></thead>\n<tbody>\n");
+                  "ended, by a crash or a time limit or because it had served its time, has had more than one; what it "
+                  "was inside of then is unfinished.</p>\n<div class=\"scroll tall\"><table class=sortable>\n"
+                  "<thead><tr><th>Worker</th><th class=bar>Busy</th><th class=n>Busy</th><th class=\"n wide\">Idle</th>"
+                  "<th class=n>Jobs</th><th class=n>Time in jobs</th><th class=n>Processes</th>"
+                  "<th class=n>Unfinished</th><th class=\"n wide\">Last pid</th></tr></thead>\n<tbody>\n");
     for (uint32_t i = 0; i < page->profile->process_count; i++)
         if (page->profile->processes[i].pool > 0)
             write_worker(page, i);
@@ -116,8 +117,8 @@ static uint64_t add_waits(const struct pe__profile *profile, uint64_t *decades)
 void pe__html_queue(const struct pe__html *page)
 {
     static const char *const names[DECADES] = {
-        "below 1 \xc2\xb5s", "1 to 10 \xc2\xb5s", "10 to 100 \xc2\xb5s", "0.1 to 1 ms", "1 to 10 ms", "10 to 100 ms", "0.1 to 1 s",
-        "1 to 10 s", "10 s and more",
+        "below 1 \xc2\xb5s", "1 to 10 \xc2\xb5s", "10 to 100 \xc2\xb5s", "0.1 to 1 ms", "1 to 10 ms", "10 to 100 ms",
+        "0.1 to 1 s", "1 to 10 s", "10 s and more",
     };
     uint64_t decades[DECADES] = { 0 }, all = add_waits(page->profile, decades);
     uint32_t first = 0, last = DECADES - 1;
@@ -128,14 +129,15 @@ void pe__html_queue(const struct pe__html *page)
         first++;
     while (last > first && decades[last] == 0)
         last--;
-    pe__sink_text(page->sink, "<section id=queue>\n<h2>Waiting in the queue</h2>\n<p class=lead>From a job's submission until a "
-                              "worker began it.</p>\n<div class=scroll><table>\n<thead><tr><th>Waited</th><th class=bar>"
-                              "</th><th class=n>Jobs</th><th class=n>Share</th></tr></thead>\n<tbody>\n");
+    pe__sink_text(page->sink, "<section id=queue>\n<h2>Waiting in the queue</h2>\n<p class=lead>From a job's "
+                              "submission until a worker began it.</p>\n<div class=scroll><table>\n<thead><tr>"
+                              "<th>Waited</th><th class=bar></th><th class=n>Jobs</th><th class=n>Share</th>"
+                              "</tr></thead>\n<tbody>\n");
     for (uint32_t i = first; i <= last; i++) {
         double share = (double)decades[i] / (double)all;
 
-        pe__sink_print(page->sink, "<tr><td>%s</td><td class=bar><span class=track><i style=\"width:%.1f%%\"></i></span></td>"
-                                   "<td class=n>", names[i], 100 * share);
+        pe__sink_print(page->sink, "<tr><td>%s</td><td class=bar><span class=track>"
+                                   "<i style=\"width:%.1f%%\"></i></span></td><td class=n>", names[i], 100 * share);
         pe__html_count(page->sink, decades[i]);
         pe__sink_print(page->sink, "</td><td class=n>%.1f %%</td></tr>\n", 100 * share);
     }

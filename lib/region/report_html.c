@@ -1,5 +1,5 @@
 /*
- * report_html.c - the page: one file with the flame graph, the timeline and tables, for people who will not open a viewer.
+ * report_html.c - a page with flame graph, timeline and tables, for people who will not open a viewer.
  *
  * html.h says how it is made; here are its frame, its head, and the order in which names are numbered.
  */
@@ -90,7 +90,7 @@ static void write_facts(const struct pe__html *page)
     uint64_t calls = 0;
 
     for (uint32_t i = 0; i < profile->node_count; i++)
-        if (profile->nodes[i].parent != PE__REGION_NOTHING && profile->labels[profile->nodes[i].label].kind != PE_SITE_COUNTER)
+        if (profile->labels[profile->nodes[i].label].kind != PE__KIND_ROOT)
             calls += profile->nodes[i].calls;
     pe__sink_text(sink, "<dl class=facts>\n<div><dt>Wall time</dt><dd>");
     pe__html_time(sink, profile->wall_ns);
@@ -172,8 +172,10 @@ static void write_losses(const struct pe__html *page)
     pe__sink_text(page->sink, "<ul class=losses>\n");
     write_loss(page, losses.unmatched, "Ends of regions that were not open", losses.first_unmatched);
     write_loss(page, losses.crossed, "Regions closed by the end of one around them", losses.first_crossed);
-    write_loss(page, losses.unfinished, "Regions cut short by the end of their thread or process", losses.first_unfinished);
-    write_loss(page, losses.dropped_calls, "Calls without a place, counted in the region around them", PE__REGION_NOTHING);
+    write_loss(page, losses.unfinished, "Regions cut short by the end of their thread or process",
+               losses.first_unfinished);
+    write_loss(page, losses.dropped_calls, "Calls without a place, counted in the region around them",
+               PE__REGION_NOTHING);
     write_loss(page, losses.dropped_events, "Events of the timeline without a place, which shows the latest ones",
                PE__REGION_NOTHING);
     write_loss(page, losses.dropped_nodes, "Paths without a place", PE__REGION_NOTHING);
@@ -191,7 +193,8 @@ static void write_head(const struct pe__html *page)
     pe__sink_text(sink, "<!DOCTYPE html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
                         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; img-src data:; "
                         "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
-                        "<meta name=viewport content=\"width=device-width\">\n<link rel=icon href=\"data:,\">\n<title>");
+                        "<meta name=viewport content=\"width=device-width\">\n<link rel=icon href=\"data:,\">\n"
+                        "<title>");
     pe__sink_html(sink, page->profile->program);
     pe__sink_text(sink, " - profile</title>\n<style>\n");
     pe__sink_text(sink, pe__html_css);
