@@ -16,6 +16,25 @@
  * between, and so may these words: quick, sampled (the clock), cpu (CPU time), timeline, signals (write the report also
  * when SIGINT or SIGTERM ends the program). trace and html turn the timeline on.
  *
+ * What pools do is in it too, under names of the library's own:
+ *
+ *     pe.queue        in a worker: a job's time from its submission until the worker began it; a part of a map likewise
+ *     pe.idle         in a worker: the time between what it has done and what it begins next
+ *     pe.run          in a worker: a job, or the worker's part of a map; the program's regions are inside. With
+ *                     PE_POOL_INLINE in the thread that calls
+ *     pe.init         in a worker: its initialiser
+ *     pe.bytes in, pe.bytes out   counters, beside pe.run: of arguments and inputs, of replies and outputs
+ *     pe.crash: crashed, exited, timed out, cancelled, out of memory   marks: a worker has died, and this is the next
+ *                     process of its number; what was open in it is unfinished
+ *     pe.start        in the program: pe_pool_new
+ *     pe.submit       in the program: handing over a job, or a map that is not waited for; an arrow in the timeline leads
+ *                     from there, or from pe.map, to each pe.run
+ *     pe.map          in the program: a map from its call to its return
+ *     pe.copy         in the program: copying arguments, inputs and results into and out of shared memory
+ *     pe.wait         in the program: waiting for jobs, maps, room in a queue, the end of a pool
+ *
+ * A pool that a worker makes is that worker's own: its workers are in the reports that this worker makes, if it does.
+ *
  * Threads: any thread may make reports, several at once too. Forks: a child of the program reports its own regions
  * alone, and writes nothing at its exit unless the name has %p. Signals: not in handlers.
  */

@@ -39,6 +39,7 @@ struct pe__kept {
     uint32_t inherited;  /* record left RUNNING under this number, or PE__SLOT_NO_RECORD */
     int last_status;     /* wait status of the last life */
     bool last_starved;   /* and it had used up its memory limit */
+    uint32_t last_death; /* the kind of its end (PE_*), 0: it has left by its own will */
     pid_t last_pid;
     enum pe__stop_stage stop_stage;
     uint32_t stop_record;

@@ -86,6 +86,17 @@ static void leave_vacant(struct pe__keeper *keeper, uint32_t index, uint32_t rec
         atomic_fetch_add_explicit(&keeper->shared->counts->retired, 1, memory_order_relaxed);
 }
 
+/* What became of the process, whatever becomes of what it held. */
+static uint32_t kind_of_death(const struct pe__kept *kept, bool stopped)
+{
+    uint32_t kind;
+    int32_t code;
+    pe__keeper_ending_of(kept, &kind, &code);
+    if (stopped)
+        kind = kept->stop_phase == PE__RECORD_TIMED_OUT ? PE_TIMED_OUT : PE_CANCELLED;
+    return kind;
+}
+
 /* One worker process has ended. */
 static void settle(struct pe__keeper *keeper, uint32_t index, int status)
 {
@@ -111,6 +122,7 @@ static void settle(struct pe__keeper *keeper, uint32_t index, int status)
         return;
     }
     bool retired = has_retired(keeper, life, status, record);
+    kept->last_death = retired ? 0 : kind_of_death(kept, stopped);
     atomic_store_explicit(&slot->due, 0, memory_order_release);
     kept->inherited = PE__SLOT_NO_RECORD;
     if (retired && was_spared(keeper, index, life, record)) {

@@ -60,7 +60,8 @@ static noreturn void become_worker(struct pe__keeper *keeper, uint32_t index, pi
     struct pe__worker_start start = { .host_bell = keeper->start.host_bell,
                                       .output_fd = pe__keeper_output_inherit(keeper, index),
                                       .keeper_bell = keeper->bell,
-                                      .inherited = keeper->kept[index].inherited };
+                                      .inherited = keeper->kept[index].inherited,
+                                      .death = keeper->kept[index].last_death };
     if (!pe__worker_die_with(keeper_pid))
         _exit(0);
     pe__base_fd_close(keeper->signal_fd);

@@ -17,6 +17,7 @@
 #include "pool/map.h"
 #include "pool/map_tickets.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/stop.h"
 #include "pool/texts.h"
 
@@ -67,6 +68,7 @@ static void keep_block_reply(pe_pool *pool, struct pe__job_more *more, const uns
     more->data_bytes = bytes;
     if (bytes > COPY_MOST)
         return;
+    PE__BUILTIN_SCOPE(&pe__pool_copy_site);
     more->owned = malloc(bytes > 0 ? bytes : 1);
     if (more->owned == NULL)
         return;

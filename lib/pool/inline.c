@@ -14,6 +14,7 @@
 #include "pool/map.h"
 #include "pool/outcome.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/wait.h"
 #include "worker/reply.h"
 #include "worker/scope.h"
@@ -57,6 +58,15 @@ static void set_result(pe_job *job, const pe_reply *reply, int code)
     }
 }
 
+static int call(const struct pe__request *request, pe_reply *reply)
+{
+    PE__BUILTIN_SCOPE(&pe__pool_run_site);
+    int code = request->fn(request->arg, request->arg_bytes, reply);
+    if (pe_region_on)
+        pe__pool_count_bytes(request->arg_bytes, reply->bytes);
+    return code;
+}
+
 static int submit_inline(pe_pool *pool, pe_job *job, const struct pe__request *request)
 {
     uint64_t limit = pool->options.max_reply_bytes;
@@ -70,7 +80,7 @@ static int submit_inline(pe_pool *pool, pe_job *job, const struct pe__request *r
     pthread_mutex_unlock(&pool->mutex);
     struct pe__worker_scope *outer = pe__worker_scope_swap(&scope);
     uint64_t start = pe__base_ticks();
-    int code = request->fn(request->arg, request->arg_bytes, &reply);
+    int code = call(request, &reply);
     job->run = (int64_t)(pe__base_ticks() - start);
     pe__worker_scope_swap(outer);
     pthread_mutex_lock(&pool->mutex);
@@ -111,6 +121,7 @@ static int reason_to_stop(pe_pool *pool, const struct pe__map_job *map)
 
 static void run_items(pe_pool *pool, struct pe__map_job *map, struct pe__worker_scope *scope, unsigned char *place)
 {
+    PE__BUILTIN_SCOPE(&pe__pool_run_site);
     _Atomic uint64_t running = 0;
     uint64_t item = 0;
     bool going = true;
@@ -120,6 +131,8 @@ static void run_items(pe_pool *pool, struct pe__map_job *map, struct pe__worker_
         going = run_item(map, scope, place, item);
     }
     scope->running = NULL;
+    if (pe_region_on)
+        pe__pool_count_bytes(item * map->in_bytes, item * map->out_bytes);
     for (; item < map->count; item++) {
         pe_status rest = { .kind = PE_CANCELLED, .worker = -1, .item = item };
         pe__map_count_item(map, &rest, NULL, 0);

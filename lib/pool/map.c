@@ -21,6 +21,7 @@
 #include "pool/outcome.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
+#include "pool/regions.h"
 #include "pool/stop.h"
 #include "pool/submit.h"
 #include "pool/texts.h"
@@ -246,6 +247,7 @@ int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_by
     struct pe__map_job wanted = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes,
                                   .count = count, .keeps_handle = true };
     pe_job *job;
+    PE__BUILTIN_SCOPE(&pe__pool_submit_site);
     int result = open_map(pool, &wanted, options, &job);
     if (result < 0)
         return result;
@@ -294,6 +296,7 @@ int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, v
     struct pe__map_job wanted = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes,
                                   .count = count };
     pe_job *job;
+    PE__BUILTIN_SCOPE(&pe__pool_map_site);
     int result = open_map(pool, &wanted, options, &job);
     if (result < 0)
         return result;

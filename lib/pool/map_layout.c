@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "shared/output.h"
 
 #define BLOCK_ALIGN 64
@@ -62,8 +63,10 @@ int pe__map_place(pe_pool *pool, struct pe__map_job *map)
     memset((void *)map->state, PE__ITEM_OPEN, map->count);
     if (context_bytes > 0)
         memcpy(block + context, options->context, context_bytes);
-    if (copy_in)
+    if (copy_in) {
+        PE__BUILTIN_SCOPE(&pe__pool_copy_site);
         memcpy(map->shared_in, map->in, map->in_bytes * map->count);
+    }
     if (context_bytes > 0)
         map->options.context = block + context;
     return 0;

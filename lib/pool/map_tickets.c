@@ -6,8 +6,10 @@
  */
 #include "pool/map_tickets.h"
 
+#include "base/clock.h"
 #include "pool/job.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/stop.h"
 #include "pool/submit.h"
 
@@ -22,6 +24,11 @@ void pe__map_queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_ri
     record->fn = NULL;
     record->map = (uint16_t)pe__job_map(job)->index;
     record->lane = (uint16_t)lane;
+    record->start_ticks = 0;
+    if (pe_region_on) {
+        record->start_ticks = pe__base_ticks();
+        pe__pool_begin_flow(pool, index);
+    }
     pe__pool_push(pool, level, index, may_ring);
 }
 

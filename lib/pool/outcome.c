@@ -16,6 +16,7 @@
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/texts.h"
 #include "shared/map.h"
 
@@ -196,6 +197,7 @@ static int result_of(const struct pe__map_job *map)
 void pe__map_read_outcome(const pe_pool *pool, struct pe__map_job *map, uint32_t rest)
 {
     if (map->block != NULL) {
+        PE__BUILTIN_SCOPE(&pe__pool_copy_site);
         map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
         read_items(pool, map, rest);
     }

@@ -24,6 +24,7 @@
 #include "pool/job.h"
 #include "pool/loaded.h"
 #include "pool/options.h"
+#include "pool/regions.h"
 #include "pool/slab.h"
 #include "pool/start.h"
 #include "pool/stop.h"
@@ -78,6 +79,7 @@ static struct pe__geometry wished_geometry(const pe_pool *pool)
                                      .records = is_inline ? 1 : records,
                                      .keep_fd_count = (uint32_t)options->keep_fd_count,
                                      .output_bytes = is_inline ? 0 : whole_pages(options->output_bytes),
+                                     .region_bytes = is_inline ? 0 : pe__pool_region_bytes(),
                                      .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
     if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)
@@ -163,6 +165,7 @@ static int make_locks(pe_pool *pool)
 static void destroy(pe_pool *pool)
 {
     pe__pool_close_descriptors(pool);
+    pe__pool_end_regions(pool);
     pe__slabs_fini(&pool->slabs);
     pe__base_pages_free(pool->waiting_bytes, waiting_bytes(pool));
     pe__base_pages_free(pool->block_held, held_bytes(pool));
@@ -212,6 +215,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     int result = pe__pool_options_check(options, &checked);
     if (result < 0)
         return result;
+    PE__BUILTIN_SCOPE(&pe__pool_start_site);
     const struct pe__worker_scope *scope = pe__worker_scope_current();
     if (scope != NULL && scope->depth >= DEPTH_MAX)
         return PE_EPERM;

@@ -27,6 +27,7 @@
 #include "pool/job.h"
 #include "pool/loaded.h"
 #include "pool/slab.h"
+#include "region/source.h"
 #include "shared/heap.h"
 #include "shared/mapping.h"
 
@@ -78,6 +79,7 @@ struct pe_pool {
     struct pe__loaded loaded;
     struct pe__shared shared;          /* constant until the end */
     struct pe__shared_heap heap;
+    struct pe__region_source regions; /* its workers' tables; see its head */
     bool from_seed;
 
     int control;      /* the host's end of the socket to the keeper, -1 without one */

@@ -19,6 +19,7 @@
 #include "pool/callback.h"
 #include "pool/options.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/stop.h"
 #include "pool/submit.h"
 #include "pool/talk.h"
@@ -83,6 +84,7 @@ static void change_size(pe_pool *pool, uint32_t workers)
     pool->workers = workers;
     if (pool->numbers < workers)
         pool->numbers = workers;
+    pe__pool_widen_regions(pool);
     if (grows)
         atomic_store_explicit(&shared->config->workers, workers, memory_order_seq_cst);
     pe__pool_tell_keeper(pool, &message);

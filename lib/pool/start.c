@@ -24,6 +24,7 @@
 #include "pool/death.h"
 #include "pool/descriptors.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/wait.h"
 #include "worker/scope.h"
 
@@ -220,6 +221,7 @@ int pe__pool_start_processes(pe_pool *pool)
         result = choose_pins(pool);
     if (result == 0) {
         write_config(pool);
+        pe__pool_begin_regions(pool);
         result = fork_keeper(pool, &far);
     }
     close_far_ends(&far);

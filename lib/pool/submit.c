@@ -32,6 +32,7 @@
 #include "pool/loaded.h"
 #include "pool/map_tickets.h"
 #include "pool/pool.h"
+#include "pool/regions.h"
 #include "pool/size.h"
 #include "pool/wait.h"
 
@@ -287,6 +288,7 @@ static int place_argument(pe_pool *pool, pe_job *job, const struct pe__request *
     struct pe__job_more *more = pe__job_more(job);
     if (more == NULL)
         return PE_ENOMEM;
+    PE__BUILTIN_SCOPE(&pe__pool_copy_site);
     int result = pe__shared_heap_alloc(&pool->heap, request->arg_bytes, false, &more->arg_block);
     if (result == 0)
         memcpy(more->arg_block, request->arg, request->arg_bytes);
@@ -341,9 +343,12 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
     pool->entries[index].limits = request->limits;
     /* A worker may be looking at the record's line all the time: what is written there is written in one go. */
     record->fn = request->fn;
+    record->start_ticks = job->queued;
     fill_argument(record, more, job, request);
     if (request->addressee != 0)
         pe__pool_address(pool, index, request->addressee);
+    if (pe_region_on)
+        pe__pool_begin_flow(pool, index);
     push(pool, level, index, request->addressee == 0);
     if (request->addressee != 0)
         pe__pool_order(pool, index);
@@ -374,6 +379,7 @@ static int read_options(const pe_job_options *given, struct pe__request *request
 
 static inline int accept_request(pe_pool *pool, const struct pe__request *request, pe_job **ret_job)
 {
+    PE__BUILTIN_SCOPE(&pe__pool_submit_site);
     int result = pe__pool_check_open(pool);
     if (result < 0)
         return result;

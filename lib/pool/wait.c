@@ -19,6 +19,7 @@
 #include "pool/map_tickets.h"
 #include "pool/pool.h"
 #include "pool/progress.h"
+#include "pool/regions.h"
 #include "pool/talk.h"
 #include "shared/spin.h"
 
@@ -291,6 +292,7 @@ static int wait_until_ready(pe_pool *pool, const struct pe__wait *wait)
 
 int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait)
 {
+    PE__BUILTIN_SCOPE(&pe__pool_wait_site);
     pool->claim_waiters += wait->for_claim;
     int result = wait_until_ready(pool, wait);
     pool->claim_waiters -= wait->for_claim;

@@ -107,6 +107,8 @@ void pe__region_mode_set(uint32_t mode)
         pe__region_clock_begin(mode);
         atomic_store_explicit(&how, mode, memory_order_relaxed);
     }
+    if (mode != 0)
+        pe__region_begin_assigned();
     pe_region_on = pe__region_memory ? mode : 0;
 }
 

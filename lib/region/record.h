@@ -16,8 +16,12 @@ extern volatile uint32_t pe_region_on;
 #endif
 
 /* Worker, before its initialiser: from now on this process records into that table, zeroed or a dead predecessor's;
- * what that one left open is counted as unfinished. `name` is what reports call its first thread, such as "worker 3". */
+ * what that one left open is counted as unfinished. `name` is what reports call its first thread, such as "worker 3".
+ * While `mode` is off the table is not touched. */
 void pe__region_begin(void *table, const struct pe__region_geometry *geometry, const char *name, uint32_t mode);
+
+/* Where the mode is about to be on: begins with the table that this process was given, unless it has. */
+void pe__region_begin_assigned(void);
 
 /* Worker, before _exit: what is open is unfinished. */
 void pe__region_end(void);

@@ -20,7 +20,7 @@ struct pe__region_source {
     struct pe__base_list link; /* the room's, as are token and pool */
     uint64_t token;
     uint32_t pool;         /* 0: this process's own; this program's pools, counted from 1 */
-    uint32_t count;
+    _Atomic uint32_t count; /* grows with the worker numbers that have ever been in use */
     unsigned char *tables; /* of number 0 */
     size_t stride;         /* to the next one's */
     struct pe__region_geometry geometry;

@@ -119,6 +119,8 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     align(&c, PAGE_BYTES);
     shared->outputs = part(shared, &c, records * pe__mapping_output_stride(g));
     align(&c, PAGE_BYTES);
+    shared->regions = part(shared, &c, g->workers_most * g->region_bytes);
+    align(&c, PAGE_BYTES);
     struct pe__block_table probe;
     pe__block_plan(&probe, 0, g->reply_bytes);
     shared->block_words = part(shared, &c, probe.block_count * sizeof *shared->block_words);
@@ -138,12 +140,15 @@ void pe__mapping_plan(struct pe__shared *ret, const struct pe__geometry *geometr
     lay_out(ret, NULL);
 }
 
+/* What is measured must not keep a pool from its work: where memory is short it gets what the heap can spare. */
 static bool halve(struct pe__geometry *geometry)
 {
     if (geometry->reply_bytes / 2 < SMALLEST_BUDGET || geometry->heap_bytes / 2 < SMALLEST_BUDGET)
         return false;
     geometry->reply_bytes /= 2;
     geometry->heap_bytes /= 2;
+    while (geometry->workers_most * geometry->region_bytes > geometry->heap_bytes / 4)
+        geometry->region_bytes = geometry->region_bytes / 2 / PAGE_BYTES * PAGE_BYTES;
     return true;
 }
 

@@ -45,6 +45,7 @@ struct pe__geometry {
     uint32_t records; /* of each level of the queue, a power of two */
     uint32_t keep_fd_count;
     uint64_t output_bytes; /* kept of what a job writes, whole pages; 0: none */
+    uint64_t region_bytes; /* of the table that each worker number measures into, whole pages; 0: none; wished */
     uint64_t reply_bytes; /* wished budget of the reply blocks */
     uint64_t heap_bytes;  /* wished */
 };
@@ -56,12 +57,16 @@ struct pe__geometry {
     ((uint64_t)PE_VERSION_NUMBER << 32 | (uint64_t)(sizeof(struct pe__config) + 7 * sizeof(struct pe__slot) + \
                                                     31 * sizeof(struct pe__lane) + 127 * sizeof(struct pe__map)))
 
-/* What keeper and workers need to know; constant once the keeper is forked, but for `workers` and the last two. */
+/* What keeper and workers need to know; constant once the keeper is forked, but for `workers`, `region_mode` and the
+ * last three. */
 struct pe__config {
     uint64_t magic, layout;
     struct pe__geometry geometry; /* as it was had */
     uint64_t born;                /* ticks: when the pool was made */
     _Atomic uint32_t workers;     /* wanted: those with other numbers leave */
+    _Atomic uint32_t region_mode; /* whether and how regions are measured (region/mode.h) */
+    uint32_t region_labels, region_nodes, region_segments; /* the sizes of a table; 0: there is none */
+    uint32_t pool;                /* of this program's, counted from 1 */
     uint32_t flags;
     uint32_t cpus;
     uint32_t max_deaths;
@@ -119,6 +124,7 @@ struct pe__shared {
     struct pe__record_more *records_more;
     unsigned char *texts; /* PE_TEXT_BYTES_MAX for each record */
     unsigned char *outputs; /* struct pe__output, with the geometry's output_bytes, for each record */
+    unsigned char *regions; /* a table (region/table.h) for each worker number */
     _Atomic uint64_t *block_words;
     struct pe__block_table blocks;
     unsigned char *heap;
@@ -173,6 +179,11 @@ static inline unsigned char *pe__mapping_text(const struct pe__shared *shared, u
 static inline size_t pe__mapping_output_stride(const struct pe__geometry *geometry)
 {
     return geometry->output_bytes != 0 ? geometry->output_bytes + 4096 : 0;
+}
+
+static inline unsigned char *pe__mapping_regions(const struct pe__shared *shared, uint32_t worker)
+{
+    return shared->regions + worker * shared->geometry.region_bytes;
 }
 
 static inline struct pe__output *pe__mapping_output(const struct pe__shared *shared, uint32_t record)

@@ -79,7 +79,7 @@ enum pe__record_phase {
 struct pe__record {
     _Atomic uint64_t word;
     pe_job_fn *fn;        /* host; NULL: a ticket, which serves lane `lane` of map `map` to the map's end */
-    uint64_t start_ticks; /* worker */
+    uint64_t start_ticks; /* host: when it was queued; worker: when it was begun */
     uint64_t end_ticks;   /* ending */
     uint16_t arg_short;   /* host: bytes of the argument, or FAR */
     uint16_t reply_short; /* ending: bytes of the reply, or FAR, or NO_REPLY */
@@ -144,6 +144,12 @@ static inline uint32_t pe__record_phase(uint64_t word)
 static inline uint64_t pe__record_use(uint64_t sequence, uint32_t index)
 {
     return sequence << PE__RECORD_INDEX_BITS | index;
+}
+
+/* The same among all pools of a program, as good as unique: the number of an arrow from its submission to its run. */
+static inline uint64_t pe__record_flow(uint32_t pool, uint64_t sequence, uint32_t index)
+{
+    return (uint64_t)pool << 52 | (pe__record_use(sequence, index) & ((UINT64_C(1) << 52) - 1));
 }
 
 static inline bool pe__record_is_final(uint64_t word)

@@ -50,6 +50,7 @@ static bool is_possible(const struct pe__geometry *geometry)
     return geometry->workers_most > 0 && geometry->workers_most <= PE_WORKERS_MAX && geometry->records > 0 &&
            geometry->records <= RECORDS_MOST && (geometry->records & (geometry->records - 1)) == 0 &&
            geometry->keep_fd_count <= KEEP_FDS_MOST && geometry->reply_bytes < SIZE_MAX / 4 &&
+           geometry->region_bytes < SIZE_MAX / 4 / PE_WORKERS_MAX &&
            geometry->heap_bytes < SIZE_MAX / 4;
 }
 

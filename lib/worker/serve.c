@@ -27,6 +27,7 @@
 #include "worker/idle.h"
 #include "worker/items.h"
 #include "worker/limit.h"
+#include "worker/regions.h"
 #include "worker/threads.h"
 
 static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
@@ -37,6 +38,7 @@ static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
     if (config->worker_exit != NULL)
         config->worker_exit(config->worker_context);
     pe__worker_flush_stdio();
+    pe__worker_regions_end(worker);
     PE__STEP(LEFT);
     _exit(0);
 }
@@ -247,10 +249,13 @@ static void expire(struct pe__worker *worker, struct pe__record *record)
 }
 
 /* The record in hand. */
-static void run(struct pe__worker *worker)
+static void run(struct pe__worker *worker, bool claimed)
 {
     struct pe__record *record = &worker->shared->records[worker->record_index];
     uint64_t start = worker->ticks != 0 ? worker->ticks : pe__base_ticks();
+    bool measured = pe__worker_regions_due(worker);
+    if (measured)
+        pe__worker_regions_begin_record(worker, claimed, start);
     record->start_ticks = start;
     PE__STEP(STARTED);
     if (worker->memory.capped)
@@ -260,9 +265,12 @@ static void run(struct pe__worker *worker)
     } else if (record->limits == 0 || pe__worker_begin_job(worker)) {
         run_job(worker, record);
     } else {
+        pe__worker_regions_end_record(worker);
         expire(worker, record);
         return;
     }
+    if (measured)
+        pe__worker_regions_end_record(worker);
     worker->batch++;
     worker->ticks = pe__base_ticks();
     record->end_ticks = worker->ticks;
@@ -393,7 +401,7 @@ static __attribute__((noinline, cold)) void obey(struct pe__worker *worker)
                                             memory_order_relaxed);
     PE__STEP(ORDER_CLEARED);
     if (claimed)
-        run(worker);
+        run(worker, true);
 }
 
 static noreturn void serve(struct pe__worker *worker)
@@ -404,7 +412,7 @@ static noreturn void serve(struct pe__worker *worker)
         } else if (claim(worker)) {
             tell_host(worker, worker->record_index, PE__BELL_FOR_CLAIM);
             PE__STEP(CLAIM_TOLD);
-            run(worker);
+            run(worker, true);
         } else if (atomic_load_explicit(&worker->shared->config->stop, memory_order_acquire) != 0) {
             leave(worker, PE__SLOT_RETIRING);
         } else if (pe__worker_is_surplus(worker) || !pe__worker_idle(worker)) {
@@ -437,8 +445,10 @@ static void initialise(struct pe__worker *worker)
 {
     const struct pe__config *config = worker->shared->config;
     if (config->worker_init != NULL) {
+        pe__worker_regions_begin_init(worker);
         int result = config->worker_init(config->worker_context);
         pe__worker_flush_stdio();
+        pe__worker_regions_end_init(worker);
         if (result != 0) {
             atomic_store_explicit(&worker->slot->init_code, result, memory_order_release);
             _exit(PE__WORKER_EXIT_INIT);
@@ -469,7 +479,7 @@ static void take_over(struct pe__worker *worker, uint32_t inherited)
     PE__STEP(INHERITED);
     worker->record_index = inherited;
     worker->word = word;
-    run(worker);
+    run(worker, false);
 }
 
 noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const struct pe__worker_start *start)
@@ -497,6 +507,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const 
     atomic_store_explicit(&worker->slot->pid, worker->pid, memory_order_relaxed);
     PE__STEP(BORN);
     catch_crashes(worker);
+    pe__worker_regions_begin(worker, start->death);
     obey_options(worker);
     initialise(worker);
     take_over(worker, start->inherited);

@@ -16,6 +16,7 @@ struct pe__worker_start {
     int output_fd; /* -1: its output is not caught */
     int keeper_bell;
     uint32_t inherited;
+    uint32_t death; /* how the process that had the number before has died (PE_*), 0: it has not */
 };
 
 /*

@@ -17,6 +17,14 @@ struct pe__worker_queue {
     uint64_t tail;   /* when it was last looked at */
 };
 
+/* What it knows of measuring regions. */
+struct pe__worker_regions {
+    uint32_t followed; /* what the host's word was when it was last looked at */
+    bool runs;         /* what runs is being measured */
+    uint64_t served;   /* the worker's, when that began */
+    uint32_t death;    /* of the process that had the number before: still to be marked */
+};
+
 struct pe__worker {
     struct pe__shared *shared;
     uint32_t index;
@@ -36,6 +44,7 @@ struct pe__worker {
     bool paces;           /* leaves the queue alone for a while before it looks again */
     struct pe__worker_memory memory;
     struct pe__worker_output output;
+    struct pe__worker_regions regions;
     /* of the record in hand */
     uint32_t record_index;
     uint64_t word;
