@@ -6,6 +6,7 @@
 #include <parexec/error.h>
 
 #include "base/check.h"
+#include "region/cost.h"
 #include "region/report_file.h"
 #include "region/sink.h"
 
@@ -14,8 +15,8 @@
 
 /* By PE_REPORT_*. NULL: not in this build. */
 static pe__report_fn *const formats[] = {
-    [PE_REPORT_TEXT] = NULL,
-    [PE_REPORT_LINES] = NULL,
+    [PE_REPORT_TEXT] = pe__report_text,
+    [PE_REPORT_LINES] = pe__report_lines,
     [PE_REPORT_JSON] = pe__report_json,
     [PE_REPORT_CSV] = pe__report_csv,
     [PE_REPORT_FOLDED] = pe__report_folded,
@@ -59,7 +60,10 @@ int pe_report(FILE *file, const pe_report_options *given)
         error = pe__profile_take(&profile);
     if (error)
         return error;
-    error = pe__report_profile(file, &profile, &options);
+    if (options.flags & PE_REPORT_SUBTRACT_COST)
+        error = pe__profile_subtract_cost(&profile);
+    if (!error)
+        error = pe__report_profile(file, &profile, &options);
     pe__profile_free(&profile);
     return error;
 }

@@ -2,8 +2,8 @@
  * report_file.c - writing a report to a path.
  *
  * A regular file gets a temporary neighbour that takes its name when it is complete, so that nobody reads half a report
- * and an older one survives a full disk. It keeps the mode of the one that it replaces; a new one has the mode that fopen
- * would give. A symbolic link stays one: its target is what is replaced. All else cannot be replaced and is written in
+ * and an older one survives a full disk. It keeps the mode of the one that it replaces; a new one has the mode that
+ * fopen would give. A symbolic link stays one: its target is what is replaced. All else cannot be replaced and is written in
  * place. A path of a standard stream means the descriptor itself: opening /dev/stdout anew would begin at the start of
  * the file that the program's output goes to, and is refused for sockets.
  *

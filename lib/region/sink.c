@@ -1,13 +1,14 @@
 /*
  * sink.c - text to a file, quoted as formats want it.
  *
- * Names come from programs, and from tables that a worker may have scribbled over: any bytes. What is quoted leaves here
- * as sound UTF-8, so that no name makes a file that its readers refuse.
+ * Names come from programs, and from tables that a worker may have scribbled over: any bytes. What is quoted leaves
+ * here as sound UTF-8, so that no name makes a file that its readers refuse.
  */
 #include "region/sink.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"
@@ -73,17 +74,17 @@ size_t pe__sink_character(const char *text)
     return code < least_code(bytes) || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : bytes;
 }
 
-/* What stands for a character of one byte; NULL: itself. */
-typedef const char *quote_fn(char character, char *room, size_t room_bytes);
+/* What stands for a character of so many bytes; NULL: itself. */
+typedef const char *quote_fn(const char *character, size_t bytes, char *room, size_t room_bytes);
 
 static void put_quoted(struct pe__sink *sink, const char *text, quote_fn *quote)
 {
     const char *plain = text; /* not written yet */
-    char room[8];
+    char room[16];
 
     while (*text) {
         size_t bytes = pe__sink_character(text);
-        const char *instead = bytes == 0 ? REPLACEMENT : bytes == 1 ? quote(*text, room, sizeof room) : NULL;
+        const char *instead = bytes == 0 ? REPLACEMENT : quote(text, bytes, room, sizeof room);
 
         if (instead)
             put(sink, plain, (size_t)(text - plain));
@@ -96,9 +97,15 @@ static void put_quoted(struct pe__sink *sink, const char *text, quote_fn *quote)
     put(sink, plain, (size_t)(text - plain));
 }
 
-static const char *quote_json(char character, char *room, size_t room_bytes)
+static bool is_control(char character)
 {
-    switch (character) {
+    return (unsigned char)character < ' ' || character == 0x7f;
+}
+
+static const char *quote_json(const char *character, size_t bytes, char *room, size_t room_bytes)
+{
+    (void)bytes;
+    switch (*character) {
     case '"':
         return "\\\"";
     case '\\':
@@ -108,9 +115,9 @@ static const char *quote_json(char character, char *room, size_t room_bytes)
     case '\t':
         return "\\t";
     default:
-        if ((unsigned char)character >= ' ' && character != 0x7f)
+        if (!is_control(*character))
             return NULL;
-        snprintf(room, room_bytes, "\\u%04x", (unsigned)character);
+        snprintf(room, room_bytes, "\\u%04x", (unsigned)*character);
         return room;
     }
 }
@@ -123,10 +130,10 @@ void pe__sink_json(struct pe__sink *sink, const char *text)
 }
 
 /* XML has no way to write the other control characters. */
-static const char *quote_html(char character, char *room, size_t room_bytes)
+static const char *quote_html(const char *character, size_t bytes, char *room, size_t room_bytes)
 {
-    (void)room, (void)room_bytes;
-    switch (character) {
+    (void)bytes, (void)room, (void)room_bytes;
+    switch (*character) {
     case '&':
         return "&amp;";
     case '<':
@@ -141,11 +148,40 @@ static const char *quote_html(char character, char *room, size_t room_bytes)
     case '\t':
         return NULL;
     default:
-        return (unsigned char)character >= ' ' && character != 0x7f ? NULL : REPLACEMENT;
+        return is_control(*character) ? REPLACEMENT : NULL;
     }
 }
 
 void pe__sink_html(struct pe__sink *sink, const char *text)
 {
     put_quoted(sink, text, quote_html);
+}
+
+/* Some terminals obey those of two bytes, U+0080 to U+009F, as well. */
+static const char *quote_plain(const char *character, size_t bytes, char *room, size_t room_bytes)
+{
+    if (bytes == 1 && is_control(*character))
+        snprintf(room, room_bytes, "\\x%02x", (unsigned)*character);
+    else if (bytes == 2 && character[0] == '\xc2' && (unsigned char)character[1] < 0xa0)
+        snprintf(room, room_bytes, "\\u%04x", (unsigned)(unsigned char)character[1]);
+    else
+        return NULL;
+    return room;
+}
+
+void pe__sink_plain(struct pe__sink *sink, const char *text)
+{
+    put_quoted(sink, text, quote_plain);
+}
+
+static const char *quote_source(const char *character, size_t bytes, char *room, size_t room_bytes)
+{
+    if (*character == '\r')
+        return "";
+    return *character == '\t' ? NULL : quote_plain(character, bytes, room, room_bytes);
+}
+
+void pe__sink_source(struct pe__sink *sink, const char *text)
+{
+    put_quoted(sink, text, quote_source);
 }

@@ -1,5 +1,6 @@
 /*
- * sink.h - where a report's text goes. The first error is kept and ends all writing; the file's own buffer does the rest.
+ * sink.h - where a report's text goes. The first error is kept and ends all writing; the file's own buffer does the
+ * rest.
  */
 #ifndef PE__REGION_SINK_H
 #define PE__REGION_SINK_H
@@ -20,6 +21,10 @@ void pe__sink_text(struct pe__sink *sink, const char *text);
 PE_FORMAT(2, 3) void pe__sink_print(struct pe__sink *sink, const char *format, ...);
 /* In quotes, as JSON wants it. Bytes that are not UTF-8 become U+FFFD. */
 void pe__sink_json(struct pe__sink *sink, const char *text);
+/* For a terminal: control characters as \x1b. */
+void pe__sink_plain(struct pe__sink *sink, const char *text);
+/* The same for a line of a source file: tabs stay. */
+void pe__sink_source(struct pe__sink *sink, const char *text);
 /* As text of HTML or XML, also within quotes. */
 void pe__sink_html(struct pe__sink *sink, const char *text);
 
