@@ -15,6 +15,20 @@ block() {
 
 same() { block "$1" "$2" | diff "doc/examples/$3" -; }
 
+# Each block of the guide that begins with the name of a program is that file, or for "of NAME" a part of it.
+guide_shows() {
+    for name in course.py course.c; do
+        awk -v name="$name" '$0 == "# " name || $0 == "/* " name " */" { inside = 1; next } $0 == "```" { inside = 0 } inside' \
+            doc/guide/profiling.md | diff "doc/examples/$name" - || return 1
+    done
+    for name in course-regions.c course-lines.c; do
+        awk -v name="$name" '$0 == "/* of " name " */" { inside = 1; next } $0 == "```" { inside = 0 } inside && NF' \
+            doc/guide/profiling.md | while IFS= read -r line; do
+                grep -qxF -- "$line" "doc/examples/$name" || echo "$name has no line: $line"
+            done | { ! grep .; } || return 1
+    done
+}
+
 # The whole program in the narrative of parexec.h.
 same_in_header() {
     sed -n '/^ \* A whole program:$/,/^ \* It is built/p' include/parexec.h | sed '1,2d;$d' | sed '$d' |
@@ -26,7 +40,7 @@ shows_figures() {
 }
 
 dead_links() {
-    grep -oE '\]\([^)#]+' README.md doc/design/README.md doc/features/README.md | sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
+    grep -oE '\]\([^)#]+' README.md doc/design/README.md doc/features/README.md doc/guide/*.md | sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
         while read -r file link; do
             case $link in
             http*) ;;
@@ -51,6 +65,7 @@ check "its output is first.out" same text 1 first.out
 check "the second program is crash.c" same c 2 crash.c
 check "its output is crash.out" same text 2 crash.out
 check "the program in parexec.h is divide.c" same_in_header divide.c
+check "the guide shows the programs of doc/examples" guide_shows
 check_fails "a program that differs is seen" same c 1 crash.c
 check_fails "and in the header" same_in_header first.c
 check "the table of figures has its marks" shows_figures
