@@ -159,6 +159,27 @@ PE_TEST(switched_on_in_the_depth)
     result_free(&result);
 }
 
+static void switch_on_and_open(void)
+{
+    begin();
+    pe_region_enter("around");
+    sample_nest(1);
+}
+
+/* Not even while another region is open. */
+PE_TEST(switched_on_in_the_depth_of_a_region_that_stays_open)
+{
+    struct result result;
+
+    sample_call(switch_on_and_open);
+    pe_region_leave("around");
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "around"), 1);
+    ck_assert_uint_eq(calls(&result, "around/sample_nest"), 1);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
 PE_TEST(switched_off_in_the_depth)
 {
     struct result result;
@@ -381,6 +402,49 @@ PE_TEST(several_threads)
     ck_assert_uint_eq(calls(&result, "sample_nest"), THREADS * ROUNDS);
     ck_assert_uint_eq(calls(&result, "sample_nest/outer_helper/inner_helper"), THREADS * ROUNDS * 4);
     ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+/* In the pool's workers, of whose start this program knows nothing but by their tables. */
+PE_TEST(workers)
+{
+    enum { ITEMS = 16 };
+    struct result result;
+    uint64_t out[ITEMS];
+    pe_pool *pool;
+
+    begin();
+    pool = pool_of(2);
+    ck_assert_int_eq(pe_pool_map(pool, sample_item, NULL, 0, out, sizeof *out, ITEMS, NULL), 0);
+    pool_end(pool);
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "pe.run/sample_item"), ITEMS);
+    ck_assert_uint_eq(calls(&result, "pe.run/sample_item/sample_nest/outer_helper"), 2 * ITEMS);
+    ck_assert_uint_eq(calls(&result, "pe.run/sample_item/sample_nest/outer_helper/inner_helper"), 4 * ITEMS);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+static int item_crashes_inside(const void *in, void *out, const void *context)
+{
+    (void)in, (void)out, (void)context;
+    sample_nest(1);
+    sample_call((void (*)(void))abort);
+    return 0;
+}
+
+PE_TEST(a_worker_crashes_in_a_function)
+{
+    struct result result;
+    pe_pool *pool;
+
+    begin();
+    pool = pool_of(1);
+    ck_assert_int_eq(pe_pool_map(pool, item_crashes_inside, NULL, 0, NULL, 0, 1, NULL), PE_EITEMS);
+    pool_end(pool);
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "pe.run/sample_nest/outer_helper"), 1);
+    ck_assert_uint_eq(find(&result, "pe.run/sample_call")->unfinished, 1);
     result_free(&result);
 }
 
