@@ -140,15 +140,15 @@ static void draw_worker(struct draft *draft, uint32_t host, uint32_t track, uint
 
 static void many(struct draft *draft)
 {
+    static char names[WORKERS][16];
     uint32_t host = draft_process(draft, 4000, 0, -1), tracks[WORKERS];
     uint32_t main_track = draft_track(draft, host, 4000, "main"), root, top;
     uint32_t simulate = draft_label_at(draft, PE_SITE_REGION, "simulate", "main.c", 12);
 
     for (int32_t worker = 0; worker < WORKERS; worker++) {
-        char *name = malloc(16);
-
-        snprintf(name, 16, "worker %d", worker);
-        tracks[worker] = draft_track(draft, draft_process(draft, 4001 + worker, 1, worker), 4001 + worker, name);
+        snprintf(names[worker], sizeof names[worker], "worker %d", worker);
+        tracks[worker] = draft_track(draft, draft_process(draft, 4001 + worker, 1, worker), 4001 + worker,
+                                     names[worker]);
     }
     root = root_of(draft, main_track);
     top = draft_node(draft, main_track, root, simulate, 1, MS(SECONDS * 1000));

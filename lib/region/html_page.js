@@ -445,8 +445,7 @@ function arrow(flow, hovered) {
   const area = holder.getBoundingClientRect(), from = lanes[flow.from], to = lanes[flow.to];
   if (!from || !to)
     return [];
-  const left = to.track.getBoundingClientRect().left - area.left;
-  const x = at => (at - view.start) / (view.end - view.start) * to.width + left;
+  const x = at => (at - view.start) / (view.end - view.start) * to.width;
   const y = lane => lane.track.getBoundingClientRect().top - area.top + lane.track.clientHeight / 2;
   const [x0, x1, y0, y1] = [x(flow.submit), x(flow.begin), y(from), y(to)], middle = (y0 + y1) / 2;
   const paths = [svg('path', { d: `M${x0} ${y0}C${x0} ${middle} ${x1} ${middle} ${x1} ${y1}m-3 -6l3 6l3 -6` })];
@@ -456,7 +455,7 @@ function arrow(flow, hovered) {
 }
 
 function drawArrows() {
-  const seen = one('#arrows').checked ? flows.filter(flow => flow.begin >= view.start && flow.submit <= view.end) : [];
+  const seen = one('#arrows').checked ? flows.filter(flow => flow.begin >= view.start && flow.begin <= view.end) : [];
   const paths = seen.length > ARROWS_MOST ? [] : seen.flatMap(flow => arrow(flow, false));
   one('#flows .all').replaceChildren(...paths);
   one('#arrows').title = seen.length > ARROWS_MOST ? 'too many here: zoom in' : '';

@@ -62,6 +62,14 @@ static bool is_counter(const struct pe__html *page, const struct pe__profile_sum
 
 /* ---- regions ---- */
 
+/* Its time is nobody's work, or may be that of others too. */
+static bool is_apart(const struct pe__html *page, const struct pe__profile_sum *row)
+{
+    const struct pe__profile_label *label = &page->profile->labels[row->label];
+
+    return pe__html_is_wait(label) || label->kind == PE__KIND_SPAN;
+}
+
 static int by_own_time(const void *a, const void *b)
 {
     const struct pe__profile_sum *left = a, *right = b;
@@ -86,7 +94,10 @@ static void write_region(const struct pe__html *page, const struct pe__profile_s
     }
     pe__sink_text(sink, "</td>");
     write_time_cell(sink, "", row->own_ns);
-    write_share_cell(sink, (double)row->own_ns, (double)whole_ns);
+    if (is_apart(page, row))
+        pe__sink_text(sink, "<td class=n data-v=0></td>");
+    else
+        write_share_cell(sink, (double)row->own_ns, (double)whole_ns);
     write_time_cell(sink, "", row->total_ns);
     write_time_cell(sink, "", row->calls ? row->total_ns / (int64_t)row->calls : 0);
     write_time_cell(sink, " wide", row->least_ns);
@@ -103,17 +114,18 @@ static void write_region(const struct pe__html *page, const struct pe__profile_s
 static void write_regions(const struct pe__html *page, const struct pe__profile_sums *sums)
 {
     int64_t whole_ns = 0;
-    uint32_t rows = 0;
 
     for (uint32_t i = 0; i < sums->count; i++)
-        if (is_region(page, &sums->rows[i]) && !pe__html_is_wait(&page->profile->labels[sums->rows[i].label]))
+        if (is_region(page, &sums->rows[i]) && !is_apart(page, &sums->rows[i]))
             whole_ns += sums->rows[i].own_ns;
-    qsort(sums->rows, sums->count, sizeof *sums->rows, by_own_time);
-    for (uint32_t i = 0; i < sums->count && rows < ROWS_MOST; i++)
-        if (is_region(page, &sums->rows[i])) {
-            write_region(page, &sums->rows[i], whole_ns);
-            rows++;
-        }
+    if (sums->count > 0)
+        qsort(sums->rows, sums->count, sizeof *sums->rows, by_own_time);
+    for (uint32_t apart = 0, rows = 0; apart < 2; apart++)
+        for (uint32_t i = 0; i < sums->count && rows < ROWS_MOST; i++)
+            if (is_region(page, &sums->rows[i]) && is_apart(page, &sums->rows[i]) == (apart == 1)) {
+                write_region(page, &sums->rows[i], whole_ns);
+                rows++;
+            }
 }
 
 void pe__html_flat(const struct pe__html *page)
@@ -126,10 +138,10 @@ void pe__html_flat(const struct pe__html *page)
     }
     pe__sink_print(page->sink,
                    "<section id=regions>\n<h2>Regions</h2>\n<p class=lead>Own is without what was called, total with "
-                   "it; shares are of all own time but waiting. Calls are all calls, and behind the stroke those that "
-                   "were not made from within the same region.</p>\n<div class=scroll><table class=sortable>\n"
-                   "<thead><tr><th>Region</th><th class=n>Calls</th><th class=n>Own</th><th class=n>Share</th>"
-                   "<th class=n>Total</th><th class=n>Per call</th><th class=\"n wide\">Least</th><th class=n>p50</th>"
+                   "it; shares are of all own time but that of waiting and of spans. Calls are all calls, and behind "
+                   "the stroke those that were not made from within the same region.</p>\n<div class=scroll>"
+                   "<table class=sortable>\n<thead><tr><th>Region</th><th class=n>Calls</th><th class=n>Own</th>"
+                   "<th class=n>Share</th><th class=n>Total</th><th class=n>Per call</th><th class=\"n wide\">Least</th><th class=n>p50</th>"
                    "<th class=\"n wide\">p95</th><th class=n>p99</th><th class=\"n wide\">Most</th>%s"
                    "<th class=\"n wide\">Unfinished</th></tr></thead>\n<tbody>\n",
                    page->profile->has_cpu_time ? "<th class=n>CPU</th>" : "");

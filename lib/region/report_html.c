@@ -46,7 +46,8 @@ static int number_names(struct pe__html *page)
 
     if (error)
         return error;
-    qsort(sums.rows, sums.count, sizeof *sums.rows, by_own_time);
+    if (sums.count > 0)
+        qsort(sums.rows, sums.count, sizeof *sums.rows, by_own_time);
     for (uint32_t i = 0; i < sums.count; i++)
         if (!pe__html_is_builtin(&page->profile->labels[sums.rows[i].label]))
             number(page, sums.rows[i].label);
