@@ -9,14 +9,15 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / 'doc' / 'features' / 'README.md'
 
-ROWS = [f'P{number}' for number in range(1, 74)]
+ROWS = [f'P{number}' for number in range(1, 74)] + [f'I{number}' for number in range(1, 29)]
 SCENARIOS = ('A01 A02 A03 A05 A06 A08 A09 A11 B01 B02 B05 B07 B09 B11 B12 C01 C02 C03 C05 C06 C08 D01 D02 D04 D05 D07 '
-             'D09 E01 E02 E03 E04 E06 E08 E10 F01 F02 F04 F05 F07 F09 F10 F12 G01 G03 G04 G06 H01 H03 H04 H06 H07').split()
+             'D09 E01 E02 E03 E04 E06 E08 E10 F01 F02 F04 F05 F07 F09 F10 F12 G01 G03 G04 G06 H01 H03 H04 H06 H07 '
+             'J01 J02 J04 J06').split()
 # What is under construction.
-MISSING = []
+MISSING = ['I22', 'I26']
 
 ROW = re.compile(r'^\| ([A-Z][0-9]+) \|(.*)\|$', re.MULTILINE)
-TEST = re.compile(r'`(test-[a-z]+): (\w+)`')
+TEST = re.compile(r'`(test-[a-z-]+): (\w+)`')
 
 
 def wrong_rows(page):
@@ -35,8 +36,11 @@ def untested_rows(page):
 
 
 def cases_of(program):
-    source = ROOT / 'test' / f'{program}.c'
-    return set(re.findall(r'^PE_TEST\w*\((\w+)', source.read_text(), re.MULTILINE)) if source.exists() else set()
+    source, script = ROOT / 'test' / f'{program}.c', ROOT / 'test' / f'{program}.py'
+    if source.exists():
+        return set(re.findall(r'^PE_TEST\w*\((\w+)', source.read_text(), re.MULTILINE))
+    found = re.findall(r"^def (\w+)|'(\w+)'", script.read_text(), re.MULTILINE) if script.exists() else []
+    return {function or text for function, text in found}
 
 
 def unknown_tests(page):
@@ -44,8 +48,8 @@ def unknown_tests(page):
     wrong = []
     for program, case in sorted(set(TEST.findall(page))):
         if case not in cases_of(program):
-            wrong.append(f'test/{program}.c has no {case}')
-        if f"'{program.removeprefix('test-')}': " not in registered:
+            wrong.append(f'test/{program} has no {case}')
+        if f"'{program.removeprefix('test-')}': " not in registered and f"'{program}.py'" not in registered:
             wrong.append(f'{program} is not run')
     return wrong
 
