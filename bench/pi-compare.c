@@ -99,7 +99,7 @@ static const struct row rows[] = {
 
 static void measure(const struct row *from, const pi_options *options, struct outcome *outcome, struct row *ret_row)
 {
-    struct measure_options how = { options->quick, options->rounds };
+    struct measure_options how = { .quick = options->quick, .rounds = options->rounds };
 
     *ret_row = *from;
     ret_row->n = ret_row->quick_n = options->plan.samples;
@@ -114,7 +114,7 @@ static void measure(const struct row *from, const pi_options *options, struct ou
 
 int pi_compare(const pi_options *options)
 {
-    struct measure_options how = { options->quick, options->rounds };
+    struct measure_options how = { .quick = options->quick, .rounds = options->rounds };
     struct outcome *outcome = machine_shared(sizeof(*outcome));
     struct tally tally = { 0 };
     bench_json json;

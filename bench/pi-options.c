@@ -31,6 +31,7 @@ static const char help_text[] =
     "  --scale           1 to P workers: speed-up, where the time went, and the machine's own limit\n"
     "  --compare         the table: limits, rivals, ours, goals; each class and kernel, and the pool\n"
     "  --rounds N        rounds of --scale and --compare (default 7)\n"
+    "  --profile         after the run: where host and workers spent their time, by the library's regions\n"
     "  --json            one JSON object on stdout\n"
     "  --quiet           the estimate only\n"
     "  --quick           few samples, for a first look or a test\n"
@@ -40,7 +41,7 @@ static const char help_text[] =
     "2 for a wrong option.\n";
 
 enum { OPT_SAMPLES = 256, OPT_WORKERS, OPT_SEED, OPT_MODE, OPT_KERNEL, OPT_CLASS, OPT_CHUNK, OPT_KILL_EVERY, OPT_SCALE,
-       OPT_COMPARE, OPT_ROUNDS, OPT_JSON, OPT_QUIET, OPT_QUICK, OPT_HELP };
+       OPT_COMPARE, OPT_ROUNDS, OPT_PROFILE, OPT_JSON, OPT_QUIET, OPT_QUICK, OPT_HELP };
 
 static const struct option long_options[] = {
     { "samples", required_argument, NULL, OPT_SAMPLES },
@@ -54,6 +55,7 @@ static const struct option long_options[] = {
     { "scale", no_argument, NULL, OPT_SCALE },
     { "compare", no_argument, NULL, OPT_COMPARE },
     { "rounds", required_argument, NULL, OPT_ROUNDS },
+    { "profile", no_argument, NULL, OPT_PROFILE },
     { "json", no_argument, NULL, OPT_JSON },
     { "quiet", no_argument, NULL, OPT_QUIET },
     { "quick", no_argument, NULL, OPT_QUICK },
@@ -167,6 +169,9 @@ static int take(pi_options *options, int code, const char *value)
         result = parse_number("rounds", value, 1, BENCH_ROUNDS_MAX, &number);
         options->rounds = (uint32_t)number;
         return result;
+    case OPT_PROFILE:
+        options->profile = 1;
+        return 0;
     case OPT_JSON:
         options->json = 1;
         return 0;
@@ -190,6 +195,8 @@ static int complete(pi_options *options)
 
     if (plan->kill_every_ns != 0 && (plan->mode != PI_MODE_POOL || options->task != PI_TASK_ESTIMATE))
         return refuse("--kill-every needs --mode pool, without --scale or --compare");
+    if (options->profile && (options->json || options->task != PI_TASK_ESTIMATE))
+        return refuse("--profile is text, and of one run: without --json, --scale or --compare");
     if (plan->mode != PI_MODE_POOL && options->task != PI_TASK_ESTIMATE)
         return refuse("--scale and --compare choose the mode themselves");
     if (plan->kernel_class != PI_CLASS_PLAIN && options->task == PI_TASK_COMPARE)

@@ -16,6 +16,7 @@ typedef struct pi_options {
     int json;
     int quiet;
     int quick;
+    int profile;            /* the regions of host and workers after the run */
 } pi_options;
 
 /* 0: *ret_options is complete; 1: --help was answered, exit 0; -1: a message went to stderr, exit 2. */

@@ -76,7 +76,10 @@ static int compute_range(uint64_t first, uint64_t last, void *acc, const void *c
     start = bench_now_ns();
     if (start < sum->first_ns)
         sum->first_ns = start;
-    sum->hits += pi_hits(&run->stream, first, last, &samples);
+    PE_REGION("pi.points") {
+        sum->hits += pi_hits(&run->stream, first, last, &samples);
+        PE_COUNT("pi.samples", (int64_t)samples);
+    }
     sum->samples += samples;
     sum->busy_ns += (uint64_t)(bench_now_ns() - start);
     if (run->victims != NULL)
@@ -88,6 +91,7 @@ static int combine(void *acc, const void *part, const void *context)
 {
     const pi_acc *from = part;
     pi_acc *sum = acc;
+    PE_REGION_SCOPE("pi.combine");
 
     (void)context;
     sum->hits += from->hits;

@@ -45,6 +45,20 @@ static double measure_serial(const pi_plan *plan)
     return (double)result.samples / result.wall;
 }
 
+/* In all, and for the host and each worker. */
+static int show_profile(const pi_options *options)
+{
+    pe_report_options report = PE_REPORT_OPTIONS_INIT;
+    int error;
+
+    if (!options->profile)
+        return 0;
+    report.flags = PE_REPORT_TREE | PE_REPORT_PER_PROCESS;
+    putchar('\n');
+    error = pe_report(stdout, &report);
+    return error < 0 ? pi_report_failure("the regions cannot be shown", error) : 0;
+}
+
 static int run_estimate(const pi_options *options)
 {
     pi_plan plan = options->plan;
@@ -52,20 +66,22 @@ static int run_estimate(const pi_options *options)
     pi_result result;
     double serial_rate = 0;
     double ghz;
-    int error;
+    int error = options->profile ? pe_region_enable(1) : 0;
 
     if (!options->quiet && isatty(STDERR_FILENO)) {
         plan.progress = show_progress;
         plan.progress_context = &shown_ns;
     }
-    error = pi_run(&plan, &result);
+    if (error == 0)
+        error = pi_run(&plan, &result);
+    pe_region_enable(0);
     if (shown_ns != 0)
         fputs("\r\033[K", stderr);
     if (error < 0)
         return pi_report_failure("the run failed", error);
     if (options->quiet && !options->json) {
         pi_report_estimate(&result);
-        return pi_report_check(&plan, &result);
+        return show_profile(options) | pi_report_check(&plan, &result);
     }
     if (plan.mode != PI_MODE_SERIAL)
         serial_rate = measure_serial(&plan);
@@ -74,7 +90,7 @@ static int run_estimate(const pi_options *options)
         pi_report_json(&plan, &result, serial_rate, ghz);
     else
         pi_report_run(&plan, &result, serial_rate, ghz);
-    return pi_report_check(&plan, &result);
+    return show_profile(options) | pi_report_check(&plan, &result);
 }
 
 int main(int argc, char **argv)

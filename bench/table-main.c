@@ -23,11 +23,13 @@ struct arguments {
 static const char *bench;
 static const struct row *rows;
 
-static const char usage[] = "usage: bench/run %s [--quick] [--json] [--rounds N] [--only ROW]... [--list]\n"
+static const char usage[] = "usage: bench/run %s [--quick] [--json] [--rounds N] [--only ROW]... [--profile] [--list]\n"
                             "  --quick     small sizes and few rounds, a few seconds in all\n"
                             "  --json      one JSON object instead of the table\n"
                             "  --rounds N  1 to 101 (7; 3 when quick)\n"
                             "  --only ROW  just this row; may be given several times\n"
+                            "  --profile   before each row the regions of our host and workers; figures are then those of\n"
+                            "              a run that measures them\n"
                             "  --list      the names of the rows\n";
 
 static const struct row *find_row(const char *key)
@@ -72,6 +74,9 @@ static int apply_option(struct arguments *arguments, int option)
     case 'l':
         arguments->list = 1;
         return 0;
+    case 'p':
+        arguments->measure.profile = 1;
+        return 0;
     case 'r':
         return set_rounds(arguments, optarg);
     case 'o':
@@ -90,6 +95,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
     static const struct option options[] = {
         { "quick", no_argument, NULL, 'q' },
         { "json", no_argument, NULL, 'j' },
+        { "profile", no_argument, NULL, 'p' },
         { "list", no_argument, NULL, 'l' },
         { "rounds", required_argument, NULL, 'r' },
         { "only", required_argument, NULL, 'o' },
@@ -102,6 +108,10 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
             return -1;
     if (optind < argc) {
         fprintf(stderr, usage, bench);
+        return -1;
+    }
+    if (arguments->measure.profile && arguments->json) {
+        fprintf(stderr, "%s: --profile is text: without --json\n", bench);
         return -1;
     }
     if (arguments->measure.rounds == 0)

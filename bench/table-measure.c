@@ -11,6 +11,7 @@
 #include "machine.h"
 
 #include <math.h>
+#include <parexec.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,20 @@ static void run_row(const struct row *row, const struct measure_options *options
             turns[i].contender->driver->close(turns[i].state);
 }
 
+/* The child's own regions, and those of the workers of its pools. */
+static void run_row_measured(const struct row *row, const struct measure_options *options, struct outcome *outcome)
+{
+    pe_report_options report = PE_REPORT_OPTIONS_INIT;
+    int error = pe_region_enable(1);
+    run_row(row, options, outcome);
+    report.flags = PE_REPORT_PER_PROCESS;
+    if (error == 0)
+        error = pe_report(stdout, &report);
+    if (error < 0)
+        fprintf(stderr, "the regions cannot be shown: %s\n", pe_strerror(error));
+    fflush(stdout);
+}
+
 /* What became of the row's process, in the note of whoever has no figure. Ours lose theirs: they may be to
  * blame. */
 static void note_death(const struct row *row, struct outcome *outcome, int status)
@@ -141,7 +156,10 @@ void measure_row(const struct row *row, const struct measure_options *options, s
     if (pid == 0) {
         signal(SIGPIPE, SIG_IGN);
         alarm(ROW_SECONDS);
-        run_row(row, options, outcome);
+        if (options->profile)
+            run_row_measured(row, options, outcome);
+        else
+            run_row(row, options, outcome);
         _exit(0);
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0)

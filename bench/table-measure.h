@@ -22,6 +22,7 @@ struct outcome {
 struct measure_options {
     int quick;
     uint32_t rounds;
+    int profile; /* measure regions, and show them before the row */
 };
 
 /* Fills the outcome, which must be in memory shared with forked children and zeroed. */

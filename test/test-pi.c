@@ -597,7 +597,7 @@ PE_TEST(wrong_options_exit_2_with_a_message)
         "--samples", "--workers 0", "--workers 1e9", "--workers", "--seed 1e30", "--seed -1", "--mode thread",
         "--kernel sse", "--class quick", "--class", "--chunk 0", "--kill-every 0", "--kill-every 5 --mode serial",
         "--scale --compare", "--compare --rounds 102", "--compare --class lazy",
-        "--scale --mode serial", "--rounds 0", "--nonsense", "extra",
+        "--scale --mode serial", "--profile --json", "--profile --scale", "--rounds 0", "--nonsense", "extra",
     };
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -618,7 +618,8 @@ PE_TEST(right_options_exit_0)
         "--samples 2^22 --mode inline", "--compare --samples 1e6 --rounds 1",
         "--compare --samples 1e6 --rounds 1 --json",
         "--samples 1e7 --scale --rounds 1 --workers 2", "--samples 1e7 --scale --rounds 1 --workers 1 --json",
-        "--samples 4e7 --kill-every 3 --workers 2 --quiet",
+        "--samples 4e7 --kill-every 3 --workers 2 --quiet", "--quick --workers 2 --profile",
+        "--quick --mode serial --quiet --profile",
     };
 
     for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
