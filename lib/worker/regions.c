@@ -89,10 +89,17 @@ static bool follow(struct pe__worker *worker)
     return was_off;
 }
 
-static void add(pe_region_site *site, uint64_t from, uint64_t to)
+/* What it has done last may have ended before the next record was queued. */
+static void add_queue(uint64_t from, uint64_t to)
+{
+    if (from != 0)
+        pe__region_add(&queue_site, from < to ? from : to, to);
+}
+
+static void add_idle(uint64_t from, uint64_t to)
 {
     if (from != 0 && from < to)
-        pe__region_add(site, from, to);
+        pe__region_add(&idle_site, from, to);
 }
 
 /* Of all pools of the program. */
@@ -108,9 +115,9 @@ void pe__worker_regions_begin_record(struct pe__worker *worker, bool claimed, ui
     if (pe_region_on == 0)
         return;
     if (!fresh)
-        add(&idle_site, atomic_load_explicit(&worker->slot->free, memory_order_relaxed), now);
+        add_idle(atomic_load_explicit(&worker->slot->free, memory_order_relaxed), now);
     if (claimed)
-        add(&queue_site, record->start_ticks, now);
+        add_queue(record->start_ticks, now);
     worker->regions.runs = true;
     worker->regions.served = worker->served;
     pe_region_enter_site(&run_site);
