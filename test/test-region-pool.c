@@ -560,7 +560,50 @@ PE_TEST_SLOW(a_thousand_lives_share_one_table, 60)
     pool_end(pool);
 }
 
-/* Dies of an alarm at whatever instant: entering, leaving, counting, while a name is new. */
+/* Between two jobs, and between two hands of a map's items. */
+PE_TEST(workers_that_leave_by_themselves_leave_nothing_open)
+{
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .jobs_per_worker = 5 });
+    run_jobs(pool, 20);
+    options.chunk = 1;
+    run_map(pool, 40, &options);
+    ck_assert_int_eq(pe_pool_join(pool, pe_after(GUARD_NS)), 0);
+    ck_assert_uint_eq(seen("outer job", number_of(pool), ANY).calls, 20);
+    ck_assert_uint_eq(seen("item", number_of(pool), ANY).calls, 40);
+    ck_assert_uint_eq(seen("pe.run", number_of(pool), ANY).unfinished, 0);
+    ck_assert_uint_ge(seen("pe.run", number_of(pool), ANY).calls, 20 + 40 / 5);
+    ck_assert_int_eq(seen("pe.bytes in", number_of(pool), ANY).sum, 20 * 8 + 40 * 4);
+    pe_pool_free(pool);
+}
+
+/* A job may switch its own worker on; what it measures is in the host's report as well. */
+static int job_enables(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    int result = pe_region_enable(1);
+
+    job_measured(arg, arg_bytes, reply);
+    pe_region_enable(0);
+    return result;
+}
+
+PE_TEST(a_job_switches_its_worker_on)
+{
+    pe_pool *pool = pool_of(1);
+
+    ck_assert_int_eq(pool_run(pool, job_enables, NULL, 0).code, 0);
+    run_jobs(pool, 3);
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    run_jobs(pool, 3);
+    ck_assert_uint_eq(seen("outer job", number_of(pool), 0).calls, 4);
+    pool_end(pool);
+}
+
+enum { NEW_NAMES = 5 };
+
+/* Dies of an alarm at whatever instant: entering, leaving, counting, while a name is new, which some are in each life. */
 static int job_until_alarm(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     uint64_t number;
@@ -571,7 +614,7 @@ static int job_until_alarm(const void *arg, size_t arg_bytes, pe_reply *reply)
     struct itimerval soon = { .it_value = { .tv_usec = 1 + (suseconds_t)(number * 7919 % 300) } };
     setitimer(ITIMER_REAL, &soon, NULL);
     for (uint64_t i = 0; i < UINT64_MAX; i++) {
-        snprintf(name, sizeof name, "name %d", (int)((number * 13 + i) % 300));
+        snprintf(name, sizeof name, "name %d", (int)(number * NEW_NAMES + i / 20 % NEW_NAMES));
         pe_region_enter(name);
         PE_REGION("nested")
             PE_COUNT("value", 1);
@@ -582,9 +625,15 @@ static int job_until_alarm(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 PE_TEST_SLOW(workers_die_at_any_instant_of_measuring, 120)
 {
-    uint64_t deaths_wanted = harness_long() ? 20000 : 2000, last = 0;
+    uint64_t deaths_wanted = harness_long() ? 20000 : 1000, last = 0;
+    pe_region_options options = PE_REGION_OPTIONS_INIT;
     pe_pool *pool;
 
+    /* Until the last one there is room for new names, if not in the long mode. */
+    options.names = options.paths = 6000;
+    options.flags = PE_REGION_TIMELINE;
+    if (harness_forks())
+        ck_assert_int_eq(pe_region_setup(&options), 0);
     ck_assert_int_eq(pe_region_enable(1), 0);
     pool = pool_with((pe_pool_options){ .workers = 2, .max_deaths = UINT32_MAX });
     for (uint64_t i = 0; i < deaths_wanted; i++) {

@@ -17,6 +17,8 @@
 
 #include <parexec/error.h>
 #include <parexec/pool.h>
+#include <parexec/region.h>
+#include <parexec/report.h>
 
 #include "base/clock.h"
 #include "pool/pool.h"
@@ -31,6 +33,7 @@
 
 struct common {
     struct pe__shared view;
+    struct pe__region_geometry regions; /* of each worker's table */
     _Atomic uint32_t stop;   /* blockers and scribblers leave */
     _Atomic uint32_t inside; /* of those that have begun */
     _Atomic uint32_t passed; /* workers that have gone past the record that is to be forged */
@@ -83,6 +86,7 @@ static pe_pool *begin_scene_with(struct scene_options wanted)
     options.idle_ns = wanted.idle_ns;
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     common->view = pool->shared;
+    common->regions = pool->regions.geometry;
     return pool;
 }
 
@@ -1076,7 +1080,7 @@ PE_TEST_LOOP(a_forged_item_in_hand_is_none, 0, 3)
 #define TARGET_LIST(X) \
     X(RECORD_WORDS) X(RECORD_FIELDS) X(RECORD_REST) X(HINTS) X(LANES) X(ITEMS_OF_MAPS) X(BLOCK_WORDS) X(DESCRIPTORS) \
     X(CONFIG) X(TAIL) X(TEXTS) X(OUTPUTS) X(CRASHES) X(LIMITS) X(ORDERS) X(ACCOUNTS) X(REPLY_BLOCKS) X(HEAP) \
-    X(ALL_WRITABLE)
+    X(REGIONS) X(ALL_WRITABLE)
 
 #define VALUE_OF(name) name,
 enum target { TARGET_LIST(VALUE_OF) };
@@ -1204,6 +1208,25 @@ static void hit_account(uint64_t *random, const struct pe__shared *view)
     hit(random, words[next_random(random) % (sizeof words / sizeof *words)], 8);
 }
 
+/* What is in use of the table, mostly; the rest of it is zero. */
+static void hit_region(uint64_t *random, const struct pe__shared *view)
+{
+    struct pe__region_table table;
+    uint32_t few = (uint32_t)(next_random(random) % 12);
+
+    pe__region_table_at(&table, pe__mapping_regions(view, (uint32_t)(next_random(random) % WORKERS)),
+                        &common->regions);
+    switch (next_random(random) % 8) {
+    case 0: hit(random, table.head, sizeof *table.head); break;
+    case 1: hit(random, &table.tracks[few % 2], sizeof *table.tracks); break;
+    case 2: hit(random, &table.labels[few], sizeof *table.labels); break;
+    case 3: hit(random, &table.segments[few % 3], 16 + 40 * sizeof *table.segments->events); break;
+    case 4: hit(random, table.nodes[few].buckets, sizeof table.nodes->buckets); break;
+    case 5: hit(random, table.head, common->view.geometry.region_bytes / 8 * 8); break;
+    default: hit(random, &table.nodes[few], offsetof(struct pe__region_node, buckets));
+    }
+}
+
 static void hit_target(uint64_t *random, const struct pe__shared *view, enum target target)
 {
     switch (target) {
@@ -1244,6 +1267,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case CRASHES: hit(random, view->crashes, WORKERS * sizeof *view->crashes); break;
     case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
+    case REGIONS: hit_region(random, view); break;
     default: hit_target(random, view, (enum target)(next_random(random) % ALL_WRITABLE));
     }
 }
@@ -1272,6 +1296,7 @@ static int job_scribbles(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
+    PE_REGION_SCOPE("replies");
     static const size_t sizes[] = { 8, 60, 3000, 40000 };
     unsigned char piece[1000];
     size_t bytes = sizes[value_of(arg) % 4];
@@ -1293,8 +1318,10 @@ static int job_replies(const void *arg, size_t arg_bytes, pe_reply *reply)
 static int item_works(const void *in, void *out, const void *context)
 {
     (void)context;
-    for (volatile int i = 0; i < 300; i++)
-        ;
+    PE_REGION("works")
+        for (volatile int i = 0; i < 300; i++)
+            PE_COUNT("turns", i);
+    PE_MARK("worked");
     *(uint64_t *)out = *(const uint64_t *)in + 1;
     if (pe_worker_item() % 16 == 4)
         printf("item");
@@ -1357,6 +1384,18 @@ static void look_at_map(pe_job *job)
     }
 }
 
+/* Whatever the tables say, they can be told. */
+static void look_at_regions(void)
+{
+    FILE *nowhere = fopen("/dev/null", "w");
+    pe_report_options options = PE_REPORT_OPTIONS_INIT;
+
+    ck_assert_ptr_ne(nowhere, NULL);
+    for (options.format = PE_REPORT_TEXT; options.format <= PE_REPORT_HTML; options.format++)
+        pe_report(nowhere, &options);
+    fclose(nowhere);
+}
+
 struct arrays {
     uint64_t *in, *out;
     pe_status *statuses;
@@ -1415,6 +1454,8 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
         look_at_map(map);
         pe_job_free(map);
     }
+    if (pe_region_on)
+        look_at_regions();
     return pool->state == PE__POOL_OPEN;
 }
 
@@ -1447,10 +1488,18 @@ static void torture_part(enum target target, const char *name)
 {
     int64_t until = pe_after(harness_long() ? PE_SECONDS(60) : PE_MS(400));
     uint32_t pools = 0, rounds = 0, hung = 0;
+    pe_region_options regions = PE_REGION_OPTIONS_INIT;
 
+    regions.flags = PE_REGION_TIMELINE;
+    if (target == REGIONS || target == ALL_WRITABLE) {
+        pe_region_setup(&regions);
+        ck_assert_int_eq(pe_region_enable(1), 0);
+    }
     do
         rounds += torture_pool(target, (uint64_t)target * 1000 + pools++, &hung);
     while (pe_now() < until);
+    if (pe_region_on)
+        look_at_regions();
     printf("# %s: %u pools, %u rounds, %u killed after 3 s\n", name, pools, rounds, hung);
 }
 
