@@ -45,7 +45,7 @@ def same(found, wanted):
 # ---- traces ----
 
 def test_rules_hold_in_every_case():
-    for name in ('example', 'nothing', 'names', 'jitter', 'numbers', 'flows', 'spans', 'counters'):
+    for name in ('example', 'nothing', 'names', 'jitter', 'numbers', 'flows', 'spans', 'waits', 'counters'):
         same((name, trace_rules.broken(trace(name))), (name, []))
 
 
@@ -57,7 +57,8 @@ def test_rules_find_what_is_wrong():
             (re.sub(r'\{"ph":"s".*\n', '', text, count=1), 'no start of its own'),
             (text.replace('"bp":"e"', '"bp":"x"', 1), 'binds to the next'),
             (re.sub(r'\{"ph":"M".*"thread_name".*\n', '', text, count=1), 'no thread_name'),
-            (text.replace('"ts":15.000', '"ts":1015.000', 1), 'no slice around'),
+            (text.replace('"ph":"s","pid":100,"tid":100,"ts":10.000', '"ph":"s","pid":100,"tid":100,"ts":1010.000'),
+             'no slice around'),
             (text.replace('"ts":450.000', '"ts":950.000', 1), 'back in time'),
             (text.replace('"name":"pool 1 worker 0"', '"name":"host: example"', 1), 'one name')):
         same([by, any(by in complaint for complaint in trace_rules.broken(trace_rules.load(broken)))], [by, True])
@@ -125,10 +126,10 @@ def test_numbers_that_occur_twice_are_told_apart():
 def test_arrows_lead_from_handing_over_to_each_run():
     example, made = trace('example'), trace('flows')
     same([(e['ph'], e['pid'], e['ts']) for e in example['traceEvents'] if e['ph'] in 'sf'],
-         [('s', 100, 15000), ('f', 200, 20000), ('s', 100, 35000), ('f', 200, 270000), ('s', 100, 55000),
+         [('s', 100, 10000), ('f', 200, 20000), ('s', 100, 30000), ('f', 200, 270000), ('s', 100, 50000),
           ('f', 201, 70000)])
     same([(e['ph'], e['ts']) for e in made['traceEvents'] if e['ph'] in 'sf'],
-         [('s', 1500), ('f', 5001), ('s', 1500), ('f', 6001), ('s', 3000), ('f', 7000)])
+         [('s', 1000), ('f', 5000), ('s', 1000), ('f', 6000), ('s', 3000), ('f', 7000)])
     for event in events(made, 'f'):
         slices = trace_rules.by_place(made, 'X')[trace_rules.place(event)]
         same(trace_rules.innermost(slices, event['ts'])['name'], 'pe.run')
@@ -139,6 +140,17 @@ def test_spans_may_overlap():
     same([(e['ts'], e['id']) for e in events(made, 'b')], [(0, '0x1'), (1000, '0x2'), (2000, '0x3')])
     same([(e['ts'], e['id']) for e in events(made, 'e')], [(3000, '0x1'), (4000, '0x2'), (5000, '0x3')])
     same(events(made, 'X'), [])
+
+
+def test_waits_lie_beside_the_runs():
+    """What a job waits in the queue overlaps what its worker runs meanwhile."""
+    made = trace('waits')
+    same([(e['ts'], e['dur']) for e in events(made, 'X', 'pe.run')], [(20000, 30000), (60000, 30000)])
+    same(len(events(made, 'X')), 2)
+    same([(e['name'], e['ph'], e['ts']) for e in made['traceEvents'] if e['ph'] in 'be'],
+         [('pe.queue', 'b', 10000), ('pe.queue', 'e', 20000), ('pe.queue', 'b', 11000), ('pe.queue', 'e', 60000),
+          ('pe.idle', 'b', 50000), ('pe.idle', 'e', 60000)])
+    same(stacks('waits'), {'host;pe.run': 60000})
 
 
 def test_counters_are_sums_of_a_process():

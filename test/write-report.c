@@ -112,6 +112,27 @@ static void make_spans(struct draft *draft)
         draft_event(draft, track, PE__EVENT_CALL, span, 1000 * i, 1000 * i + 3000, 0);
 }
 
+/* Two jobs that are handed over at about the same time and run one after the other. */
+static void make_waits(struct draft *draft)
+{
+    static const struct {
+        const char *name;
+        int64_t start_ns, end_ns;
+    } calls[] = { { "pe.queue", 10000, 20000 },
+                  { "pe.queue", 11000, 60000 },
+                  { "pe.run", 20000, 50000 },
+                  { "pe.idle", 50000, 60000 },
+                  { "pe.run", 60000, 90000 } };
+    uint32_t track = one_track(draft), root = root_of(draft, track);
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        uint32_t label = draft_label(draft, PE_SITE_REGION, calls[i].name);
+
+        draft_event(draft, track, PE__EVENT_CALL, label, calls[i].start_ns, calls[i].end_ns, 0);
+        draft_node(draft, track, root, label, 1, calls[i].end_ns - calls[i].start_ns);
+    }
+}
+
 /* Two threads and two processes that add to one counter; a ring that has lost events. */
 static void make_counters(struct draft *draft)
 {
@@ -160,9 +181,17 @@ static const struct {
     const char *name;
     void (*make)(struct draft *draft);
 } cases[] = {
-    { "example", draft_example }, { "nothing", make_nothing }, { "names", make_names }, { "jitter", make_jitter },
-    { "numbers", make_numbers },  { "flows", make_flows },     { "spans", make_spans }, { "counters", make_counters },
-    { "large", make_large },      { "largest", make_largest },
+    { "example", draft_example },
+    { "nothing", make_nothing },
+    { "names", make_names },
+    { "jitter", make_jitter },
+    { "numbers", make_numbers },
+    { "flows", make_flows },
+    { "spans", make_spans },
+    { "waits", make_waits },
+    { "counters", make_counters },
+    { "large", make_large },
+    { "largest", make_largest },
 };
 
 static const struct {

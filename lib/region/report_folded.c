@@ -4,8 +4,9 @@
  *
  * The first frame is the process, so that one picture shows host and workers side by side. The next one is the thread,
  * where a process has had more than one; threads of the same name come out with the same frames, which the tools add
- * up. A line of PE_LINE is a frame below its region. Spans are left out: their time passes beside that of regions, and
- * a picture of both would show it twice. So are counters and marks, which take no time.
+ * up. A line of PE_LINE is a frame below its region. Spans are left out, and so is what jobs and workers wait for each
+ * other: that time passes beside that of regions, and a picture of both would show it twice. So are counters and marks,
+ * which take no time.
  *
  * The format knows no quoting. A semicolon within a name becomes a colon, and what could end a line becomes a space.
  */
@@ -104,7 +105,7 @@ void pe__report_folded(struct pe__sink *sink, const struct pe__profile *profile,
     for (uint32_t i = 0; i < profile->node_count && !sink->error; i++) {
         const struct pe__profile_node *node = &profile->nodes[i];
 
-        if (!pe__title_takes_time(&profile->labels[node->label]) || own_ns[i] <= 0)
+        if (!pe__title_is_nested(&profile->labels[node->label]) || own_ns[i] <= 0)
             continue;
         put_track(sink, profile, node->track);
         put_path(sink, profile, i);

@@ -5,7 +5,7 @@
  *
  *     M        names and order of processes and threads
  *     X        calls, strictly nested in each thread (trace_slices.c)
- *     b, e     spans
+ *     b, e     spans, and how long jobs have waited in the queue, and workers for jobs
  *     i        marks; of a whole process where that is about its end
  *     C        counters (trace_counters.c)
  *     s, f     an arrow from the call that hands a job over to the call that runs it (trace_flows.c)

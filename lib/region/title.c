@@ -30,7 +30,14 @@ void pe__title_label(char title[PE__TITLE_BYTES], const struct pe__profile_label
         snprintf(title, PE__TITLE_BYTES, "%s", label->name[0] ? label->name : "(unnamed)");
 }
 
-bool pe__title_takes_time(const struct pe__profile_label *label)
+bool pe__title_is_wait(const struct pe__profile_label *label)
 {
-    return label->kind == PE_SITE_REGION || label->kind == PE_SITE_LINE || label->kind == PE__KIND_FUNCTION;
+    return !strcmp(label->name, "pe.idle") || !strcmp(label->name, "pe.queue");
+}
+
+bool pe__title_is_nested(const struct pe__profile_label *label)
+{
+    if (label->kind != PE_SITE_REGION && label->kind != PE_SITE_LINE && label->kind != PE__KIND_FUNCTION)
+        return false;
+    return !pe__title_is_wait(label);
 }

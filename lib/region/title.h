@@ -14,8 +14,10 @@ void pe__title_track(char title[PE__TITLE_BYTES], const struct pe__profile_track
 /* Its name, and of a line "grid.c:41", without directories. */
 void pe__title_label(char title[PE__TITLE_BYTES], const struct pe__profile_label *label);
 
-/* It is a part of its thread's nesting: a region, a line, a function; what else there is only happens beside that. */
-bool pe__title_takes_time(const struct pe__profile_label *label);
+/* It is on its thread's stack: a region, a line, a function. Not so spans, nor how long a job has waited in the queue
+ * or its worker for it; that time passes beside the nesting. */
+bool pe__title_is_nested(const struct pe__profile_label *label);
+bool pe__title_is_wait(const struct pe__profile_label *label);
 
 /* The file without its directories. */
 const char *pe__title_file(const char *file);

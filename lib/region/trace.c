@@ -137,7 +137,7 @@ static int open_in_order(const void *a, const void *b, void *profile)
 
 static bool is_open(const struct pe__profile *profile, const struct pe__profile_node *node)
 {
-    return node->open_ns > 0 && pe__title_takes_time(&profile->labels[node->label]);
+    return node->open_ns > 0 && pe__title_is_nested(&profile->labels[node->label]);
 }
 
 static int make_open(struct pe__trace *trace)

@@ -14,6 +14,7 @@
 #include <parexec/error.h>
 #include <parexec/region.h>
 
+#include "region/title.h"
 #include "region/trace.h"
 
 struct slice {
@@ -77,7 +78,7 @@ static void put_slice(struct sweep *sweep, struct slice slice)
         sweep->stack[sweep->depth++] = slice;
 }
 
-/* Spans overlap as they like, and so are a pair of asynchronous events each. */
+/* What is not on the stack overlaps as it likes, and so is a pair of asynchronous events. */
 static void put_span(struct sweep *sweep, const struct pe__profile_event *event)
 {
     struct pe__trace *trace = sweep->trace;
@@ -99,25 +100,23 @@ static void put_mark(struct sweep *sweep, const struct pe__profile_event *event)
     pe__sink_print(sweep->trace->sink, ",\"s\":\"%c\"}", strncmp(name, crash, sizeof crash - 1) == 0 ? 'p' : 't');
 }
 
-/* An arrow begins and ends at a slice. Where there is none of that name here and now, it gets one of 1 ns. */
+/* An arrow begins and ends at the start of a slice: further on, Perfetto would take it for one of a slice inside that
+ * has ended. Where there is none of that name here and now, it gets one of 1 ns. */
 static void note_flow(struct sweep *sweep, const struct pe__profile_event *event)
 {
     struct pe__trace *trace = sweep->trace;
-    int64_t at_ns = event->start_ns < sweep->latest_ns ? sweep->latest_ns : event->start_ns;
     const struct slice *around;
 
-    leave_ended(sweep, at_ns);
+    leave_ended(sweep, event->start_ns);
     around = innermost(sweep);
-    if (!around || around->label != event->label) {
-        put_slice(sweep, (struct slice){ at_ns, at_ns + 1, event->label, false });
-        at_ns = sweep->latest_ns;
-    }
+    if (!around || around->label != event->label)
+        put_slice(sweep, (struct slice){ event->start_ns, event->start_ns + 1, event->label, false });
     trace->flows[trace->flow_count++] = (struct pe__trace_flow){
         .job = (uint64_t)event->value,
         .track = sweep->track,
         .label = event->label,
         .kind = event->kind,
-        .at_ns = at_ns,
+        .at_ns = around && around->label == event->label ? around->start_ns : sweep->latest_ns,
     };
 }
 
@@ -128,10 +127,10 @@ static void put_event(struct sweep *sweep, const struct pe__profile_event *event
     switch (event->kind) {
     case PE__EVENT_CALL:
     case PE__EVENT_CUT:
-        if (sweep->trace->profile->labels[event->label].kind == PE__KIND_SPAN)
-            put_span(sweep, event);
-        else
+        if (pe__title_is_nested(&sweep->trace->profile->labels[event->label]))
             put_slice(sweep, (struct slice){ event->start_ns, event->end_ns, event->label, cut });
+        else if (event->end_ns > event->start_ns)
+            put_span(sweep, event);
         break;
     case PE__EVENT_MARK:
         put_mark(sweep, event);
