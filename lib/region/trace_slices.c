@@ -5,8 +5,11 @@
  * of a thread are nested by the way they are recorded, but their times are read on whatever CPU the thread was on, and
  * so may be off by a little; and what is open now, or has been cut short, has an end that was not measured at all. So
  * each slice is fitted into those around it: of two that overlap, the second loses the smaller piece, its end beyond
- * the first one's or its beginning before that. Slices come out by their start, which thus never goes back. None is
- * shorter than 1 ns: speedscope, which takes ends before beginnings, loses one that ends where it begins.
+ * the first one's or its beginning before that. Slices come out by their start, which thus never goes back.
+ *
+ * Slices do not touch either, and none is shorter than 1 ns: speedscope adds start and duration as fractions, so of
+ * two equal ends either may come out as the later one, and takes ends before beginnings. An end is 1 ns before that of
+ * the slice around it, a beginning 1 ns behind the end of the slice before.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -34,7 +37,7 @@ struct sweep {
 
 static void leave_ended(struct sweep *sweep, int64_t now_ns)
 {
-    while (sweep->depth > 0 && sweep->stack[sweep->depth - 1].end_ns <= now_ns)
+    while (sweep->depth > 0 && sweep->stack[sweep->depth - 1].end_ns < now_ns)
         sweep->depth--;
 }
 
@@ -54,12 +57,12 @@ static void fit(struct sweep *sweep, struct slice *slice)
         if (slice->end_ns <= slice->start_ns)
             slice->end_ns = slice->start_ns + 1;
         around = innermost(sweep);
-        if (!around || slice->end_ns <= around->end_ns)
+        if (!around || slice->end_ns < around->end_ns)
             return;
-        if (slice->end_ns - around->end_ns <= around->end_ns - slice->start_ns)
-            slice->end_ns = around->end_ns;
+        if (slice->end_ns - around->end_ns < around->end_ns - 1 - slice->start_ns)
+            slice->end_ns = around->end_ns - 1;
         else
-            slice->start_ns = around->end_ns;
+            slice->start_ns = around->end_ns + 1;
     }
 }
 

@@ -96,16 +96,17 @@ def metadata(trace):
 
 
 def nesting(trace):
-    """Each slice lies in the one around it, by the order in the file, which is that of their starts."""
+    """Each slice lies in the one around it, by the order in the file, which is that of their starts. None touches the
+    end of another."""
     for slices in by_place(trace, 'X').values():
         around, latest = [], 0
         for slice in slices:
             if slice['ts'] < latest:
                 yield f'{slice} begins before the one in front of it'
             latest = slice['ts']
-            while around and end(around[-1]) <= slice['ts']:
+            while around and end(around[-1]) < slice['ts']:
                 around.pop()
-            if around and end(slice) > end(around[-1]):
+            if around and end(slice) >= end(around[-1]):
                 yield f'{slice} sticks out of {around[-1]}'
             around.append(slice)
 
