@@ -417,7 +417,7 @@ static uint64_t read_events(const struct copy *copy, const struct pe__region_tra
     atomic_thread_fence(memory_order_acquire);
     now = READ(from->events);
     /* The one after those written may be half there. */
-    return now >= room && now - room + 1 > first && !copy->times.over ? now - room + 1 : first;
+    return count != 0 && now >= room && now - room + 1 > first && !copy->times.over ? now - room + 1 : first;
 }
 
 static void copy_track_events(struct copy *copy, uint32_t number, uint32_t *segments)

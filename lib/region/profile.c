@@ -18,6 +18,7 @@
 #include "region/clock.h"
 #include "region/copy.h"
 #include "region/kept.h"
+#include "region/pair.h"
 #include "region/mode.h"
 #include "region/source.h"
 
@@ -61,6 +62,7 @@ static void describe(struct pe__profile *profile, const struct pe__region_source
     profile->has_cpu_time = mode & PE__MODE_CPU_TIME;
     profile->has_timeline = mode & PE__MODE_TIMELINE;
     profile->ticks_per_ns = measure_ticks_per_ns();
+    profile->pair_cost_ns = pe__region_pair_cost_ns(mode);
     profile->begin_ns = sources->begin_ns;
     profile->begin_unix_ns = sources->begin_unix_ns;
     profile->wall_ns = sources->begin_ticks ? pe__region_clock_to_ns(pe__region_clock_now() - sources->begin_ticks) : 0;

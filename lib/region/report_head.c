@@ -38,7 +38,7 @@ static void print_clock(struct pe__sink *sink, const struct pe__profile *profile
     if (is_counter)
         pe__sink_print(sink, ", %.3f GHz: steady, and the kernel keeps time by it", profile->ticks_per_ns);
     else
-        pe__sink_text(sink, ": there is no time-stamp counter that the kernel keeps time by");
+        pe__sink_text(sink, ": the time-stamp counter is missing, not steady or not the same on all CPUs");
     pe__sink_text(sink, "\nmode      ");
     pe__sink_plain(sink, profile->mode);
     if (profile->sample_every > 1)
