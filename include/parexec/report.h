@@ -10,11 +10,35 @@
  *     pe_report(stdout, NULL);
  *     pe_report_write("work.html", PE_REPORT_HTML);
  *
- * Without touching the program, by the environment: PAREXEC_PROFILE=text makes any program that links the library
- * write a report to standard error when it exits; text:FILE, lines:FILE, json:FILE, csv:FILE, folded:FILE, trace:FILE
- * and html:FILE write it to a file, %p in the name being the process's number. More than one may be given, with commas
- * between, and so may these words: quick, sampled (the clock), cpu (CPU time), timeline, signals (write the report also
- * when SIGINT or SIGTERM ends the program). trace and html turn the timeline on.
+ * Without touching the program, by the environment: PAREXEC_PROFILE, a list of words with commas between, makes any
+ * program that links the library measure from its start and write reports when it returns from main or calls exit.
+ *
+ *     text, lines             to standard error; text:FILE and lines:FILE to a file
+ *     json, csv, folded,      to parexec-PID.json, .csv, .folded, .trace.json and .html where the program began;
+ *     trace, html             json:FILE and so on to a file. trace and html turn the timeline on
+ *     signals                 reports also when SIGINT or SIGTERM ends the program
+ *     quick, sampled          the clock (region.h)
+ *     cpu, timeline           CPU time; a timeline for other formats
+ *     paths=N, names=N,       room for so many (region.h)
+ *     events=N
+ *     tree, processes,        text: PE_REPORT_TREE, _PER_PROCESS, _PER_THREAD
+ *     threads
+ *     net                     PE_REPORT_SUBTRACT_COST
+ *     sort=KEY, rows=N,       text: KEY is cumulative, own, calls, percall or name; N rows in each table; only names
+ *     match=PATTERN           that match
+ *
+ * Without a format it is text. FILE is taken from the directory in which the program began; %p in it is the number of
+ * the process. A word that means nothing, and a file that cannot be written, give a line on standard error; the exit
+ * status is the program's own in any case. Programs that run with more rights than their user has (setuid) ignore the
+ * variable. Nothing is written when a program ends by _exit, quick_exit, abort, exec or another signal. Standard error
+ * gets a report only if it is still the one that the program was started with, or is open for appending.
+ *
+ * For `signals` the library starts a thread, which does the writing: handlers may not. It sets a handler for each of the
+ * two signals that has its default action then; the program may replace it by its own. After the report the same signal
+ * ends the program; a second one ends it at once. The program goes on for the milliseconds that the report takes.
+ *
+ * The line report shows source text that it finds under the name that the compiler was given, or below one of the
+ * directories that PAREXEC_SOURCE_PATH lists with colons between.
  *
  * What pools do is in it too, under names of the library's own:
  *
@@ -36,7 +60,7 @@
  * A pool that a worker makes is that worker's own: its workers are in the reports that this worker makes, if it does.
  *
  * Threads: any thread may make reports, several at once too. Forks: a child of the program reports its own regions
- * alone, and writes nothing at its exit unless the name has %p. Signals: not in handlers.
+ * alone, and writes nothing at its exit unless the name has %p and it has measured anything. Signals: not in handlers.
  */
 #ifndef PAREXEC_REPORT_H
 #define PAREXEC_REPORT_H
@@ -87,17 +111,21 @@ PE_BEGIN_DECLS
 /*
  * Writes a report of everything measured so far.
  *
- * file      open for writing; stays open, is not flushed.
+ * file      open for writing; stays open, is not flushed: an error in what its buffer holds comes with the next flush.
  * options   NULL: the text, sorted by cumulative time.
+ * A report is written in one piece, however many threads write to the file.
  * Returns: 0. Errors: PE_EINVAL: file is NULL, unknown options; PE_ENOMEM; another negative errno: writing failed.
  * Threads: any. Child: yes; a child has its own. Since: 0.1
  */
 PE_EXPORT int pe_report(FILE *file, const pe_report_options *options);
 
 /*
- * The same into a file, which is made or replaced as a whole: on an error an older one stays.
+ * The same into a file, which is made or replaced as a whole: on an error an older one stays. Devices and pipes are
+ * written in place; /dev/stdout, /dev/stderr and /dev/fd/N mean the descriptor itself. A broken pipe or a limit on file
+ * sizes gives an error and no signal.
  *
- * path     of the file.
+ * path     of the file. A new one has the mode that fopen would give, a replaced one keeps its own; a symbolic link
+ *          stays and its target is replaced.
  * format   PE_REPORT_*.
  * Returns: 0. Errors: as pe_report, and what opening and renaming files can give, such as -ENOENT.
  * Threads: any. Child: yes. Since: 0.1

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "region/clock.h"
+#include "region/environment.h"
 #include "region/mode.h"
 #include "region/record.h"
 #include "region/source.h"
@@ -29,6 +30,9 @@
 #define SAMPLE_EVERY_MOST 65536
 
 PE_EXPORT volatile uint32_t pe_region_on;
+
+/* Whoever takes this word from the static library gets what reads PAREXEC_PROFILE with it. */
+static void (*const environment)(void) __attribute__((used)) = pe__environment_begin;
 
 static _Atomic uint32_t wanted;                      /* of the mode */
 static _Atomic uint32_t labels = LABELS_DEFAULT, nodes = NODES_DEFAULT, segments;
