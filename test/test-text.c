@@ -533,6 +533,27 @@ PE_TEST(lines_are_grouped_by_region_and_file_the_longest_first)
 }
 END_TEST
 
+PE_TEST(librarys_counters_are_in_the_table_of_pools_alone)
+{
+    struct draft draft = { 0 };
+    uint32_t host = draft_process(&draft, 100, 0, -1), worker = draft_process(&draft, 200, 1, 0);
+    uint32_t root[2];
+
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t track = draft_track(&draft, i == 0 ? host : worker, 100 + (int32_t)i, "thread");
+        root[i] = draft_node(&draft, track, PE__REGION_NOTHING, draft_label(&draft, PE__KIND_ROOT, ""), 0, 0);
+        draft_node(&draft, track, root[i], draft_label(&draft, PE_SITE_REGION, i == 0 ? "pe.map" : "pe.run"), 1, 1000);
+    }
+    draft_counter(&draft, 1, root[1], draft_label(&draft, PE_SITE_COUNTER, "pe.bytes in"), 2, 500);
+    write_report(pe__report_text, draft_finish(&draft), NULL);
+    check_has_not(written, "Counters");
+    check_has(written, "    map      run  bytes in  process\n"
+                       "1.000us        -         -  host, pid 100\n"
+                       "      -  1.000us       500  pool 1 worker 0, pid 200\n");
+    finish(&draft);
+}
+END_TEST
+
 /* Far from each other, from their region and beyond the end of the file. */
 PE_TEST(gaps_between_lines_are_short)
 {

@@ -78,10 +78,10 @@ static void write_cell(pe__text_cell ret, const void *context, uint32_t column, 
     const struct pools *pools = context;
     int64_t value = pools->values[(size_t)pools->rows[row] * pools->column_count + column];
 
-    if (pools->profile->labels[pools->labels[column]].kind == PE_SITE_COUNTER)
-        snprintf(ret, sizeof(pe__text_cell), "%lld", (long long)value);
-    else if (value == 0)
+    if (value == 0)
         strcpy(ret, "-");
+    else if (pools->profile->labels[pools->labels[column]].kind == PE_SITE_COUNTER)
+        snprintf(ret, sizeof(pe__text_cell), "%lld", (long long)value);
     else
         pe__text_time(ret, (double)value);
 }

@@ -64,9 +64,9 @@ static bool is_span(const struct pe__profile_label *label)
     return label->kind == PE__KIND_SPAN;
 }
 
-static bool is_counter(const struct pe__profile_label *label)
+static bool is_programs_counter(const struct pe__profile_label *label)
 {
-    return label->kind == PE_SITE_COUNTER;
+    return label->kind == PE_SITE_COUNTER && !pe__text_is_built_in(label);
 }
 
 static bool is_mark(const struct pe__profile_label *label)
@@ -172,7 +172,7 @@ static void print_others(struct pe__sink *sink, const struct pe__profile *profil
         return;
     }
     print_sums(sink, profile, &sums, PE__TEXT_SPANS, is_span, "Spans", options);
-    print_sums(sink, profile, &sums, PE__TEXT_COUNTERS, is_counter, "Counters", options);
+    print_sums(sink, profile, &sums, PE__TEXT_COUNTERS, is_programs_counter, "Counters", options);
     print_sums(sink, profile, &sums, PE__TEXT_MARKS, is_mark, "Marks", options);
     pe__text_unfinished(sink, profile, options);
     print_sums(sink, profile, &sums, PE__TEXT_LIBRARY, is_librarys_region, "The library's own regions", options);
