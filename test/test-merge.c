@@ -1,6 +1,6 @@
 /*
- * Profiles in files: JSON comes back as it was written, several runs add up, and nothing that a file may hold instead does
- * harm. test-formats.py has the same files read by others.
+ * Profiles in files: JSON comes back as it was written, several runs add up, and nothing that a file may hold instead
+ * does harm. test-formats.py has the same files read by others.
  */
 #include "harness/harness.h"
 
@@ -33,8 +33,9 @@ PE_TEST(json_is_read_strictly)
     static const char *const good[] = { "0",   "-0",   "10.5e-3", "1E+2", "true", " false ", "null", "\"\"", "[]", "{}",
                                         "[1, 2]", "{\"a\": [1, {\"b\":null}], \"c\" : \"\\u00e4\\ud83d\\ude00\\n\"}",
                                         "\"gr\xc3\xbc\xc3\x9f\"", "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]" };
-    static const char *const bad[] = { "", "01", "-", "1.", ".5", "1e", "+1", "tru", "nul", "\"", "\"\n\"", "\"\\x\"", "[1,]",
-                                       "[,1]", "[1 2]", "[", "]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{1:2}", "{", "1 2",
+    static const char *const bad[] = { "", "01", "-", "1.", ".5", "1e", "+1", "tru", "nul", "\"", "\"\n\"", "\"\\x\"",
+                                       "[1,]", "[,1]", "[1 2]", "[", "]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
+                                       "{1:2}", "{", "1 2",
                                        "\"\xff\"", "\"\\u12\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\"",
                                        "\"\\u0000\"", "[1]]", "[}", "{]", "'a'", "NaN", "// a\n1",
                                        "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]" };

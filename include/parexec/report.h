@@ -90,7 +90,7 @@
 #define PE_REPORT_TREE UINT64_C(1)          /* text: the call tree instead of one row for each name */
 #define PE_REPORT_PER_PROCESS UINT64_C(2)   /* text: a table for the host and each worker besides the sum */
 #define PE_REPORT_PER_THREAD UINT64_C(4)    /* text: a table for each thread besides the sum */
-#define PE_REPORT_SUBTRACT_COST UINT64_C(8) /* times without the measured cost of measuring */
+#define PE_REPORT_SUBTRACT_COST UINT64_C(8) /* total and own times without what measuring them has cost here */
 
 /*
  * How a report looks; what is 0 has its default.
@@ -139,7 +139,8 @@ PE_EXPORT int pe_report_write(const char *path, uint32_t format);
  * count     of paths, at least 1.
  * file      open for writing.
  * options   as of pe_report; PE_REPORT_TRACE has no timeline to show: PE_EINVAL.
- * Regions with the same path of names are added up; threads and workers with the same number are too.
+ * Regions with the same path of names, from the same places in the source, are added up; threads and workers with the
+ * same number are too.
  * Returns: 0. Errors: PE_EINVAL: bad arguments, or a file is no such report; PE_ENOMEM; another negative errno: a file
  *          could not be read or written. Nothing is written when a file could not be read.
  * Threads: any. Child: yes. Since: 0.1

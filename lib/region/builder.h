@@ -1,9 +1,9 @@
 /*
  * builder.h - a profile while it grows: from tables, from files, from other profiles.
  *
- * Whatever is added is looked up first, so that what is the same is one thing: labels by kind, name and place; processes
- * by pool and worker; tracks by process and number; nodes by their path. Numbers of things do not change before
- * pe__builder_finish, which puts them into the order that profile.h promises.
+ * Whatever is added is looked up first, so that what is the same is one thing: labels by kind, name and place;
+ * processes by pool and worker; tracks by process and number; nodes by their path. Numbers of things do not change
+ * before pe__builder_finish, which puts them into the order that profile.h promises.
  *
  * Its memory is bounded by `most`: what goes beyond gets PE__REGION_NOTHING, as does everything once memory has run out
  * (`error` is PE_ENOMEM then).

@@ -172,18 +172,20 @@ static void add_description(struct pe__builder *builder, const char **text, cons
     }
 }
 
+static double mean(double a, double runs_a, double b, double runs_b)
+{
+    return runs_a == 0 ? b : (a * runs_a + b * runs_b) / (runs_a + runs_b);
+}
+
 static void add_times(struct pe__profile *profile, const struct pe__profile *from)
 {
-    double runs = profile->runs, more = from->runs;
-
     if (profile->runs == 0 || from->begin_unix_ns < profile->begin_unix_ns) {
         profile->begin_ns = from->begin_ns;
         profile->begin_unix_ns = from->begin_unix_ns;
     }
     if (profile->runs == 0)
         profile->ticks_per_ns = from->ticks_per_ns;
-    profile->pair_cost_ns = runs == 0 ? from->pair_cost_ns
-                                      : (profile->pair_cost_ns * runs + from->pair_cost_ns * more) / (runs + more);
+    profile->pair_cost_ns = mean(profile->pair_cost_ns, profile->runs, from->pair_cost_ns, from->runs);
     profile->wall_ns = pe__sum_of_ns(profile->wall_ns, from->wall_ns);
 }
 

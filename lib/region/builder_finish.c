@@ -1,9 +1,10 @@
 /*
  * builder_finish.c - from a builder to a profile: things in their order, own times, and which events are whose.
  *
- * The own time of a region is its total less the totals of the regions right inside it. Lines are transparent: what a line
- * has inside is inside the region around the line, and a line takes nothing away from that region. The own time of a line is
- * its total less that of the regions entered on it. Spans overlap what they are in and take nothing away either.
+ * The own time of a region is its total less the totals of the regions right inside it. Lines are transparent: what
+ * a line has inside is inside the region around the line, and a line takes nothing away from that region. The own
+ * time of a line is its total less that of the regions entered on it. Spans overlap what they are in and take
+ * nothing away either.
  */
 #include <stdlib.h>
 #include <string.h>

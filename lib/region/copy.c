@@ -9,19 +9,20 @@
  *     kinds         known ones; else the place is passed over
  *     texts         end at their last byte at the latest
  *     indices       below their count, and of a place that was found good; else the place is passed over
- *     parents       lie before their children and are of the same track: no cycles; paths are not longer than any may be
+ *     parents       lie before their children and are of the same track: no cycles; paths are not longer than any
+ * may be
  *     times         from the beginning until now; sums stop at the largest number
  *     events        of a chain of as many segments as there are at most, each index in it checked: no cycle is followed
  *
- * A wrong number makes a wrong report; it cannot make it read outside, go on for ever or take more memory than the table
- * has places for.
+ * A wrong number makes a wrong report; it cannot make it read outside, go on for ever or take more memory than the
+ * table has places for.
  *
- * Right writers go on while this reads. A place's `ready`, `state` and the counts of the head are read with acquire, which
- * shows all that was stored before; the numbers of nodes, without any order, one call later or earlier. They are made to fit
- * each other where that matters: `start` is read again after the rest, and the node again when a call has ended or begun
- * meanwhile (a few times); children are read before their parents, so that a child's time is not ahead of its
- * parent's. Events are read, then the count of those written is read again, and what may have been overwritten meanwhile
- * is dropped.
+ * Right writers go on while this reads. A place's `ready`, `state` and the counts of the head are read with
+ * acquire, which shows all that was stored before; the numbers of nodes, without any order, one call later or
+ * earlier. They are made to fit each other where that matters: `start` is read again after the rest, and the node
+ * again when a call has ended or begun meanwhile (a few times); children are read before their parents, so that a
+ * child's time is not ahead of its parent's. Events are read, then the count of those written is read again, and
+ * what may have been overwritten meanwhile is dropped.
  */
 #include "region/copy.h"
 
@@ -160,8 +161,10 @@ static void copy_track(struct copy *copy, const struct pe__region_track *from, u
     memcpy(name, from->name, sizeof name);
     name[sizeof name - 1] = '\0';
     copy->tracks[number] = pe__builder_track(copy->builder, copy->process, number, name);
-    if (copy->tracks[number] == PE__REGION_NOTHING)
+    if (copy->tracks[number] == PE__REGION_NOTHING) {
+        add_to(&copy->builder->profile.processes[copy->process].dropped_threads, 1);
         return;
+    }
     track = &copy->builder->profile.tracks[copy->tracks[number]];
     track->tid = READ(from->tid);
     track->ended = state == PE__TRACK_FREE || copy->times.over;
@@ -298,8 +301,8 @@ static void add_timed(struct pe__profile_node *node, const struct words *words)
     add_to(&node->timed, timed);
 }
 
-/* A call that has begun and not ended: until now, or cut short. Where it is not timed, or the time is none, it counts as
- * begun now. */
+/* A call that has begun and not ended: until now, or cut short. Where it is not timed, or the time is none, it counts
+ * as begun now. */
 static void add_open(const struct copy *copy, struct pe__profile_node *node, const struct words *words)
 {
     uint64_t start = words->start;
@@ -317,14 +320,26 @@ static void add_open(const struct copy *copy, struct pe__profile_node *node, con
     node->total_ns = pe__sum_of_ns(node->total_ns, pe__region_clock_to_ns(copy->now - start));
 }
 
+/* Its calls are lost; the thread, if there is one, says so. */
+static void drop_node(const struct copy *copy, const struct words *words)
+{
+    uint32_t track = words->label != PE__REGION_NOTHING && words->track < PE__REGION_TRACKS ? copy->tracks[words->track]
+                                                                                            : PE__REGION_NOTHING;
+
+    if (track != PE__REGION_NOTHING)
+        add_to(&copy->builder->profile.tracks[track].dropped_calls, words->calls);
+}
+
 static void add_node(struct copy *copy, const struct words *words, uint32_t number)
 {
     uint32_t place = copy->nodes[number] = place_node(copy, words, number);
     struct pe__profile_node *node;
     uint32_t kind;
 
-    if (place == PE__REGION_NOTHING)
+    if (place == PE__REGION_NOTHING) {
+        drop_node(copy, words);
         return;
+    }
     node = &copy->builder->profile.nodes[place];
     kind = copy->builder->profile.labels[node->label].kind;
     if (kind == PE_SITE_COUNTER) {

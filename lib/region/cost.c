@@ -23,6 +23,16 @@ static void take_off(int64_t *ns, double cost_ns)
     *ns = (double)*ns > cost_ns ? *ns - (int64_t)cost_ns : 0;
 }
 
+/* Of lines on the way, and of the region around them: lines take nothing away from it. */
+static void count_just_below(const struct pe__profile *profile, uint32_t up, double calls, double *just_below)
+{
+    for (; up != PE__REGION_NOTHING; up = profile->nodes[up].parent) {
+        just_below[up] += calls;
+        if (profile->labels[profile->nodes[up].label].kind != PE_SITE_LINE)
+            return;
+    }
+}
+
 int pe__profile_subtract_cost(struct pe__profile *profile)
 {
     double *below = calloc(2 * (size_t)profile->node_count + 1, sizeof *below); /* calls of all that are inside */
@@ -36,10 +46,9 @@ int pe__profile_subtract_cost(struct pe__profile *profile)
 
         take_off(&node->total_ns, below[i] * profile->pair_cost_ns);
         take_off(&node->own_ns, just_below[i] * profile->pair_cost_ns);
-        if (node->parent != PE__REGION_NOTHING) {
+        if (node->parent != PE__REGION_NOTHING)
             below[node->parent] += calls + below[i];
-            just_below[node->parent] += calls;
-        }
+        count_just_below(profile, node->parent, calls, just_below);
     }
     free(below);
     return 0;

@@ -9,8 +9,8 @@
  *             pe__json_skip(&json);
  *     bool good = pe__json_end(&json);
  *
- * Whatever is not as expected, or no JSON, makes it bad for good: then every call returns false, 0 or "", and loops end.
- * Nothing is allocated; nesting is bounded.
+ * Whatever is not as expected, or no JSON, makes it bad for good: then every call returns false, 0 or "", and loops
+ * end. Nothing is allocated; nesting is bounded.
  */
 #ifndef PE__REGION_JSON_H
 #define PE__REGION_JSON_H

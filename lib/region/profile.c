@@ -1,8 +1,8 @@
 /*
  * profile.c - everything measured so far, from all sources.
  *
- * Sources are read under their lock, so none goes away meanwhile; those who record are not held up. What pools that were
- * freed had measured comes from kept.c.
+ * Sources are read under their lock, so none goes away meanwhile; those who record are not held up. What pools that
+ * were freed had measured comes from kept.c.
  */
 #include "region/profile.h"
 

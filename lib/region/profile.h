@@ -53,8 +53,8 @@ struct pe__profile_node {
     uint32_t track, parent, label;
     bool recursive;
     uint64_t calls, timed, unfinished; /* calls: with the one that is open */
-    int64_t total_ns, own_ns; /* scaled up to all calls where only some were timed; with the open one's time so far. Of a
-                                 region with lines: theirs too. Own: less that of the regions inside, lines between or not */
+    int64_t total_ns, own_ns; /* scaled up to all calls where only some were timed; with the open one's time so far.
+                                 Own: less that of the regions inside, lines between or not */
     int64_t least_ns, most_ns;
     int64_t waited_ns, cpu_ns;
     int64_t open_ns;          /* since when it is open, from begin_ns on, at least 1; 0: it is not */

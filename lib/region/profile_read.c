@@ -3,8 +3,8 @@
  *
  * The file may be from anywhere: its syntax, the range of each number and each index are checked, and what it takes in
  * memory is bounded by its length. Members may stand in any order, and those that are not known are passed over, so the
- * places of the four arrays are noted first and read afterwards, in the order in which they refer to each other. What was
- * read is then added to an empty profile, which finds out the rest (recursion, own times) by itself.
+ * places of the four arrays are noted first and read afterwards, in the order in which they refer to each other.
+ * What was read is then added to an empty profile, which finds out the rest (recursion, own times) by itself.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -99,7 +99,8 @@ void pe__report_csv(struct pe__sink *sink, const struct pe__profile *profile, co
 {
     (void)options;
     pe__sink_text(sink, "process,pid,thread,tid,thread_name,path,kind,name,file,line,recursive,calls,timed,unfinished,"
-                        "open,total_ns,own_ns,least_ns,most_ns,p50_ns,p95_ns,p99_ns,waited_ns,cpu_ns,sum,least,most\r\n");
+                        "open,total_ns,own_ns,least_ns,most_ns,p50_ns,p95_ns,p99_ns,waited_ns,cpu_ns,sum,least,"
+                        "most\r\n");
     for (uint32_t i = 0; i < profile->node_count; i++)
         if (profile->labels[profile->nodes[i].label].kind != PE__KIND_ROOT)
             put_row(sink, profile, &profile->nodes[i]);

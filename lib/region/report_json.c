@@ -1,5 +1,6 @@
 /*
- * report_json.c - everything but the timeline as JSON; profile_read.c reads it back. doc/report says what the fields mean.
+ * report_json.c - everything but the timeline as JSON; profile_read.c reads it back. doc/report says what the
+ * fields mean.
  *
  * Numbers are whole ones throughout: they stand for themselves in every locale, and come back exactly.
  */
@@ -25,6 +26,11 @@ static void put_first(struct pe__sink *sink, const char *key, uint32_t label)
         pe__sink_print(sink, ",\"%s\":%" PRIu32, key, label);
 }
 
+static int64_t rounded(double value)
+{
+    return value < 9e18 ? (int64_t)(value + 0.5) : INT64_MAX;
+}
+
 static void put_head(struct pe__sink *sink, const struct pe__profile *profile)
 {
     pe__sink_print(sink, "{\"parexec_report\":%d,\n", SCHEMA_VERSION);
@@ -35,8 +41,8 @@ static void put_head(struct pe__sink *sink, const struct pe__profile *profile)
     put_text(sink, "mode", profile->mode);
     pe__sink_print(sink, ",\"sample_every\":%" PRIu32 ",\"cpu_time\":%s,\"runs\":%" PRIu32, profile->sample_every,
                    profile->has_cpu_time ? "true" : "false", profile->runs);
-    pe__sink_print(sink, ",\"ticks_per_second\":%" PRId64 ",\"pair_cost_ps\":%" PRId64,
-                   (int64_t)(profile->ticks_per_ns * 1e9 + 0.5), (int64_t)(profile->pair_cost_ns * 1e3 + 0.5));
+    pe__sink_print(sink, ",\"ticks_per_second\":%" PRId64, rounded(profile->ticks_per_ns * 1e9));
+    pe__sink_print(sink, ",\"pair_cost_ps\":%" PRId64, rounded(profile->pair_cost_ns * 1e3));
     pe__sink_print(sink, ",\"begin_ns\":%" PRId64 ",\"begin_unix_ns\":%" PRId64 ",\"wall_ns\":%" PRId64,
                    profile->begin_ns, profile->begin_unix_ns, profile->wall_ns);
 }

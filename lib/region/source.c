@@ -2,12 +2,13 @@
  * source.c - the list of tables, and the lock around it.
  *
  * A fork may come while another thread holds the lock, or has half changed the list. So the child does not go on with
- * either: the word `owner` says of which process they are, as that process's token (base/forked.h, the kernel makes a new
- * one in each child), shifted, with the lowest bit for "is being made". Whoever finds the token of an ancestor there, busy
- * or not, makes lock and list anew; threads that come together are told apart by compare-and-swap, and those that find it
- * busy with their own token wait for a few instructions of another thread. The release of the ready word orders what was
- * made before everything that its acquire allows. What an ancestor had kept stays behind unused in the child's copy of
- * the memory: another thread may have been changing it, so it is not even freed.
+ * either: the word `owner` says of which process they are, as that process's token (base/forked.h, the kernel makes
+ * a new one in each child), shifted, with the lowest bit for "is being made". Whoever finds the token of an
+ * ancestor there, busy or not, makes lock and list anew; threads that come together are told apart by compare-and-
+ * swap, and those that find it busy with their own token wait for a few instructions of another thread. The release
+ * of the ready word orders what was made before everything that its acquire allows. What an ancestor had kept stays
+ * behind unused in the child's copy of the memory: another thread may have been changing it, so it is not even
+ * freed.
  *
  * The lock is held while a profile is taken. Recording threads never take it.
  */

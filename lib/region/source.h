@@ -1,9 +1,10 @@
 /*
  * source.h - the tables that a report reads: this process's own, and those of pools.
  *
- * A pool adds the tables of its worker numbers when it is made and removes them when it is freed; what they held is taken
- * over then into memory of the host (kept.h). A source also hears of the mode: its word in shared memory follows what
- * pe_region_enable says. In a forked child there are no sources, and nothing that the parent's had left.
+ * A pool adds the tables of its worker numbers when it is made and removes them when it is freed; what they held is
+ * taken over then into memory of the host (kept.h). A source also hears of the mode: its word in shared memory
+ * follows what pe_region_enable says. In a forked child there are no sources, and nothing that the parent's had
+ * left.
  *
  * Any thread. Not in signal handlers.
  */
@@ -30,16 +31,16 @@ struct pe__region_source {
 /* The sizes that pe_region_setup asked for, or the defaults. */
 struct pe__region_geometry pe__region_geometry_wanted(void);
 
-/* The caller has set all that is not the room's. The source must stay where it is until it is removed. Its word gets the
- * mode that holds now. */
+/* The caller has set all that is not the room's. The source must stay where it is until it is removed. Its word gets
+ * the mode that holds now. */
 void pe__region_source_add(struct pe__region_source *source);
 
-/* Takes over what the tables hold. Nobody may write to them any more. Nothing happens in a child of the process that added
- * the source. */
+/* Takes over what the tables hold. Nobody may write to them any more. Nothing happens in a child of the process that
+ * added the source. */
 void pe__region_source_remove(struct pe__region_source *source);
 
-/* From now on this is the mode; all words follow. The first time is the moment when measuring began, and this process's own
- * table is among the sources from then on. */
+/* From now on this is the mode; all words follow. The first time is the moment when measuring began, and this process's
+ * own table is among the sources from then on. */
 void pe__region_sources_follow(uint32_t mode);
 
 /* What profile.c works with, under the lock. */

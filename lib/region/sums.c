@@ -1,8 +1,9 @@
 /*
  * sums.c - the rows of tables: one for each label, each path, each source line.
  *
- * Each node of the part that is asked for is given a row; then the rows add up their nodes. A label's total is that of its
- * nodes that are not inside another one of the same label, so recursion counts once; calls and own time are those of all.
+ * Each node of the part that is asked for is given a row; then the rows add up their nodes. A label's total is that
+ * of its nodes that are not inside another one of the same label, so recursion counts once; calls and own time are
+ * those of all.
  */
 #include <stdlib.h>
 #include <string.h>

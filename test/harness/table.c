@@ -52,7 +52,8 @@ uint32_t table_track(struct pe__region_table *table, const char *name)
     return number;
 }
 
-uint32_t table_label_at(struct pe__region_table *table, uint32_t kind, const char *name, const char *file, uint32_t line)
+uint32_t table_label_at(struct pe__region_table *table, uint32_t kind, const char *name, const char *file,
+                        uint32_t line)
 {
     uint32_t count = LOAD(table->head->labels);
     struct pe__region_label *label;
@@ -117,7 +118,8 @@ void table_count(struct pe__region_table *table, uint32_t number, int64_t amount
 }
 
 /* The track's chain; how long it is. */
-static uint32_t list_segments(const struct pe__region_table *table, const struct pe__region_track *track, uint32_t *list)
+static uint32_t list_segments(const struct pe__region_table *table, const struct pe__region_track *track,
+                              uint32_t *list)
 {
     uint32_t first = LOAD(track->first_segment), link = first, count = 0;
 

@@ -33,7 +33,8 @@ void tables_free(struct tables *tables);
 
 uint32_t table_track(struct pe__region_table *table, const char *name);
 uint32_t table_label(struct pe__region_table *table, uint32_t kind, const char *name);
-uint32_t table_label_at(struct pe__region_table *table, uint32_t kind, const char *name, const char *file, uint32_t line);
+uint32_t table_label_at(struct pe__region_table *table, uint32_t kind, const char *name, const char *file,
+                        uint32_t line);
 uint32_t table_node(struct pe__region_table *table, uint32_t track, uint32_t parent, uint32_t label);
 /* One more call of so many ticks. */
 void table_call(struct pe__region_table *table, uint32_t node, uint64_t ticks);
