@@ -19,25 +19,20 @@ static uint64_t cpu_now_ns(void)
 }
 
 /* From 1 to 2 * every - 1, each as often. */
-static uint32_t draw_interval(struct pe__region_thread *thread)
+static uint32_t draw_interval(void)
 {
     uint32_t every = (pe__region_mode() >> PE__MODE_SAMPLE_SHIFT) + 1;
 
-    thread->random = thread->random * 1664525 + 1013904223;
-    return 1 + (uint32_t)(((uint64_t)thread->random * (2 * every - 1)) >> 32);
+    pe__region_here.random = pe__region_here.random * 1664525 + 1013904223;
+    return 1 + (uint32_t)(((uint64_t)pe__region_here.random * (2 * every - 1)) >> 32);
 }
 
 void pe__region_open_slowly(struct pe__region_path *path)
 {
     struct pe__region_node *node = path->node;
 
-    if (path->how & PE__MODE_SAMPLED) {
-        if (--path->left != 0) {
-            atomic_store_explicit(&node->start, PE__REGION_UNTIMED, memory_order_relaxed);
-            return;
-        }
-        path->left = draw_interval(pe__region_here.thread);
-    }
+    if (path->how & PE__MODE_SAMPLED)
+        path->left = draw_interval();
     if (path->how & PE__MODE_CPU_TIME)
         path->cpu_start_ns = cpu_now_ns();
     atomic_store_explicit(&node->start, pe__region_clock_begin_of(path->how), memory_order_relaxed);
@@ -47,10 +42,6 @@ void pe__region_close_slowly(struct pe__region_path *path, uint64_t start, uint6
 {
     struct pe__region_node *node = path->node;
 
-    if (start == PE__REGION_UNTIMED) {
-        pe__region_add_to(&node->calls, 1);
-        return;
-    }
     pe__region_note_call(node, pe__region_ticks_between(start, end));
     if (path->how & PE__MODE_CPU_TIME)
         pe__region_add_to(&node->cpu_ns, cpu_now_ns() - path->cpu_start_ns);

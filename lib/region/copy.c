@@ -273,6 +273,8 @@ static void add_buckets(struct copy *copy, const struct pe__region_node *from, u
 
     for (uint32_t i = 0; buckets && i < PE__REGION_BUCKETS; i++)
         add_to(&buckets[i], READ(from->buckets[i]));
+    if (buckets)
+        add_to(&buckets[pe__region_bucket((uint64_t)pe__region_clock_to_ns(READ(from->recent)))], 1);
 }
 
 /* The time of all calls, where only some were timed. */

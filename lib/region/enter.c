@@ -83,12 +83,15 @@ void pe_region_enter_site(pe_region_site *site)
 void pe_region_leave_site(pe_region_site *site)
 {
     struct pe__region_path *at = pe__region_here.at;
-    uint64_t end = pe__region_end_of(at);
+    bool is_untimed = pe__region_is_untimed(at);
+    uint64_t end = __builtin_expect(is_untimed, 0) ? 0 : pe__region_end_of(at);
 
-    if (__builtin_expect(site && at->key == site->key && at->node, 1))
-        pe__region_close(at, end);
+    if (__builtin_expect(!site || at->key != site->key || !at->node, 0))
+        pe__region_leave_other(site, is_untimed ? pe__region_end_of(at) : end);
+    else if (__builtin_expect(is_untimed, 0))
+        pe__region_close_untimed(at);
     else
-        pe__region_leave_other(site, end);
+        pe__region_close(at, end);
 }
 
 void pe_region_enter(const char *name)
@@ -113,7 +116,7 @@ void pe_region_leave(const char *name)
     }
     site = pe__region_label_named(name);
     if (at->key == site.key && at->node)
-        pe__region_close(at, end);
+        pe__region_close_any(at, end);
     else
         pe__region_leave_other(&site, end);
 }
@@ -141,7 +144,7 @@ void pe_region_line(pe_region_site *site)
         return;
     now = pe__region_end_of(at);
     if (at->kind == PE_SITE_LINE) {
-        pe__region_close(at, now);
+        pe__region_close_any(at, now);
         at = at->parent;
     }
     line = next_line(at, site);

@@ -49,9 +49,9 @@ static void close_until(struct pe__region_thread *thread, struct pe__region_path
     for (; at != target; at = at->parent) {
         if (!ends_with_what_is_around(at))
             pe__region_track_note(&thread->track->crossed, &thread->track->first_crossed, at->label);
-        pe__region_close(at, at->how & PE__MODE_SAMPLED ? pe__region_end_of(at) : end);
+        pe__region_close_any(at, end);
     }
-    pe__region_close(at, at->how & PE__MODE_SAMPLED ? pe__region_end_of(at) : end);
+    pe__region_close_any(at, end);
 }
 
 void pe__region_leave_other(pe_region_site *site, uint64_t end)

@@ -28,10 +28,10 @@ static __attribute__((noinline)) void enter(const pe_region_site *site)
 static __attribute__((noinline)) void leave(const pe_region_site *site)
 {
     struct pe__region_path *at = pe__region_here.at;
-    uint64_t end = pe__region_end_of(at);
+    uint64_t end = pe__region_is_untimed(at) ? 0 : pe__region_end_of(at);
 
     if (site && at->key == site->key && at->node)
-        pe__region_close(at, end);
+        pe__region_close_any(at, end);
 }
 
 /* Ticks of the quickest batch. */

@@ -18,9 +18,6 @@
 struct pe__region_state;
 struct pe__region_thread;
 
-/* What a node's start is while a call is open that is not timed. */
-#define PE__REGION_UNTIMED 1u
-
 /* One cache line. */
 struct pe__region_path {
     uint64_t key; /* of its label (label.h); 0: not made */
@@ -40,6 +37,7 @@ struct pe__region_path {
 struct pe__region_here {
     struct pe__region_path *at;       /* never NULL */
     struct pe__region_thread *thread; /* NULL, or zeroed memory: there is none yet */
+    uint32_t random;                  /* sampled: the last number drawn */
     uint64_t lost;                    /* no track was left in this use of the state (state.h) */
 };
 

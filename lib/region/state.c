@@ -23,7 +23,6 @@
 
 #include <parexec/error.h>
 
-#include "base/clock.h"
 #include "base/cpu_relax.h"
 #include "base/pages.h"
 #include "region/clock.h"
@@ -101,7 +100,7 @@ static void begin_child(void)
     struct pe__region_memory *memory = atomic_load_explicit(&pe__region_memory, memory_order_acquire);
     size_t bytes;
 
-    pe__region_here = (struct pe__region_here){ &pe__region_nowhere, NULL, 0 };
+    pe__region_here = (struct pe__region_here){ &pe__region_nowhere, NULL, 0, 0 };
     if (memory && !memory->is_wiped) {
         void *part = wiped_part(memory, &bytes);
         madvise(part, bytes, MADV_DONTNEED);
@@ -182,12 +181,12 @@ void pe__region_state_begin(struct pe__region_state *state, void *table, const s
 {
     struct timespec unix_time;
 
-    pe__region_table_at(&state->table, table, geometry);
-    limit(&state->table.geometry, &pe__region_memory->geometry);
     clock_gettime(CLOCK_REALTIME, &unix_time);
     state->begin_unix_ns = (int64_t)unix_time.tv_sec * 1000000000 + unix_time.tv_nsec;
     state->begin_ns = pe__base_now_ns();
-    state->begin_ticks = pe__base_ticks();
+    state->begin_ticks = pe__region_clock_now();
+    pe__region_table_at(&state->table, table, geometry);
+    limit(&state->table.geometry, &pe__region_memory->geometry);
     atomic_store_explicit(&state->table.head->pid, (uint32_t)getpid(), memory_order_relaxed);
     atomic_fetch_add_explicit(&state->table.head->lives, 1, memory_order_relaxed);
     state->use = atomic_fetch_add_explicit(&uses, 1, memory_order_relaxed) + 1;

@@ -35,6 +35,9 @@
 #define PE__REGION_BUCKETS 320
 #define PE__REGION_SEGMENT_EVENTS 512
 
+/* What a node's start is while a call is open that is not timed. */
+#define PE__REGION_UNTIMED 1u
+
 /* What a label names: PE_SITE_*, and these. */
 enum pe__region_kind {
     PE__KIND_SPAN = 16,
@@ -79,19 +82,20 @@ struct pe__region_label {
 
 /* The first line is what enter and leave write. Ticks, or what a counter adds up. */
 struct pe__region_node {
-    _Atomic uint64_t start; /* ticks: since when it is open; 0: it is not */
-    _Atomic uint64_t calls;
+    _Atomic uint64_t start; /* ticks: since when it is open; 0: it is not, PE__REGION_UNTIMED: in a call that is not timed */
+    _Atomic uint64_t calls; /* that have ended */
     _Atomic uint64_t timed; /* calls that were */
     _Atomic uint64_t total; /* ticks of those; int64_t sum of a counter */
     _Atomic uint64_t least, most; /* of a counter: int64_t */
-    _Atomic uint64_t cpu_ns;
+    _Atomic uint64_t recent; /* ticks of the last timed call, the one that is not in the buckets yet */
     _Atomic uint32_t ready; /* label + 1; 0: not ready */
     uint32_t parent;        /* node; PE__REGION_NOTHING: the root of a track */
     uint32_t track;
     uint32_t recursive;     /* a node further up has the same label */
+    _Atomic uint64_t cpu_ns;
     _Atomic uint64_t waited;     /* ticks: of a span */
     _Atomic uint64_t unfinished; /* calls cut short by the end of their thread or process */
-    uint64_t pad[5];
+    uint64_t pad[4];
     _Atomic uint64_t buckets[PE__REGION_BUCKETS];
 };
 

@@ -24,7 +24,6 @@ struct pe__region_thread {
     struct pe__region_track *track;
     uint64_t flow_key; /* the last arrow's label (count.c); 0: none */
     uint32_t flow_label;
-    uint32_t random;   /* sampled: for the next interval */
     /* Its timeline (event.h). */
     struct pe__region_segment *segment;
     struct pe__region_event *event, *event_end; /* where the next one goes, and the segment's end */

@@ -97,12 +97,14 @@ void table_call(struct pe__region_table *table, uint32_t number, uint64_t ticks)
 
     if (LOAD(node->timed) == 0 || ticks < LOAD(node->least))
         STORE(node->least, ticks);
+    if (LOAD(node->timed) > 0)
+        ADD(node->buckets[pe__region_bucket((uint64_t)pe__base_ticks_to_ns(LOAD(node->recent)))], 1);
+    STORE(node->recent, ticks);
     if (ticks > LOAD(node->most))
         STORE(node->most, ticks);
     ADD(node->total, ticks);
     ADD(node->timed, 1);
     ADD(node->calls, 1);
-    ADD(node->buckets[pe__region_bucket((uint64_t)pe__base_ticks_to_ns(ticks))], 1);
 }
 
 void table_count(struct pe__region_table *table, uint32_t number, int64_t amount)
