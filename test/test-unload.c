@@ -6,6 +6,7 @@
 #include "harness/harness.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +28,9 @@ struct library {
     void (*job_free)(pe_job *);
     void (*pool_free)(pe_pool *);
     int (*write)(pe_reply *, const void *, size_t);
+    int (*region_enable)(int);
+    void (*region_enter)(const char *);
+    void (*region_leave)(const char *);
 };
 
 static struct library library;
@@ -51,6 +55,9 @@ static void load_library(void)
     find("pe_job_free", &library.job_free);
     find("pe_pool_free", &library.pool_free);
     find("pe_reply_write", &library.write);
+    find("pe_region_enable", &library.region_enable);
+    find("pe_region_enter", &library.region_enter);
+    find("pe_region_leave", &library.region_leave);
 }
 
 static int is_loaded(void)
@@ -73,6 +80,24 @@ static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
     (void)arg_bytes;
     (void)reply;
     abort();
+}
+
+static void *measure(void *name)
+{
+    library.region_enter(name);
+    library.region_leave(name);
+    return NULL;
+}
+
+/* In a thread that ends before the library is unloaded, and in this one. */
+static void use_regions(void)
+{
+    pthread_t thread;
+
+    ck_assert_int_eq(library.region_enable(1), 0);
+    measure("here");
+    ck_assert_int_eq(pthread_create(&thread, NULL, measure, "there"), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
 
 static void use_library(uint32_t flags)
@@ -132,6 +157,7 @@ PE_TEST_LOOP(loaded_used_and_unloaded_a_hundred_times, 0, 2)
 
     for (int i = 0; i < ROUNDS; i++) {
         load_library();
+        use_regions();
         use_library(_i ? PE_POOL_FROM_SEED : 0);
         ck_assert_int_eq(dlclose(library.handle), 0);
         ck_assert_int_eq(is_loaded(), 0);

@@ -247,8 +247,14 @@ PE_END_DECLS
 
 #if defined(PE_REGION_DISABLE)
 
-#define PE_REGION(name) for (int PE__JOIN(pe__once_, __LINE__) = 1; PE__JOIN(pe__once_, __LINE__); \
-                             PE__JOIN(pe__once_, __LINE__) = 0)
+#if defined(__GNUC__)
+#define PE__ONCE_NUMBER __COUNTER__
+#else
+#define PE__ONCE_NUMBER __LINE__
+#endif
+#define PE__ONCE(once) for (int once = 1; once; once = 0)
+#define PE__ONCE_NUMBERED(number) PE__ONCE(PE__JOIN(pe__once_, number))
+#define PE_REGION(name) PE__ONCE_NUMBERED(PE__ONCE_NUMBER)
 #define PE_REGION_SCOPE(name) ((void)0)
 #define PE_LINE() ((void)0)
 #define PE_COUNT(name, n) ((void)0)

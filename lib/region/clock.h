@@ -16,7 +16,11 @@
 /* Nanoseconds per tick, 32 bits after the point. Set before measuring begins. */
 extern uint64_t pe__region_clock_scale __attribute__((visibility("hidden")));
 
-/* Sets the scale for ticks as that mode has them. */
+/* Ticks that a pair of readings shows beyond what is between them: from the first one's moment to its end, and from the
+ * second one's begin to its moment. 0 where that is not known. */
+extern uint64_t pe__region_clock_lag __attribute__((visibility("hidden")));
+
+/* Sets scale and lag for ticks as that mode has them. The first time takes a quarter of a millisecond. */
 void pe__region_clock_begin(uint32_t mode);
 
 /* Whether the time-stamp counters of all CPUs that this thread may use agree; true where ticks are none. Moves the thread

@@ -38,13 +38,17 @@ void pe__region_open_slowly(struct pe__region_path *path)
     atomic_store_explicit(&node->start, pe__region_clock_begin_of(path->how), memory_order_relaxed);
 }
 
-void pe__region_close_slowly(struct pe__region_path *path, uint64_t start, uint64_t end)
+void pe__region_close_slowly(struct pe__region_path *path, uint64_t end)
 {
     struct pe__region_node *node = path->node;
+    uint64_t start = atomic_load_explicit(&node->start, memory_order_relaxed);
 
-    pe__region_note_call(node, pe__region_ticks_between(start, end));
+    atomic_store_explicit(&node->start, 0, memory_order_relaxed);
+    pe__region_note_call(node, pe__region_ticks_between(start + pe__region_clock_lag, end));
     if (path->how & PE__MODE_CPU_TIME)
         pe__region_add_to(&node->cpu_ns, cpu_now_ns() - path->cpu_start_ns);
     if (path->how & PE__MODE_TIMELINE)
         pe__region_event_add(pe__region_here.thread, PE__EVENT_CALL, path->label, start, end, 0);
+    atomic_signal_fence(memory_order_seq_cst);
+    pe__region_here.at = path->parent;
 }

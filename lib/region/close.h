@@ -23,7 +23,7 @@ static inline void pe__region_add_to(_Atomic uint64_t *sum, uint64_t amount)
 
 /* One more call, which took that long. Its bucket is counted at the next one: an address that depends on the clock's last
  * reading holds up the next reading. */
-static inline void pe__region_note_call(struct pe__region_node *node, uint64_t ticks)
+static inline __attribute__((always_inline)) void pe__region_note_call(struct pe__region_node *node, uint64_t ticks)
 {
     uint64_t timed = atomic_load_explicit(&node->timed, memory_order_relaxed);
     uint64_t recent = atomic_load_explicit(&node->recent, memory_order_relaxed);
@@ -47,7 +47,7 @@ static inline uint64_t pe__region_ticks_between(uint64_t start, uint64_t end)
 }
 
 void pe__region_open_slowly(struct pe__region_path *path);
-void pe__region_close_slowly(struct pe__region_path *path, uint64_t start, uint64_t end);
+void pe__region_close_slowly(struct pe__region_path *path, uint64_t end);
 
 /* The thread goes into this path, now. */
 static inline void pe__region_open(struct pe__region_path *path)
@@ -85,19 +85,25 @@ static inline void pe__region_close_untimed(struct pe__region_path *path)
     pe__region_here.at = path->parent;
 }
 
-/* The thread leaves this path, which ended at `end`. */
-static inline void pe__region_close(struct pe__region_path *path, uint64_t end)
+/* The thread leaves this path, which ended at `end`; in a mode with nothing else to do. */
+static inline __attribute__((always_inline)) void pe__region_close_counted(struct pe__region_path *path, uint64_t end)
 {
     struct pe__region_node *node = path->node;
     uint64_t start = atomic_load_explicit(&node->start, memory_order_relaxed);
 
     atomic_store_explicit(&node->start, 0, memory_order_relaxed);
-    if (__builtin_expect((path->how & PE__REGION_CLOSES_SLOWLY) == 0, 1))
-        pe__region_note_call(node, pe__region_ticks_between(start, end));
-    else
-        pe__region_close_slowly(path, start, end);
+    pe__region_note_call(node, pe__region_ticks_between(start + pe__region_clock_lag, end));
     atomic_signal_fence(memory_order_seq_cst);
     pe__region_here.at = path->parent;
+}
+
+/* The same in any mode. */
+static inline void pe__region_close(struct pe__region_path *path, uint64_t end)
+{
+    if (path->how & PE__REGION_CLOSES_SLOWLY)
+        pe__region_close_slowly(path, end);
+    else
+        pe__region_close_counted(path, end);
 }
 
 /* The same, whichever of the two it is. */

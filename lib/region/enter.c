@@ -80,18 +80,34 @@ void pe_region_enter_site(pe_region_site *site)
         enter_other(site);
 }
 
-void pe_region_leave_site(pe_region_site *site)
+/* In any mode but the exact one with the counter. */
+static __attribute__((noinline)) void leave_in_other_mode(pe_region_site *site, struct pe__region_path *at)
 {
-    struct pe__region_path *at = pe__region_here.at;
     bool is_untimed = pe__region_is_untimed(at);
-    uint64_t end = __builtin_expect(is_untimed, 0) ? 0 : pe__region_end_of(at);
+    uint64_t end = is_untimed ? 0 : pe__region_clock_end_of(at->how);
 
-    if (__builtin_expect(!site || at->key != site->key || !at->node, 0))
-        pe__region_leave_other(site, is_untimed ? pe__region_end_of(at) : end);
-    else if (__builtin_expect(is_untimed, 0))
+    if (__builtin_expect(!site || at->key != site->key, 0))
+        pe__region_leave_other(site, is_untimed ? pe__region_clock_end_of(at->how) : end);
+    else if (is_untimed)
         pe__region_close_untimed(at);
     else
         pe__region_close(at, end);
+}
+
+void pe_region_leave_site(pe_region_site *site)
+{
+    struct pe__region_path *at = pe__region_here.at;
+    uint64_t end;
+
+    if (__builtin_expect(at->how != 0, 0)) {
+        leave_in_other_mode(site, at);
+        return;
+    }
+    end = pe__region_clock_counter_after();
+    if (__builtin_expect(site && at->key == site->key && at->node, 1))
+        pe__region_close_counted(at, end);
+    else
+        pe__region_leave_other(site, end);
 }
 
 void pe_region_enter(const char *name)

@@ -113,7 +113,12 @@ static int prepare(struct pe__region_memory *memory)
     void *part = wiped_part(memory, &bytes);
 
     memory->is_wiped = madvise(part, bytes, MADV_WIPEONFORK) == 0;
-    return pthread_key_create(&memory->key, end_of_thread) || pthread_atfork(NULL, NULL, begin_child) ? PE_ENOMEM : 0;
+    if (pthread_key_create(&memory->key, end_of_thread))
+        return PE_ENOMEM;
+    if (pthread_atfork(NULL, NULL, begin_child) == 0)
+        return 0;
+    pthread_key_delete(memory->key);
+    return PE_ENOMEM;
 }
 
 int pe__region_memory_new(const struct pe__region_geometry *geometry)

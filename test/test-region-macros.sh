@@ -1,0 +1,135 @@
+#!/bin/sh
+# test-region-macros.sh LIBRARY: the macros of region.h in each dialect of C and C++, without a warning; with exceptions,
+# lambdas and templates in C++; with PE_REGION_DISABLE they leave nothing in the object file.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. test/harness/tap.sh
+
+library=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+strict='-pedantic -Wall -Wextra -Wshadow -Werror -Iinclude'
+
+cat >"$work/use.c" <<'END'
+#include <parexec/region.h>
+
+int use(int n);
+int use(int n)
+{
+    int sum = 0;
+
+    PE_REGION_SCOPE("scope");
+    PE_LINE();
+    for (int i = 0; i < n; i++) {
+        PE_REGION("outer") {
+            PE_REGION_SCOPE("inner scope");
+            PE_REGION("inner") PE_REGION("same line")
+                sum += i;
+            if (i == 7)
+                return sum;
+            PE_COUNT("sum", sum);
+        }
+        PE_MARK("mark");
+        PE_LINE();
+    }
+    return sum;
+}
+END
+cp "$work/use.c" "$work/use.cc"
+
+cat >"$work/run.cc" <<'END'
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include <parexec.h>
+
+template <typename T> static T twice(T value)
+{
+    PE_REGION_SCOPE("template");
+    return value + value;
+}
+
+static void fail(int depth)
+{
+    PE_REGION("thrown through") {
+        PE_REGION_SCOPE("scope thrown through");
+        if (depth == 0)
+            throw std::runtime_error("thrown");
+        fail(depth - 1);
+    }
+}
+
+int main()
+{
+    if (pe_region_enable(1))
+        return 2;
+    PE_REGION("caught") {
+        try {
+            fail(3);
+        } catch (const std::runtime_error &) {
+            PE_MARK("handled");
+        }
+    }
+    auto lambda = [](int n) {
+        PE_REGION_SCOPE("lambda");
+        return twice(n) + static_cast<int>(twice(std::string("x")).size());
+    };
+    if (lambda(1) != 4)
+        return 3;
+    return pe_report_write("/dev/stdout", PE_REPORT_JSON) != 0;
+}
+END
+
+compiles() { # COMPILER STANDARD SUFFIX
+    # shellcheck disable=SC2086 # lists of words
+    $1 "-std=$2" $strict -O2 -c -o "$work/$3.o" "$work/use.$3" &&
+        $1 "-std=$2" $strict -DPE_REGION_DISABLE -c -o "$work/$3-none.o" "$work/use.$3"
+}
+
+try_dialect() {
+    if ! command -v "${1%% *}" >/dev/null 2>&1; then
+        skip "$1 as $2" "no $1 here"
+        return
+    fi
+    check "the macros, $1 as $2" compiles "$1" "$2" "$3"
+}
+
+leaves_nothing() { ! nm "$work/c-none.o" | grep -i pe_ && ! strings "$work/c-none.o" | grep 'same line'; }
+leaves_something() { nm "$work/c.o" | grep -q 'U pe_region_enter_site' && strings "$work/c.o" | grep -q 'same line'; }
+
+without_extensions() {
+    printf '%s\n' '#include <parexec/region.h>' 'void use(void);' 'void use(void) { PE_REGION("plain") { } }' >"$work/plain.c"
+    # shellcheck disable=SC2086 # lists of words
+    $CC -std=c99 -U__GNUC__ -Iinclude -c -o "$work/plain.o" "$work/plain.c" && nm "$work/plain.o" | grep -q 'U pe_region_leave$'
+}
+
+runs() {
+    # shellcheck disable=SC2086 # lists of words
+    ${CXX:-c++} -std=c++11 $strict -o "$work/run" "$work/run.cc" "$library" "-Wl,-rpath,$(dirname "$library")" &&
+        "$work/run" >"$work/report" && grep -q '"unmatched":0,"crossed":0' "$work/report" &&
+        grep -q '"thrown through"' "$work/report" && grep -q '"name":"lambda"' "$work/report"
+}
+
+CC=${CC:-cc}
+for compiler in "$CC" clang; do
+    for standard in c99 c11 c17; do
+        try_dialect "$compiler" "$standard" c
+    done
+done
+for compiler in "${CXX:-c++}" clang++; do
+    for standard in c++11 c++17 c++20; do
+        try_dialect "$compiler" "$standard" cc
+    done
+done
+compiles "$CC" c11 c >/dev/null 2>&1
+check 'switched on, the object file has calls and names' leaves_something
+check 'with PE_REGION_DISABLE it has none' leaves_nothing
+check 'PE_REGION without extensions of gcc' without_extensions
+if command -v "${CXX:-c++}" >/dev/null 2>&1; then
+    check 'exceptions, lambdas and templates' runs
+else
+    skip 'exceptions, lambdas and templates' 'no C++ compiler here'
+fi
+finish
