@@ -46,8 +46,6 @@ void pe__html_fail(const struct pe__html *page);
 
 /* The label is one of the library's own. */
 bool pe__html_is_builtin(const struct pe__profile_label *label);
-/* One of those that tell of waiting: nobody works meanwhile. */
-bool pe__html_is_wait(const struct pe__profile_label *label);
 /* Its class of colours: 0 is the library's own, the others go round. */
 uint32_t pe__html_colour(const struct pe__html *page, uint32_t label);
 

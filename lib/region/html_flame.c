@@ -8,6 +8,7 @@
 #include <parexec/region.h>
 
 #include "region/html.h"
+#include "region/title.h"
 
 /* Boxes drawn, the widest ones; more would make the page slow to no use. */
 #define BOXES_MOST 4000u
@@ -35,7 +36,7 @@ static bool is_shown(const struct flame *flame, const struct pe__profile_sum *ro
     const struct pe__profile_label *label = &flame->page->profile->labels[row->label];
 
     return row->total_ns > 0 && label->kind != PE_SITE_COUNTER && label->kind != PE_SITE_MARK &&
-           label->kind != PE__KIND_SPAN && !pe__html_is_wait(label);
+           label->kind != PE__KIND_SPAN && !pe__title_is_wait(label);
 }
 
 static int widest_first(const void *a, const void *b)

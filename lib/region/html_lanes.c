@@ -6,12 +6,13 @@
 #include <parexec/region.h>
 
 #include "region/html.h"
+#include "region/title.h"
 
 /* Spans overlap each other and calls, and have a row in the tables only. */
 static bool is_shown(const struct pe__profile *profile, uint32_t label)
 {
     return profile->labels[label].kind != PE__KIND_SPAN && profile->labels[label].kind != PE__KIND_ROOT &&
-           !pe__html_is_wait(&profile->labels[label]);
+           !pe__title_is_wait(&profile->labels[label]);
 }
 
 static void add_events(struct pe__html_lane *lane, const struct pe__profile *profile, uint32_t track)

@@ -4,6 +4,7 @@
 #include <parexec/region.h>
 
 #include "region/html.h"
+#include "region/title.h"
 
 #define ROWS_MOST 3000u
 
@@ -67,7 +68,7 @@ static bool is_apart(const struct pe__html *page, const struct pe__profile_sum *
 {
     const struct pe__profile_label *label = &page->profile->labels[row->label];
 
-    return pe__html_is_wait(label) || label->kind == PE__KIND_SPAN;
+    return pe__title_is_wait(label) || label->kind == PE__KIND_SPAN;
 }
 
 static int by_own_time(const void *a, const void *b)
@@ -141,8 +142,8 @@ void pe__html_flat(const struct pe__html *page)
                    "it; shares are of all own time but that of waiting and of spans. Calls are all calls, and behind "
                    "the stroke those that were not made from within the same region.</p>\n<div class=scroll>"
                    "<table class=sortable>\n<thead><tr><th>Region</th><th class=n>Calls</th><th class=n>Own</th>"
-                   "<th class=n>Share</th><th class=n>Total</th><th class=n>Per call</th><th class=\"n wide\">Least</th><th class=n>p50</th>"
-                   "<th class=\"n wide\">p95</th><th class=n>p99</th><th class=\"n wide\">Most</th>%s"
+                   "<th class=n>Share</th><th class=n>Total</th><th class=n>Per call</th><th class=\"n wide\">Least</th>"
+                   "<th class=n>p50</th><th class=\"n wide\">p95</th><th class=n>p99</th><th class=\"n wide\">Most</th>%s"
                    "<th class=\"n wide\">Unfinished</th></tr></thead>\n<tbody>\n",
                    page->profile->has_cpu_time ? "<th class=n>CPU</th>" : "");
     write_regions(page, &sums);

@@ -14,11 +14,6 @@ bool pe__html_is_builtin(const struct pe__profile_label *label)
     return !strncmp(label->name, "pe.", 3);
 }
 
-bool pe__html_is_wait(const struct pe__profile_label *label)
-{
-    return !strcmp(label->name, "pe.idle") || !strcmp(label->name, "pe.queue");
-}
-
 uint32_t pe__html_colour(const struct pe__html *page, uint32_t label)
 {
     uint32_t number = page->numbers[label];
