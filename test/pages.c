@@ -73,7 +73,6 @@ static void crash(struct worker *worker)
     draft_event(draft, worker->track, PE__EVENT_MARK, draft_label(draft, PE_SITE_MARK, "pe.crash: crashed"), end, 0, 0);
     draft->profile.nodes[worker->run].unfinished++;
     draft->profile.nodes[worker->step].unfinished++;
-    track->unfinished += 2;
     draft->profile.processes[track->process].lives++;
     worker->at += MS(40);
 }

@@ -551,6 +551,7 @@ PE_TEST(a_thread_ends_in_a_function)
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     end(&result);
     ck_assert_uint_eq(find(&result, "sample_call")->unfinished, 1);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
     result_free(&result);
 }
 

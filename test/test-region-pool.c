@@ -35,6 +35,20 @@ struct seen {
     uint32_t nodes;
 };
 
+/* Wrong use that the workers of a pool are said to have made. */
+static uint64_t wrong_uses(uint32_t pool)
+{
+    struct pe__profile profile;
+    uint64_t sum = 0;
+
+    ck_assert_int_eq(pe__profile_take(&profile), 0);
+    for (uint32_t i = 0; i < profile.track_count; i++)
+        if (profile.processes[profile.tracks[i].process].pool == pool)
+            sum += profile.tracks[i].unmatched + profile.tracks[i].crossed + profile.tracks[i].unfinished;
+    pe__profile_free(&profile);
+    return sum;
+}
+
 /* Of all nodes of that name (a counter, a mark, a region), in one worker of a pool or in any. */
 static struct seen seen_in(const struct pe__profile *profile, const char *name, uint32_t pool, int32_t worker)
 {
@@ -508,6 +522,7 @@ PE_TEST_LOOP(what_a_worker_had_counted_when_it_crashed_stays, 0, 4)
     ck_assert_uint_eq(seen("outer job", number_of(pool), 0).nodes, 1);
     ck_assert_uint_eq(seen("before death", number_of(pool), 0).unfinished, 1);
     ck_assert_uint_eq(seen("pe.run", number_of(pool), 0).unfinished, 1);
+    ck_assert_uint_eq(wrong_uses(number_of(pool)), 0);
     ck_assert_uint_eq(seen(deaths[_i].mark, number_of(pool), 0).calls, 1);
     pool_end(pool);
 }

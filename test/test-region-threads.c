@@ -90,6 +90,25 @@ static void *end_inside(void *context)
     return NULL;
 }
 
+static void *end_in_line(void *context)
+{
+    (void)context;
+    PE_LINE();
+    PE_LINE();
+    return NULL;
+}
+
+PE_TEST(a_line_needs_no_end)
+{
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    in_threads(1, end_in_line, NULL);
+    take_profile();
+    ck_assert_uint_eq(profile.track_count, 1);
+    ck_assert(profile.tracks[0].ended);
+    ck_assert_uint_eq(profile.tracks[0].unfinished, 0);
+}
+END_TEST
+
 PE_TEST(a_thread_that_ends_inside)
 {
     ck_assert_int_eq(pe_region_enable(1), 0);
@@ -344,7 +363,7 @@ PE_TEST(a_worker_goes_on_where_another_died)
     ck_assert_uint_eq(view.head->nodes, 4);
     ck_assert_uint_eq(view.head->tracks, 1);
     ck_assert_uint_eq(view.head->lives, 3);
-    ck_assert_uint_eq(view.tracks[0].unfinished, 3);
+    ck_assert_uint_eq(view.tracks[0].unfinished, 2);
     ck_assert_str_eq(view.tracks[0].name, "worker 0");
     munmap(table, pe__region_table_bytes(&geometry));
 }

@@ -103,8 +103,7 @@ END_TEST
     "measured  1.000ms from 2023-11-14 22:13:20 UTC on\n" \
     "clock     time-stamp counter, 2.500 GHz: steady, and the kernel keeps time by it\n" \
     "mode      exact; enter and leave cost 30ns here\n" \
-    "recorded  4 threads of the host and 2 workers of 1 pool\n" \
-    "wrong use worker 1 (pool 1 worker 1): 2 entered but not left, first item(job.c:12)\n"
+    "recorded  2 threads of the host and 2 workers of 1 pool\n"
 
 #define OTHERS \
     "\nCounters:\n\n" \
@@ -113,8 +112,8 @@ END_TEST
     "\nUnfinished: open now, or cut short by the end of their thread or process:\n\n" \
     "cut short  open for  name(file:line)\n" \
     "        0   20.00us  write(io.c:7) in io (host)\n" \
-    "        1         -  pe.run(example.c:1) in worker 1 (pool 1 worker 1)\n" \
-    "        1         -  item(job.c:12) in worker 1 (pool 1 worker 1)\n" \
+    "        1         -  pe.run(example.c:1) in pool 1 worker 1\n" \
+    "        1         -  item(job.c:12) in pool 1 worker 1\n" \
     "\nThe library's own regions:\n\n" \
     "ncalls  cumtime  percall      min      p50      p95      p99      max  name(file:line)\n" \
     "     3  600.0us  200.0us  200.0us  200.0us  200.0us  200.0us  200.0us  pe.run(example.c:1)\n" \
@@ -349,6 +348,27 @@ PE_TEST(head_tells_clock_mode_and_runs)
     check_has(written, "mode      sampled, 1 call in 16 timed and scaled up; "
                        "enter and leave cost 2.4ns here, taken off below\n");
     check_has(written, "recorded  1 thread of the host\n");
+    finish(&draft);
+}
+END_TEST
+
+/* Threads that came one after the other share a track, others share a name. */
+PE_TEST(threads_are_counted_and_told_apart)
+{
+    struct draft draft = { 0 };
+    uint32_t root = begin(&draft), same, worker;
+
+    add(&draft, root, "solve", 1, 10);
+    same = draft_track(&draft, 0, 102, "main");
+    worker = draft_process(&draft, 200, 1, 0);
+    draft_track(&draft, worker, 200, "worker 0");
+    draft_track(&draft, worker, 201, "helper");
+    draft_finish(&draft);
+    draft.profile.tracks[same].lives = 10000;
+    draft.profile.tracks[same].crossed = 1;
+    write_report(pe__report_text, &draft.profile, NULL);
+    check_has(written, "recorded  10001 threads of the host and 1 worker of 1 pool with 2 threads\n");
+    check_has(written, "wrong use main (host, tid 102): 1 closed by an end further out\n");
     finish(&draft);
 }
 END_TEST

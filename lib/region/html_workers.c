@@ -35,10 +35,7 @@ void pe__html_use_of(const struct pe__profile *profile, uint32_t process, struct
     ret->busy = whole > 0 ? (double)run_ns / whole : 0;
     ret->busy = ret->busy < 1 ? ret->busy : 1;
     ret->idle = whole > 0 ? 1 - ret->busy : 0;
-    ret->unfinished = 0;
-    for (uint32_t i = 0; i < profile->track_count; i++)
-        if (profile->tracks[i].process == process)
-            ret->unfinished += profile->tracks[i].unfinished;
+    ret->unfinished = pe__profile_cut_short(profile, process);
 }
 
 static void write_worker(const struct pe__html *page, uint32_t index)

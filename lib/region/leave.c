@@ -36,18 +36,12 @@ static struct pe__region_path *find_open(struct pe__region_path *at, uint64_t ke
     return at;
 }
 
-/* Neither lines nor functions need an end of their own. */
-static bool ends_with_what_is_around(const struct pe__region_path *path)
-{
-    return path->kind == PE_SITE_LINE || path->kind == PE__KIND_FUNCTION;
-}
-
 static void close_until(struct pe__region_thread *thread, struct pe__region_path *target, uint64_t end)
 {
     struct pe__region_path *at = pe__region_here.at;
 
     for (; at != target; at = at->parent) {
-        if (!ends_with_what_is_around(at))
+        if (pe__region_path_needs_an_end(at))
             pe__region_track_note(&thread->track->crossed, &thread->track->first_crossed, at->label);
         pe__region_close_any(at, end);
     }

@@ -149,17 +149,16 @@ struct pe__region_path *pe__region_path_child(struct pe__region_path *parent, pe
     return pe__region_state_unlock(state) ? child : NULL;
 }
 
-/* What an earlier process of this number had open. When that ended is known no better than that it has by now. */
+/* What an earlier process of this number had open: cut short by its death, which is no wrong use. When that was is known
+ * no better than that it has been by now. */
 static void close_node(struct pe__region_state *state, struct pe__region_node *node, uint32_t track, uint32_t label)
 {
-    struct pe__region_track *its = &state->table.tracks[track];
     uint64_t start = atomic_exchange_explicit(&node->start, 0, memory_order_relaxed);
     uint32_t mode = pe__region_mode();
 
     if (start == 0)
         return;
     atomic_fetch_add_explicit(&node->unfinished, 1, memory_order_relaxed);
-    pe__region_track_note(&its->unfinished, &its->first_unfinished, label);
     if (mode & PE__MODE_TIMELINE && start != PE__REGION_UNTIMED && track < state->inherited_tracks)
         pe__region_event_add(&pe__region_memory->threads[track], PE__EVENT_CUT, label, start,
                              pe__region_clock_begin_of(mode), 0);

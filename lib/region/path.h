@@ -33,6 +33,12 @@ struct pe__region_path {
     uint64_t cpu_start_ns;
 };
 
+/* Lines and functions end with what is around them, or with their thread. */
+static inline bool pe__region_path_needs_an_end(const struct pe__region_path *path)
+{
+    return path->kind != PE_SITE_LINE && path->kind != PE__KIND_FUNCTION;
+}
+
 /* Where this thread is; initial-exec, so that it is found by one addition. */
 struct pe__region_here {
     struct pe__region_path *at;       /* never NULL */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <parexec/error.h>
+#include <parexec/region.h>
 
 #include "region/arena.h"
 #include "region/builder.h"
@@ -41,6 +42,20 @@ void pe__profile_process_name(const struct pe__profile_process *process, char na
         snprintf(name, PE__PROFILE_PROCESS_BYTES, "freed pools worker %d", (int)process->worker);
     else
         snprintf(name, PE__PROFILE_PROCESS_BYTES, "pool %u worker %d", (unsigned)process->pool, (int)process->worker);
+}
+
+uint64_t pe__profile_cut_short(const struct pe__profile *profile, uint32_t process)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < profile->node_count; i++) {
+        const struct pe__profile_node *node = &profile->nodes[i];
+
+        if (profile->labels[node->label].kind != PE_SITE_LINE &&
+            (process == PE__REGION_NOTHING || profile->tracks[node->track].process == process))
+            count = pe__sum_of_counts(count, node->unfinished);
+    }
+    return count;
 }
 
 static double measure_ticks_per_ns(void)

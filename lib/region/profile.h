@@ -44,7 +44,7 @@ struct pe__profile_track {
     const char *name;
     bool ended;
     uint32_t lives;
-    uint64_t unmatched, crossed, unfinished, dropped_calls, dropped_events;
+    uint64_t unmatched, crossed, unfinished, dropped_calls, dropped_events; /* unfinished: open when the thread ended */
     uint32_t first_unmatched, first_crossed, first_unfinished; /* labels, or PE__REGION_NOTHING */
     uint32_t first_event, event_count;
 };
@@ -98,6 +98,9 @@ void pe__profile_free(struct pe__profile *profile);
 /* "host", "pool 1 worker 3". */
 #define PE__PROFILE_PROCESS_BYTES 48
 void pe__profile_process_name(const struct pe__profile_process *process, char name[PE__PROFILE_PROCESS_BYTES]);
+
+/* How many calls the end of their thread or process has cut short; process PE__REGION_NOTHING: in all processes. */
+uint64_t pe__profile_cut_short(const struct pe__profile *profile, uint32_t process);
 
 /* All own times, from the totals. */
 void pe__profile_own_times(struct pe__profile *profile);

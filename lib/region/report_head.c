@@ -49,21 +49,29 @@ static void print_clock(struct pe__sink *sink, const struct pe__profile *profile
 
 static void print_recorded(struct pe__sink *sink, const struct pe__profile *profile)
 {
-    uint32_t workers = 0, pools = 0;
+    uint32_t workers = 0, pools = 0, tracks_of_workers = 0;
+    uint64_t threads_of_host = 0;
 
+    for (uint32_t i = 0; i < profile->track_count; i++) {
+        bool of_worker = profile->processes[profile->tracks[i].process].worker >= 0;
+        tracks_of_workers += of_worker;
+        threads_of_host += of_worker ? 0 : profile->tracks[i].lives;
+    }
     for (uint32_t i = 0; i < profile->process_count; i++) {
         bool is_worker = profile->processes[i].worker >= 0;
         workers += is_worker;
         pools += is_worker && (i == 0 || profile->processes[i].pool != profile->processes[i - 1].pool);
     }
     pe__sink_text(sink, "recorded  ");
-    pe__text_count(sink, profile->track_count, "thread");
+    pe__text_count(sink, threads_of_host, "thread");
     pe__sink_text(sink, " of the host");
     if (workers) {
         pe__sink_text(sink, " and ");
         pe__text_count(sink, workers, "worker");
         pe__sink_text(sink, " of ");
         pe__text_count(sink, pools, "pool");
+        if (tracks_of_workers > workers)
+            pe__sink_print(sink, " with %u threads", (unsigned)tracks_of_workers);
     }
     pe__sink_text(sink, "\n");
 }

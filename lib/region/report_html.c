@@ -168,13 +168,15 @@ static void write_losses(const struct pe__html *page)
 {
     struct losses losses = { .first_unmatched = PE__REGION_NOTHING, .first_crossed = PE__REGION_NOTHING,
                              .first_unfinished = PE__REGION_NOTHING };
+    uint64_t cut_short = pe__profile_cut_short(page->profile, PE__REGION_NOTHING);
 
     add_losses(page->profile, &losses);
     pe__sink_text(page->sink, "<ul class=losses>\n");
     write_loss(page, losses.unmatched, "Ends of regions that were not open", losses.first_unmatched);
     write_loss(page, losses.crossed, "Regions closed by the end of one around them", losses.first_crossed);
-    write_loss(page, losses.unfinished, "Regions cut short by the end of their thread or process",
-               losses.first_unfinished);
+    write_loss(page, losses.unfinished, "Regions that were open when their thread ended", losses.first_unfinished);
+    write_loss(page, cut_short > losses.unfinished ? cut_short - losses.unfinished : 0,
+               "Regions cut short by the end of their process", PE__REGION_NOTHING);
     write_loss(page, losses.dropped_calls, "Calls without a place, counted in the region around them",
                PE__REGION_NOTHING);
     write_loss(page, losses.dropped_events, "Events of the timeline without a place, which shows the latest ones",

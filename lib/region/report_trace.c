@@ -89,7 +89,7 @@ static void put_number(struct pe__sink *sink, const char *name, uint64_t number)
 /* What is missing in the timeline, and why. */
 static void put_losses(struct pe__sink *sink, const struct pe__profile *profile)
 {
-    uint64_t events = 0, calls = 0, unmatched = 0, crossed = 0, unfinished = 0, labels = 0, nodes = 0, threads = 0,
+    uint64_t events = 0, calls = 0, unmatched = 0, crossed = 0, labels = 0, nodes = 0, threads = 0,
              in_handler = 0;
 
     for (uint32_t i = 0; i < profile->track_count; i++) {
@@ -97,7 +97,6 @@ static void put_losses(struct pe__sink *sink, const struct pe__profile *profile)
         calls += profile->tracks[i].dropped_calls;
         unmatched += profile->tracks[i].unmatched;
         crossed += profile->tracks[i].crossed;
-        unfinished += profile->tracks[i].unfinished;
     }
     for (uint32_t i = 0; i < profile->process_count; i++) {
         labels += profile->processes[i].dropped_labels;
@@ -113,7 +112,7 @@ static void put_losses(struct pe__sink *sink, const struct pe__profile *profile)
     put_number(sink, "dropped_in_handlers", in_handler);
     put_number(sink, "left_without_enter", unmatched);
     put_number(sink, "left_out_of_order", crossed);
-    put_number(sink, "unfinished", unfinished);
+    put_number(sink, "unfinished", pe__profile_cut_short(profile, PE__REGION_NOTHING));
 }
 
 static void put_other(struct pe__sink *sink, const struct pe__profile *profile)

@@ -106,10 +106,29 @@ void pe__text_process(struct pe__sink *sink, const struct pe__profile_process *p
     pe__sink_text(sink, name);
 }
 
+static bool shares_its_name(const struct pe__profile *profile, uint32_t track)
+{
+    const struct pe__profile_track *tracks = profile->tracks;
+
+    for (uint32_t i = 0; i < profile->track_count; i++)
+        if (i != track && tracks[i].process == tracks[track].process && strcmp(tracks[i].name, tracks[track].name) == 0)
+            return true;
+    return false;
+}
+
 void pe__text_track(struct pe__sink *sink, const struct pe__profile *profile, uint32_t track)
 {
-    pe__sink_plain(sink, profile->tracks[track].name);
+    const struct pe__profile_track *at = &profile->tracks[track];
+    const struct pe__profile_process *process = &profile->processes[at->process];
+
+    if (process->worker >= 0 && at->number == 0) {
+        pe__text_process(sink, process);
+        return;
+    }
+    pe__sink_plain(sink, at->name);
     pe__sink_text(sink, " (");
-    pe__text_process(sink, &profile->processes[profile->tracks[track].process]);
+    pe__text_process(sink, process);
+    if (shares_its_name(profile, track))
+        pe__sink_print(sink, ", tid %d", (int)at->tid);
     pe__sink_text(sink, ")");
 }

@@ -2,7 +2,7 @@
  * track.c - a track for each thread.
  *
  * A thread takes a track at its first region and gives it back when it ends, by the destructor of a pthread key; if that
- * finds regions open, they are unfinished. Regions in destructors that run later take it again.
+ * finds regions open, they are unfinished, and wrong use. Regions in destructors that run later take it again.
  *
  * Fresh tracks come first, so that each thread has its own as long as there are any; then those of threads that have
  * ended, whose regions and names stay and are added to. In a worker's table, tracks that an earlier process of this
@@ -123,7 +123,8 @@ static void cut(struct pe__region_thread *thread, struct pe__region_path *path, 
     uint64_t start = atomic_exchange_explicit(&path->node->start, 0, memory_order_relaxed);
 
     atomic_fetch_add_explicit(&path->node->unfinished, 1, memory_order_relaxed);
-    pe__region_track_note(&thread->track->unfinished, &thread->track->first_unfinished, path->label);
+    if (pe__region_path_needs_an_end(path))
+        pe__region_track_note(&thread->track->unfinished, &thread->track->first_unfinished, path->label);
     if (path->how & PE__MODE_TIMELINE && start != PE__REGION_UNTIMED)
         pe__region_event_add(thread, PE__EVENT_CUT, path->label, start, now, 0);
 }

@@ -269,8 +269,6 @@ static void example_worker(struct draft *draft, uint32_t track, uint32_t jobs, b
     draft_event(draft, track, PE__EVENT_MARK, draft_label(draft, PE_SITE_MARK, "pe.crash"), US(600), 0, 0);
     draft->profile.nodes[runs].unfinished = 1;
     draft->profile.nodes[inner].unfinished = 1;
-    draft->profile.tracks[track].unfinished = 2;
-    draft->profile.tracks[track].first_unfinished = item;
     draft->profile.tracks[track].lives = 2;
     draft->profile.processes[draft->profile.tracks[track].process].lives = 2;
 }
