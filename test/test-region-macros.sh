@@ -82,6 +82,29 @@ int main()
 }
 END
 
+cat >"$work/inside.c" <<'END'
+#include <parexec/region.h>
+
+#define MUST_NOT_BE_INSIDE() _Static_assert(!PE__IS_INSIDE_REGION(), "inside a region")
+
+int resume(int at);
+int resume(int at)
+{
+    MUST_NOT_BE_INSIDE();
+    PE_REGION("outer") {
+        PE_REGION("inner")
+            at++;
+        IN_REGION
+    }
+    {
+        PE_REGION_SCOPE("scope");
+        IN_SCOPE
+    }
+    MUST_NOT_BE_INSIDE();
+    return at;
+}
+END
+
 compiles() { # COMPILER STANDARD SUFFIX
     # shellcheck disable=SC2086 # lists of words
     $1 "-std=$2" $strict -O2 -c -o "$work/$3.o" "$work/use.$3" &&
@@ -96,13 +119,23 @@ try_dialect() {
     check "the macros, $1 as $2" compiles "$1" "$2" "$3"
 }
 
+tells_inside() { # COMPILER
+    # shellcheck disable=SC2086 # lists of words
+    set -- $1 -std=c11 $strict -fsyntax-only "$work/inside.c"
+    "$@" -DIN_REGION= -DIN_SCOPE= && ! "$@" '-DIN_REGION=MUST_NOT_BE_INSIDE();' -DIN_SCOPE= 2>/dev/null &&
+        ! "$@" -DIN_REGION= '-DIN_SCOPE=MUST_NOT_BE_INSIDE();' 2>/dev/null
+}
+
 leaves_nothing() { ! nm "$work/c-none.o" | grep -i pe_ && ! strings "$work/c-none.o" | grep 'same line'; }
 leaves_something() { nm "$work/c.o" | grep -q 'U pe_region_enter_site' && strings "$work/c.o" | grep -q 'same line'; }
 
 without_extensions() {
-    printf '%s\n' '#include <parexec/region.h>' 'void use(void);' 'void use(void) { PE_REGION("plain") { } }' >"$work/plain.c"
-    # shellcheck disable=SC2086 # lists of words
-    $CC -std=c99 -U__GNUC__ -Iinclude -c -o "$work/plain.o" "$work/plain.c" && nm "$work/plain.o" | grep -q 'U pe_region_leave$'
+    printf '%s\n' '#include <parexec/region.h>' 'void use(void);' \
+        'void use(void) { PE_REGION("plain") { PE_LINE(); PE_COUNT("n", 1); PE_MARK("m"); } }' >"$work/plain.c"
+    $CC -std=c99 -U__GNUC__ -Iinclude -c -o "$work/plain.o" "$work/plain.c" || return 1
+    for name in leave line count mark; do
+        nm "$work/plain.o" | grep -q "U pe_region_$name\$" || return 1
+    done
 }
 
 runs() {
@@ -126,7 +159,14 @@ done
 compiles "$CC" c11 c >/dev/null 2>&1
 check 'switched on, the object file has calls and names' leaves_something
 check 'with PE_REGION_DISABLE it has none' leaves_nothing
-check 'PE_REGION without extensions of gcc' without_extensions
+check 'all but scopes without extensions of gcc' without_extensions
+for compiler in "$CC" clang; do
+    if command -v "${compiler%% *}" >/dev/null 2>&1; then
+        check "inside a region or not, $compiler" tells_inside "$compiler"
+    else
+        skip "inside a region or not, $compiler" "no $compiler here"
+    fi
+done
 if command -v "${CXX:-c++}" >/dev/null 2>&1; then
     check 'exceptions, lambdas and templates' runs
 else

@@ -217,7 +217,8 @@ PE_EXPORT int pe_region_leave_function(const void *function);
 /* Leaves *scope unless that is NULL: what the compiler calls at the end of PE_REGION and PE_REGION_SCOPE. Threads: any.
  * Child: yes. Since: 0.1 */
 #if defined(__GNUC__) && !defined(PE__REGION_SCOPE_END_IS_DEFINED_HERE)
-PE_EXPORT extern inline __attribute__((gnu_inline, always_inline, no_instrument_function)) void pe_region_scope_end(pe_region_site **scope)
+PE_EXPORT extern inline __attribute__((gnu_inline, always_inline, no_instrument_function)) void
+pe_region_scope_end(pe_region_site **scope)
 {
     if (*scope)
         pe_region_leave_site(*scope);
@@ -268,31 +269,56 @@ PE_END_DECLS
         static pe_region_site pe__site = PE__SITE(PE_SITE_REGION, site_name); \
         pe_region_on ? (pe_region_enter_site(&pe__site), &pe__site) : (pe_region_site *)0; \
     }))
-#define PE__REGION_SCOPE(site_name, scope) \
-    pe_region_site *scope __attribute__((cleanup(pe_region_scope_end), unused)) = PE__REGION_ENTER(site_name)
-#define PE__REGION(site_name, scope, once) \
-    for (pe_region_site *scope __attribute__((cleanup(pe_region_scope_end), unused)) = PE__REGION_ENTER(site_name), \
-                        *once = (pe_region_site *)1; \
-         once; once = (pe_region_site *)0)
-#define PE__REGION_NUMBERED(name, number) PE__REGION(name, PE__JOIN(pe__scope_, number), PE__JOIN(pe__once_, number))
-#define PE__AT(site_kind, site_name, call) \
-    (__extension__({ \
-        static pe_region_site pe__site = PE__SITE(site_kind, site_name); \
-        if (pe_region_on) \
-            call; \
-        (void)0; \
+
+/*
+ * What resumes a function in the middle by a case label must not stand inside a region: the region would be left without
+ * having been entered. C++ and clang refuse such a label by themselves. For gcc's C each region declares
+ * pe__region_around, a pointer, which is a type of one byte wherever there is no region, so PE__IS_INSIDE_REGION tells at
+ * compile time. That these hide each other is no reason for a warning.
+ */
+#if defined(__cplusplus)
+#define PE__REGION_AROUND(number)
+#else
+typedef char pe__region_around;
+#define PE__IS_INSIDE_REGION() (sizeof(pe__region_around) != 1)
+#define PE__REGION_AROUND(number) \
+    , *PE__JOIN(pe__quiet_, number) __attribute__((unused)) = (__extension__({ \
+        _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wshadow\"") \
+        (pe_region_site *)0; \
+    })), *pe__region_around __attribute__((unused)) = (__extension__({ \
+        _Pragma("GCC diagnostic pop") \
+        (pe_region_site *)0; \
     }))
-#define PE_REGION(name) PE__REGION_NUMBERED(name, __COUNTER__)
-#define PE_REGION_SCOPE(name) PE__REGION_SCOPE(name, PE__JOIN(pe__scope_, __COUNTER__))
-#define PE_LINE() PE__AT(PE_SITE_LINE, (const char *)0, pe_region_line(&pe__site))
-#define PE_COUNT(name, n) PE__AT(PE_SITE_COUNTER, name, pe_region_count(&pe__site, (n)))
-#define PE_MARK(name) PE__AT(PE_SITE_MARK, name, pe_region_mark(&pe__site))
+#endif
+
+#define PE__REGION_SCOPE(name, number) \
+    pe_region_site *PE__JOIN(pe__scope_, number) __attribute__((cleanup(pe_region_scope_end), unused)) = \
+        PE__REGION_ENTER(name) PE__REGION_AROUND(number)
+#define PE__REGION(name, number) \
+    for (PE__REGION_SCOPE(name, number), *PE__JOIN(pe__once_, number) = (pe_region_site *)1; \
+         PE__JOIN(pe__once_, number); PE__JOIN(pe__once_, number) = (pe_region_site *)0)
+#define PE_REGION(name) PE__REGION(name, __COUNTER__)
+#define PE_REGION_SCOPE(name) PE__REGION_SCOPE(name, __COUNTER__)
 
 #else
 
 #define PE_REGION(name) for (int PE__JOIN(pe__once_, __LINE__) = (pe_region_enter(name), 1); \
                              PE__JOIN(pe__once_, __LINE__); \
                              PE__JOIN(pe__once_, __LINE__) = (pe_region_leave(name), 0))
+
+#endif
+
+#if !defined(PE_REGION_DISABLE)
+
+#define PE__AT(site_kind, site_name, call) \
+    do { \
+        static pe_region_site pe__site = PE__SITE(site_kind, site_name); \
+        if (pe_region_on) \
+            call; \
+    } while (0)
+#define PE_LINE() PE__AT(PE_SITE_LINE, (const char *)0, pe_region_line(&pe__site))
+#define PE_COUNT(name, n) PE__AT(PE_SITE_COUNTER, name, pe_region_count(&pe__site, (n)))
+#define PE_MARK(name) PE__AT(PE_SITE_MARK, name, pe_region_mark(&pe__site))
 
 #endif
 
