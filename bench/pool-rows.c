@@ -1,5 +1,5 @@
 /* The pool benchmark, bench/run pool: who answers which question, and what is to be reached. Sizes are such that a turn
- * lasts 10 to 300 ms. The goals are those that the project set itself; the comments say only what the numbers do not. */
+ * lasts 10 to 300 ms. The goals are the project's own; comments say only what the numbers do not. */
 
 #include "pool-fork.h"
 #include "pool-ours.h"

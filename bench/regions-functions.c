@@ -1,6 +1,6 @@
-/* Every function of a program, as tools that need no change to its source see it. The program (calls/calls.c) tells what a
- * call costs; what a tool adds is the difference to the same program without it, run just before. What tools do before the
- * first call and after the last one (reading symbols, writing files) is in nobody's figure. */
+/* Every function of a program, as tools that need no change to its source see it. The program (calls/calls.c) tells
+ * what a call costs; what a tool adds is the difference to the same program without it, run just before. What tools do
+ * before the first call and after the last one (reading symbols, writing files) is in nobody's figure. */
 
 #include "regions-loop.h"
 #include "harness.h"

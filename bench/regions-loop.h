@@ -1,8 +1,8 @@
 #ifndef PE__BENCH_REGIONS_LOOP_H
 #define PE__BENCH_REGIONS_LOOP_H
 
-/* What the contenders of bench/regions are made of: loops, each run in a forked child of its own, because how to measure
- * is said once in a process. */
+/* What the contenders of bench/regions are made of: loops, each run in a forked child of its own, because how to
+ * measure is said once in a process. */
 
 #include "table-row.h"
 
@@ -38,8 +38,8 @@ double loop_measure(loop_fn *fn, uint64_t n);
 /* 0 where the processor has no time-stamp counter. */
 int loop_has_counter(void);
 
-/* How true what is read for a body is: the ns that `reads` tells, and by how many per cent that differs from what the body
- * costs in a loop of nothing else, before and after. `reads`: < 0 and the note filled when it cannot. */
+/* How true what is read for a body is: the ns that `reads` tells, and by how many per cent that differs from what the
+ * body costs in a loop of nothing else, before and after. `reads`: < 0 and the note filled when it cannot. */
 enum truth_body { TRUTH_100, TRUTH_400 }; /* plan->variant: cycles */
 typedef double truth_fn(const struct plan *plan);
 int truth_tell(const struct plan *plan, truth_fn *reads, double *values);

@@ -123,8 +123,8 @@ static double csv_number(const char *text, const char *row, const char *column)
     return -1;
 }
 
-/* ns of one call of the region "body", by the report; -1 and the note filled if there is none. The first line of a report
- * in CSV names its columns. */
+/* ns of one call of the region "body", by the report; -1 and the note filled if there is none. The first line of a
+ * report in CSV names its columns. */
 static double reported_ns(char *note)
 {
     pe_report_options options = PE_REPORT_OPTIONS_INIT;

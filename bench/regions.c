@@ -1,5 +1,5 @@
-/* What a region costs: bench/run regions. The rows: who answers which question, and what is to be reached. A turn lasts 10
- * to 100 ms. The limits are readings of the clock, which nobody who measures can do without.
+/* What a region costs: bench/run regions. The rows: who answers which question, and what is to be reached. A turn lasts
+ * 10 to 100 ms. The limits are readings of the clock, which nobody who measures can do without.
  *
  * Quoted figures were measured by others of our rows' kind on another two-core virtual machine with an AVX-512 server
  * core at 3.7 to 3.9 GHz whose counter runs at 2.6 GHz; they judge nothing. */
@@ -109,7 +109,8 @@ static const struct row rows[] = {
         .n = 500000, .quick_n = 20000, .metrics = PAIR_METRICS,
         .contenders = { CREW("rdtsc, rdtscp, one thread", LIMIT, loop_rdtsc_rdtscp, NO_REGIONS, 1),
                         CREW("rdtsc, rdtscp, 8 threads", LIMIT, loop_rdtsc_rdtscp, NO_REGIONS, 8),
-                        CREW("ours", OURS, loop_region, EXACT, 8), CREW("ours, one thread", OURS, loop_region, EXACT, 1) },
+                        CREW("ours", OURS, loop_region, EXACT, 8),
+                        CREW("ours, one thread", OURS, loop_region, EXACT, 1) },
         .goals = { { 0, RATIO_AT_MOST, 1.2, "ours", "ours, one thread" } },
     },
     {

@@ -28,8 +28,8 @@ static const char usage[] = "usage: bench/run %s [--quick] [--json] [--rounds N]
                             "  --json      one JSON object instead of the table\n"
                             "  --rounds N  1 to 101 (7; 3 when quick)\n"
                             "  --only ROW  just this row; may be given several times\n"
-                            "  --profile   before each row the regions of our host and workers; figures are then those of\n"
-                            "              a run that measures them\n"
+                            "  --profile   before each row the regions of our host and workers; figures are then\n"
+                            "              those of a run that measures them\n"
                             "  --list      the names of the rows\n";
 
 static const struct row *find_row(const char *key)

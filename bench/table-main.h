@@ -5,8 +5,8 @@
  *
  *     bench/run NAME [--quick] [--json] [--rounds N] [--only ROW]... [--list]
  *
- * Returns main's value. 0: measured; 1: a figure of ours is missing; 2: wrong usage. A goal that is not met is a line in
- * the table and no error. */
+ * Returns main's value. 0: measured; 1: a figure of ours is missing; 2: wrong usage. A goal that is not met is a line
+ * in the table and no error. */
 
 #include "table-row.h"
 

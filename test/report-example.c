@@ -1,5 +1,5 @@
-/* The example of harness/profile.h as a file, for test-formats.py: REPORT_FILE=FILE report-example json, csv, or plain: its
- * numbers, one node a line. */
+/* The example of harness/profile.h as a file, for test-formats.py: REPORT_FILE=FILE report-example json, csv, or plain:
+ * its numbers, one node a line. */
 #include "harness/harness.h"
 
 #include <inttypes.h>

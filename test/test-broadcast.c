@@ -400,9 +400,9 @@ PE_TEST(p19_several_threads_and_a_resize)
     pool_end(pool);
 }
 
-/* What only its own worker may run has not overtaken what waits in front of it, whether it waits as well or, if `opened`
- * is 1, runs in one of the two: a host that sleeps for so long that it looks at the order finds nothing wrong. 0 if the
- * call was over before they were so far. */
+/* What only its own worker may run has not overtaken what waits in front of it, whether it waits as well or, if
+ * `opened` is 1, runs in one of the two: a host that sleeps for so long that it looks at the order finds nothing wrong.
+ * 0 if the call was over before they were so far. */
 static int is_in_order(uint32_t opened, int64_t patience_ns)
 {
     pe_pool *pool = pool_of(2);

@@ -42,7 +42,8 @@ static void result_free(struct result *result)
     pe__profile_free(&result->profile);
 }
 
-static const struct pe__profile_sum *find_child(const struct result *result, uint32_t parent, const char *name, size_t bytes)
+static const struct pe__profile_sum *find_child(const struct result *result, uint32_t parent, const char *name,
+                                                size_t bytes)
 {
     for (uint32_t i = 0; i < result->tree.count; i++) {
         const struct pe__profile_sum *row = &result->tree.rows[i];

@@ -618,7 +618,8 @@ PE_TEST(a_job_switches_its_worker_on)
 
 enum { NEW_NAMES = 5 };
 
-/* Dies of an alarm at whatever instant: entering, leaving, counting, while a name is new, which some are in each life. */
+/* Dies of an alarm at whatever instant: entering, leaving, counting, while a name is new, which some are in each
+ * life. */
 static int job_until_alarm(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     uint64_t number;

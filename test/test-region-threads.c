@@ -1,6 +1,6 @@
 /*
- * Regions of threads, signal handlers, forked children and workers: each has a table of its own, no count is lost, and what a
- * dead process has left does not harm the next one.
+ * Regions of threads, signal handlers, forked children and workers: each has a table of its own, no count is lost, and
+ * what a dead process has left does not harm the next one.
  */
 
 #include "harness/harness.h"
@@ -309,7 +309,8 @@ static const struct pe__region_geometry geometry = { 64, 128, 4 };
 
 static void *new_table(void)
 {
-    void *table = mmap(NULL, pe__region_table_bytes(&geometry), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *table = mmap(NULL, pe__region_table_bytes(&geometry), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                       0);
 
     ck_assert_ptr_ne(table, MAP_FAILED);
     return table;
@@ -382,7 +383,9 @@ static uint64_t draw(void)
 static void fill(uint64_t *words, size_t count, int manner)
 {
     for (size_t i = 0; i < count; i++)
-        words[i] = manner == 0 ? draw() : manner == 1 ? (draw() % 20) << 32 | draw() % 20 : (uint64_t)manner * 0x0101010101010101;
+        words[i] = manner == 0   ? draw()
+                   : manner == 1 ? (draw() % 20) << 32 | draw() % 20
+                                 : (uint64_t)manner * 0x0101010101010101;
 }
 
 /* Nothing in a table is believed: a worker neither crashes nor hangs, and its own regions end. */

@@ -1,6 +1,6 @@
 /*
- * Regions of one thread: what is counted where, with which times, in each mode; and wrong use, which is counted and spoils
- * nothing.
+ * Regions of one thread: what is counted where, with which times, in each mode; and wrong use, which is counted and
+ * spoils nothing.
  */
 
 #include "harness/harness.h"

@@ -1265,7 +1265,9 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case ORDERS: hit_order(random, view); break;
     case ACCOUNTS: hit_account(random, view); break;
     case CRASHES: hit(random, view->crashes, WORKERS * sizeof *view->crashes); break;
-    case REPLY_BLOCKS: hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes); break;
+    case REPLY_BLOCKS:
+        hit(random, view->base + view->blocks.classes[0].offset, 4 * view->blocks.classes[0].bytes);
+        break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
     case REGIONS: hit_region(random, view); break;
     default: hit_target(random, view, (enum target)(next_random(random) % ALL_WRITABLE));

@@ -266,8 +266,8 @@ PE_TEST(a_stripped_file_names_what_it_exports)
     image_close(&image);
 }
 
-enum damage { MAGIC, CLASS, ORDER, ENTRY_SIZE, SECTIONS_FAR, SECTIONS_MANY, SYMBOLS_FAR, SYMBOLS_LONG, SYMBOL_SIZE, LINK_FAR,
-              LINK_OTHER, NAMES_FAR, NAMES_LONG, NAME_FAR, SYMBOLS_NONE, DAMAGES };
+enum damage { MAGIC, CLASS, ORDER, ENTRY_SIZE, SECTIONS_FAR, SECTIONS_MANY, SYMBOLS_FAR, SYMBOLS_LONG, SYMBOL_SIZE,
+              LINK_FAR, LINK_OTHER, NAMES_FAR, NAMES_LONG, NAME_FAR, SYMBOLS_NONE, DAMAGES };
 
 static void damage(struct image *image, enum damage kind)
 {

@@ -343,8 +343,8 @@ PE_TEST(head_tells_clock_mode_and_runs)
     options.flags = PE_REPORT_SUBTRACT_COST;
     write_report(pe__report_text, &draft.profile, &options);
     check_has(written, " UTC on, the sum of 3 runs\n");
-    check_has(written, "clock     clock_gettime: the time-stamp counter is missing, not steady or not the same on all CPUs"
-                       "\n");
+    check_has(written, "clock     clock_gettime: the time-stamp counter is missing, not steady or not the same on all "
+                       "CPUs\n");
     check_has(written, "mode      sampled, 1 call in 16 timed and scaled up; "
                        "enter and leave cost 2.4ns here, taken off below\n");
     check_has(written, "recorded  1 thread of the host\n");

@@ -702,8 +702,8 @@ PE_TEST(items_either_done_or_stopped)
     free(out);
 }
 
-/* Every fifth item ends at about the instant at which its limit is over; those behind it on the same worker are far from
- * theirs. Each says when it began and ended, and as which worker. */
+/* Every fifth item ends at about the instant at which its limit is over; those behind it on the same worker are far
+ * from theirs. Each says when it began and ended, and as which worker. */
 #define NEIGHBOURS 5
 #define LIMIT_NS PE_MS(10)
 
@@ -729,9 +729,9 @@ static int item_near_its_limit(const void *in, void *out, const void *context)
     return 0;
 }
 
-/* For how long the worker number had nothing else to do than what was stopped. `end`: when all was over. Its limit began
- * before its first step, and at the earliest when the one before it had ended: it may have been kept from its CPU in
- * between. */
+/* For how long the worker number had nothing else to do than what was stopped. `end`: when all was over. Its limit
+ * began before its first step, and at the earliest when the one before it had ended: it may have been kept from its CPU
+ * in between. */
 static int64_t time_for(const struct trace *traces, uint64_t count, uint64_t item, const pe_status *status, int64_t end)
 {
     int64_t begun = traces[item].begun;

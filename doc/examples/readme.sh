@@ -18,8 +18,10 @@ same() { block "$1" "$2" | diff "doc/examples/$3" -; }
 # Each block of the guide that begins with the name of a program is that file, or for "of NAME" a part of it.
 guide_shows() {
     for name in course.py course.c; do
-        awk -v name="$name" '$0 == "# " name || $0 == "/* " name " */" { inside = 1; next } $0 == "```" { inside = 0 } inside' \
-            doc/guide/profiling.md | diff "doc/examples/$name" - || return 1
+        awk -v name="$name" '
+            $0 == "# " name || $0 == "/* " name " */" { inside = 1; next }
+            $0 == "```" { inside = 0 }
+            inside' doc/guide/profiling.md | diff "doc/examples/$name" - || return 1
     done
     for name in course-regions.c course-lines.c; do
         awk -v name="$name" '$0 == "/* of " name " */" { inside = 1; next } $0 == "```" { inside = 0 } inside && NF' \
@@ -40,7 +42,8 @@ shows_figures() {
 }
 
 dead_links() {
-    grep -oE '\]\([^)#]+' README.md doc/design/README.md doc/features/README.md doc/guide/*.md | sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
+    grep -oE '\]\([^)#]+' README.md bench/README.md doc/*/*.md |
+        sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
         while read -r file link; do
             case $link in
             http*) ;;
@@ -54,7 +57,7 @@ unknown_names() {
     grep -oE '`[a-z_]+\(\)`' doc/design/README.md | tr -d '`()' | sort -u | while read -r name; do
         grep -rqE "(^|[^a-z_])$name\(" lib include || echo "no function $name"
     done
-    grep -oE '`lib/[a-z/.-]+`' doc/design/README.md | tr -d '`' | sort -u | while read -r file; do
+    grep -oE '`lib/[a-z0-9_/.-]+`' doc/design/README.md | tr -d '`' | sort -u | while read -r file; do
         [ -e "$file" ] || echo "no file $file"
     done
 }

@@ -202,8 +202,8 @@ PE_EXPORT void pe_region_span_resume(pe_region_span *span);
 PE_EXPORT void pe_region_span_end(pe_region_span *span);
 
 /*
- * A function of the program begins, and ends, as a region with its symbol for a name. What the hooks of programs that are
- * built with -finstrument-functions call, which `pkg-config parexec-functions` links (see the head of this file).
+ * A function of the program begins, and ends, as a region with its symbol for a name. What the hooks of programs that
+ * are built with -finstrument-functions call, which `pkg-config parexec-functions` links (see the head of this file).
  *
  * function   its first byte.
  * Unlike regions by hand they need not match: leaving what is not open does nothing and is not counted, for it began
@@ -271,10 +271,10 @@ PE_END_DECLS
     }))
 
 /*
- * What resumes a function in the middle by a case label must not stand inside a region: the region would be left without
- * having been entered. C++ and clang refuse such a label by themselves. For gcc's C each region declares
- * pe__region_around, a pointer, which is a type of one byte wherever there is no region, so PE__IS_INSIDE_REGION tells at
- * compile time. That these hide each other is no reason for a warning.
+ * What resumes a function in the middle by a case label must not stand inside a region: the region would be left
+ * without having been entered. C++ and clang refuse such a label by themselves. For gcc's C each region declares
+ * pe__region_around, a pointer, which is a type of one byte wherever there is no region, so PE__IS_INSIDE_REGION tells
+ * at compile time. That these hide each other is no reason for a warning.
  */
 #if defined(__cplusplus)
 #define PE__REGION_AROUND(number)

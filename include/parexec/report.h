@@ -33,9 +33,10 @@
  * variable. Nothing is written when a program ends by _exit, quick_exit, abort, exec or another signal. Standard error
  * gets a report only if it is still the one that the program was started with, or is open for appending.
  *
- * For `signals` the library starts a thread, which does the writing: handlers may not. It sets a handler for each of the
- * two signals that has its default action then; the program may replace it by its own. After the report the same signal
- * ends the program; a second one ends it at once. The program goes on for the milliseconds that the report takes.
+ * For `signals` the library starts a thread, which does the writing: handlers may not. It sets a handler for each of
+ * the two signals that has its default action then; the program may replace it by its own. After the report the same
+ * signal ends the program; a second one ends it at once. The program goes on for the milliseconds that the report
+ * takes.
  *
  * The line report shows source text that it finds under the name that the compiler was given, or below one of the
  * directories that PAREXEC_SOURCE_PATH lists with colons between.
@@ -51,8 +52,8 @@
  *     pe.crash: crashed, exited, timed out, cancelled, out of memory   marks: a worker has died, and this is the next
  *                     process of its number; what was open in it is unfinished
  *     pe.start        in the program: pe_pool_new
- *     pe.submit       in the program: handing over a job, or a map that is not waited for; an arrow in the timeline leads
- *                     from there, or from pe.map, to each pe.run
+ *     pe.submit       in the program: handing over a job, or a map that is not waited for; an arrow in the timeline
+ *                     leads from there, or from pe.map, to each pe.run
  *     pe.map          in the program: a map from its call to its return
  *     pe.copy         in the program: copying arguments, inputs and results into and out of shared memory
  *     pe.wait         in the program: waiting for jobs, maps, room in a queue, the end of a pool

@@ -25,8 +25,8 @@ struct pe__symbol {
 bool pe__symbol_of(uintptr_t address, struct pe__symbol *ret);
 
 /*
- * A name as one reads it in C++, malloc'ed; NULL: it is no such name, or too complicated, or the program has no C++ in it.
- * The name may be anything. Takes locks of the loader: not in handlers.
+ * A name as one reads it in C++, malloc'ed; NULL: it is no such name, or too complicated, or the program has no C++ in
+ * it. The name may be anything. Takes locks of the loader: not in handlers.
  */
 char *pe__symbol_demangle(const char *name);
 

@@ -1,10 +1,10 @@
 /*
  * functions.c - what gcc and clang call at the begin and end of each function with -finstrument-functions.
  *
- * This is linked into the program, beside the shared library: the test whether anything is measured is made here, so that
- * a program that could be measured but is not pays a call, a load and a branch. Leaving looks at a word of the thread
- * instead of at pe_region_on, so that what is open when measuring is switched off is left all the same, and the ends of
- * functions that began before it was switched on do not count as wrong use.
+ * This is linked into the program, beside the shared library: the test whether anything is measured is made here, so
+ * that a program that could be measured but is not pays a call, a load and a branch. Leaving looks at a word of the
+ * thread instead of at pe_region_on, so that what is open when measuring is switched off is left all the same, and the
+ * ends of functions that began before it was switched on do not count as wrong use.
  *
  * Nothing here may be instrumented itself.
  */

@@ -1,8 +1,8 @@
 /*
  * regions.h - a pool's side of regions: the tables of its workers, and what the host measures of itself.
  *
- * A pool's tables are a source of reports (region/source.h) from before its keeper is forked until its memory goes; what
- * they held is kept then.
+ * A pool's tables are a source of reports (region/source.h) from before its keeper is forked until its memory goes;
+ * what they held is kept then.
  */
 #ifndef PE__POOL_REGIONS_H
 #define PE__POOL_REGIONS_H

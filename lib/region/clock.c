@@ -1,10 +1,10 @@
 /*
- * clock.c - whether the counters of the CPUs agree, how much a pair of readings shows beyond what is between them, and the
- * scale from ticks to nanoseconds.
+ * clock.c - whether the counters of the CPUs agree, how much a pair of readings shows beyond what is between them, and
+ * the scale from ticks to nanoseconds.
  *
  * base/clock.c trusts the counter when processor and kernel do. Whether two CPUs show the same is looked at once more
- * here, since regions begin on one CPU and end on another: on each CPU the counter is compared with the monotonic clock,
- * which the kernel keeps for all of them alike. Of a few tries the closest pair of readings counts.
+ * here, since regions begin on one CPU and end on another: on each CPU the counter is compared with the monotonic
+ * clock, which the kernel keeps for all of them alike. Of a few tries the closest pair of readings counts.
  */
 #include "region/clock.h"
 

@@ -1,8 +1,8 @@
 /*
  * clock.h - the clock of regions: base/clock.h's ticks, with the one reading that waits for what came before it.
  *
- * Where the counters of the CPUs turn out to disagree, regions use nanoseconds of CLOCK_MONOTONIC instead (PE__MODE_NS),
- * in the host as in its workers, which hear of it by the mode.
+ * Where the counters of the CPUs turn out to disagree, regions use nanoseconds of CLOCK_MONOTONIC instead
+ * (PE__MODE_NS), in the host as in its workers, which hear of it by the mode.
  */
 #ifndef PE__REGION_CLOCK_H
 #define PE__REGION_CLOCK_H
@@ -23,8 +23,8 @@ extern uint64_t pe__region_clock_lag __attribute__((visibility("hidden")));
 /* Sets scale and lag for ticks as that mode has them. The first time takes a quarter of a millisecond. */
 void pe__region_clock_begin(uint32_t mode);
 
-/* Whether the time-stamp counters of all CPUs that this thread may use agree; true where ticks are none. Moves the thread
- * over up to 16 of them, and back. */
+/* Whether the time-stamp counters of all CPUs that this thread may use agree; true where ticks are none. Moves the
+ * thread over up to 16 of them, and back. */
 bool pe__region_clock_agrees(void);
 
 /* Of this process's mode, for readers: now, and a duration, 0 for one that is negative or does not fit. */

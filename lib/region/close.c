@@ -1,8 +1,8 @@
 /*
  * close.c - opening and closing where there is more to do than to read the counter: sampling, CPU time, the timeline.
  *
- * How many calls pass until the next one is timed is drawn at random around sample_every, so that what recurs in step with
- * it is not always, or never, the one that is timed. The first call is timed.
+ * How many calls pass until the next one is timed is drawn at random around sample_every, so that what recurs in step
+ * with it is not always, or never, the one that is timed. The first call is timed.
  */
 #include "region/close.h"
 

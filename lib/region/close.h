@@ -21,8 +21,8 @@ static inline void pe__region_add_to(_Atomic uint64_t *sum, uint64_t amount)
     atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + amount, memory_order_relaxed);
 }
 
-/* One more call, which took that long. Its bucket is counted at the next one: an address that depends on the clock's last
- * reading holds up the next reading. */
+/* One more call, which took that long. Its bucket is counted at the next one: an address that depends on the clock's
+ * last reading holds up the next reading. */
 static inline __attribute__((always_inline)) void pe__region_note_call(struct pe__region_node *node, uint64_t ticks)
 {
     uint64_t timed = atomic_load_explicit(&node->timed, memory_order_relaxed);

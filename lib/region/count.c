@@ -1,6 +1,6 @@
 /*
- * count.c - what is not nested: counters, marks, calls that were measured elsewhere, arrows of the timeline. Their nodes are
- * children of the track's root.
+ * count.c - what is not nested: counters, marks, calls that were measured elsewhere, arrows of the timeline. Their
+ * nodes are children of the track's root.
  */
 #include <parexec/region.h>
 

@@ -1,10 +1,10 @@
 /*
  * enter.c - entering and leaving: the paths that are taken each time.
  *
- * Enter compares the site's key with the one of the child that was entered last here, and else with that of the one which
- * followed it last time; leave compares it with the innermost region's. Everything else is in other files (leave.c,
- * path.c), and is where a thread, a child of a fork, or a thread without a place gets to by itself: none of their paths
- * has children with the key.
+ * Enter compares the site's key with the one of the child that was entered last here, and else with that of the one
+ * which followed it last time; leave compares it with the innermost region's. Everything else is in other files
+ * (leave.c, path.c), and is where a thread, a child of a fork, or a thread without a place gets to by itself: none of
+ * their paths has children with the key.
  *
  * The counter is read as the last thing of enter and as the first of leave, so that little of either is in the time.
  */

@@ -3,11 +3,11 @@
  *
  * A track takes segments one by one as long as there are any in the process; then its last one leads back to its first,
  * and the oldest events are written over. So event number n lies in segment n / PE__REGION_SEGMENT_EVENTS, modulo their
- * number, of the chain, and of an event the reader needs no more than the count of all that were written. The event that
- * is written next lies over the one that has just become too old: readers leave that one out.
+ * number, of the chain, and of an event the reader needs no more than the count of all that were written. The event
+ * that is written next lies over the one that has just become too old: readers leave that one out.
  *
- * `next` and `track` of a segment are filled before it is linked; only the track's thread links. In a worker's table all of
- * this may be garbage: each step is checked, and what is none ends the chain.
+ * `next` and `track` of a segment are filled before it is linked; only the track's thread links. In a worker's table
+ * all of this may be garbage: each step is checked, and what is none ends the chain.
  */
 #include "region/event.h"
 

@@ -17,8 +17,8 @@ bool pe__region_event_room(struct pe__region_thread *thread);
 void pe__region_event_inherit(struct pe__region_state *state, struct pe__region_thread *thread);
 
 /* The place is taken before it is filled, so that a signal handler takes another one. */
-static inline void pe__region_event_add(struct pe__region_thread *thread, enum pe__region_event_kind kind, uint32_t label,
-                                        uint64_t start, uint64_t end, uint64_t value)
+static inline void pe__region_event_add(struct pe__region_thread *thread, enum pe__region_event_kind kind,
+                                        uint32_t label, uint64_t start, uint64_t end, uint64_t value)
 {
     struct pe__region_event *event;
 

@@ -1,8 +1,8 @@
 /*
  * function.c - functions as regions, when the compiler calls at their begin and end.
  *
- * An address leads to a site by one look into a map; from there on a function is a region like others. That of a function
- * that is not wanted is found as quickly, and nothing more is done: no clock is read before that is known.
+ * An address leads to a site by one look into a map; from there on a function is a region like others. That of a
+ * function that is not wanted is found as quickly, and nothing more is done: no clock is read before that is known.
  *
  * The ends of functions need not match their begins: measuring was switched on in between, or longjmp has left some
  * without a word. So an end of what is not open is no wrong use, nor are functions that end with one further out.

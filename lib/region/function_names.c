@@ -1,14 +1,14 @@
 /*
  * function_names.c - functions get their names when they are called for the first time.
  *
- * Then, and not when a report is made, because then the function is there for certain: its library may be unloaded before
- * the report, and what a worker has loaded by itself is nowhere in the host. It costs the reading of the symbols once for
- * each file (base/symbol.h), in the host; workers that are forked later have it already. Making the names of C++ readable
- * is left to the report, for that calls malloc, and this may be a signal handler that has interrupted it.
+ * Then, and not when a report is made, because then the function is there for certain: its library may be unloaded
+ * before the report, and what a worker has loaded by itself is nowhere in the host. It costs the reading of the symbols
+ * once for each file (base/symbol.h), in the host; workers that are forked later have it already. Making the names of
+ * C++ readable is left to the report, for that calls malloc, and this may be a signal handler that has interrupted it.
  *
  * The map only grows, takes no lock, and stays as it is at a fork, for the functions stay where they are. An entry is
- * whole before its slot gets its address by a compare-and-swap with release; whoever comes second with the same function
- * wastes a place. When all places are taken, further functions share one name.
+ * whole before its slot gets its address by a compare-and-swap with release; whoever comes second with the same
+ * function wastes a place. When all places are taken, further functions share one name.
  *
  * A library that is unloaded, and another one loaded at its place: functions that begin at the same address have the
  * first one's name then.

@@ -112,8 +112,9 @@ static bool says(const char *text, size_t room, const char *wanted)
 
 static bool is_label_of(const struct pe__region_label *label, const pe_region_site *site)
 {
-    return atomic_load_explicit(&label->ready, memory_order_acquire) == kind_of(site) + 1 && label->line == site->line &&
-           says(label->name, PE__REGION_NAME_BYTES, site->name) && says(label->file, PE__REGION_FILE_BYTES, site->file);
+    return atomic_load_explicit(&label->ready, memory_order_acquire) == kind_of(site) + 1 &&
+           label->line == site->line && says(label->name, PE__REGION_NAME_BYTES, site->name) &&
+           says(label->file, PE__REGION_FILE_BYTES, site->file);
 }
 
 static void copy(char *to, size_t room, const char *text)

@@ -84,7 +84,8 @@ void pe__region_leave_if_open(uint64_t key, uint64_t end)
 
     if (!thread || !thread->live)
         return;
-    if (pe__region_here.at == &thread->skip && (pe__region_track_unskip(thread, key) || pe__region_here.at == &thread->skip))
+    if (pe__region_here.at == &thread->skip &&
+        (pe__region_track_unskip(thread, key) || pe__region_here.at == &thread->skip))
         return;
     target = find_open(pe__region_here.at, key);
     if (target->parent)

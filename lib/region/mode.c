@@ -1,9 +1,9 @@
 /*
  * mode.c - switching on and off, and how to measure.
  *
- * What pe_region_setup says is kept in words of its own until measuring begins, which is when there is memory for it. From
- * then on the sizes are constant. In a worker the host's word decides, which it gets with its table and looks at before
- * each record.
+ * What pe_region_setup says is kept in words of its own until measuring begins, which is when there is memory for it.
+ * From then on the sizes are constant. In a worker the host's word decides, which it gets with its table and looks at
+ * before each record.
  */
 #define PE__REGION_ON_IS_DEFINED_HERE
 #include <parexec/region.h>

@@ -4,8 +4,8 @@
  * Paths of all threads are in one index by parent and key. An entry is stored with release once the path is whole, and
  * never changes, so a thread looks for its own paths without a lock; only making one takes it (state.c).
  *
- * A node's place is filled, its numbers at their first values, before `ready` is stored with release. A thread that dies
- * in between leaves a node that is not ready.
+ * A node's place is filled, its numbers at their first values, before `ready` is stored with release. A thread that
+ * dies in between leaves a node that is not ready.
  *
  * What a dead process has left in a worker's table is believed in nothing: each number is read once and compared with
  * what there is, parents must lie before their children and in the same track, so there are no circles.
@@ -64,8 +64,9 @@ static uint32_t how_of(uint32_t mode)
 }
 
 /* The path to node `number`, whose ready, parent and track are known. */
-static struct pe__region_path *fill_path(struct pe__region_state *state, uint32_t number, struct pe__region_path *parent,
-                                         uint32_t track, uint32_t label, uint32_t kind, uint64_t key)
+static struct pe__region_path *fill_path(struct pe__region_state *state, uint32_t number,
+                                         struct pe__region_path *parent, uint32_t track, uint32_t label,
+                                         uint32_t kind, uint64_t key)
 {
     struct pe__region_path *path = &pe__region_memory->paths[number];
 

@@ -2,8 +2,8 @@
  * record.c - the worker's side: recording into a table of the pool.
  *
  * A table that nobody has measured into is not touched, so that it costs no memory: a worker keeps in mind which one is
- * its own until measuring is on for the first time, be it that the host or that a job says so. A child that a job forks is
- * told apart by its token, and has no part in it.
+ * its own until measuring is on for the first time, be it that the host or that a job says so. A child that a job forks
+ * is told apart by its token, and has no part in it.
  */
 #define PE__REGION_ON_IS_DEFINED_HERE
 #include "region/record.h"

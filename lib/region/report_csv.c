@@ -1,5 +1,6 @@
 /*
- * report_csv.c - one row for each path of each thread, as RFC 4180 wants it; doc/report says what the columns mean.
+ * report_csv.c - one row for each path of each thread, as RFC 4180 wants it; doc/reports/data.md says what the columns
+ * mean.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * A regular file gets a temporary neighbour that takes its name when it is complete, so that nobody reads half a report
  * and an older one survives a full disk. It keeps the mode of the one that it replaces; a new one has the mode that
  * fopen would give. A symbolic link stays one: its target is what is replaced. All else cannot be replaced and is
- * written in place. A path of a standard stream means the descriptor itself: opening /dev/stdout anew would begin at the
- * start of the file that the program's output goes to, and is refused for sockets.
+ * written in place. A path of a standard stream means the descriptor itself: opening /dev/stdout anew would begin at
+ * the start of the file that the program's output goes to, and is refused for sockets.
  *
  * Writing to a pipe without readers, or past the limit on file sizes, raises a signal in the writing thread. A report
  * is no reason to die: the two signals are blocked meanwhile, and what arrived is taken away again.

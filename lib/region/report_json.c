@@ -1,5 +1,5 @@
 /*
- * report_json.c - everything but the timeline as JSON; profile_read.c reads it back. doc/report says what the
+ * report_json.c - everything but the timeline as JSON; profile_read.c reads it back. doc/reports/data.md says what the
  * fields mean.
  *
  * Numbers are whole ones throughout: they stand for themselves in every locale, and come back exactly.

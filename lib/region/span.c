@@ -1,8 +1,8 @@
 /*
  * span.c - spans: all that is known of one is in the caller's memory until it ends.
  *
- * `check` tells a span that was begun in this process from any other memory, as far as that is possible; it is 0 once the
- * span has ended. A span that began while measuring was off says so, and its further steps are no wrong use.
+ * `check` tells a span that was begun in this process from any other memory, as far as that is possible; it is 0 once
+ * the span has ended. A span that began while measuring was off says so, and its further steps are no wrong use.
  */
 #include <parexec/region.h>
 

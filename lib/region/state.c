@@ -1,17 +1,18 @@
 /*
  * state.c - one mapping for each process: a page that forks leave alone, and behind it all that they wipe.
  *
- * Who writes what: the memory's description is written before its address is published by one compare-and-swap; a thread
- * that comes second unmaps its own. The state is written with its lock held. The lock holds the address of a thread's own
- * variable, so a signal handler that interrupts its owner finds that out and gives up, and the next process of a fork in
- * the middle of it finds it free, because it is wiped, with everything that it guarded.
+ * Who writes what: the memory's description is written before its address is published by one compare-and-swap; a
+ * thread that comes second unmaps its own. The state is written with its lock held. The lock holds the address of a
+ * thread's own variable, so a signal handler that interrupts its owner finds that out and gives up, and the next
+ * process of a fork in the middle of it finds it free, because it is wiped, with everything that it guarded.
  *
- * The lock is held for microseconds, by a thread that makes a place for the first time. Whoever waits spins, then offers
- * the CPU, then sleeps for a moment, so that an owner of lower priority gets on.
+ * The lock is held for microseconds, by a thread that makes a place for the first time. Whoever waits spins, then
+ * offers the CPU, then sleeps for a moment, so that an owner of lower priority gets on.
  *
- * A handler of pthread_atfork takes the child's thread out of where its parent was. Without that, in a child made by a bare
- * clone, it is found out at the thread's next region, as long as the child has not begun to record in other threads.
- * Where the kernel does not wipe (before Linux 4.14), the handler throws the pages away; they are zero then as well.
+ * A handler of pthread_atfork takes the child's thread out of where its parent was. Without that, in a child made by a
+ * bare clone, it is found out at the thread's next region, as long as the child has not begun to record in other
+ * threads. Where the kernel does not wipe (before Linux 4.14), the handler throws the pages away; they are zero then as
+ * well.
  */
 #include "region/state.h"
 

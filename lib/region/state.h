@@ -1,8 +1,8 @@
 /*
  * state.h - what a process records with: the table that it writes to, and what it alone knows of that table.
  *
- * All of it is one mapping, which the kernel wipes in forked children. So a child begins with an empty table at the same
- * addresses, nobody holds its lock, and no thread of it has been anywhere.
+ * All of it is one mapping, which the kernel wipes in forked children. So a child begins with an empty table at the
+ * same addresses, nobody holds its lock, and no thread of it has been anywhere.
  */
 #ifndef PE__REGION_STATE_H
 #define PE__REGION_STATE_H
@@ -49,8 +49,8 @@ extern struct pe__region_memory *_Atomic pe__region_memory __attribute__((visibi
 /* Makes it unless it is there. 0, or PE_ENOMEM. */
 int pe__region_memory_new(const struct pe__region_geometry *geometry);
 
-/* Takes the lock, and begins with the own table in a process that has none. NULL, counted: this thread holds it already,
- * so this is a handler; or there is no memory. */
+/* Takes the lock, and begins with the own table in a process that has none. NULL, counted: this thread holds it
+ * already, so this is a handler; or there is no memory. */
 struct pe__region_state *pe__region_state_lock(void);
 
 /* False: the process is another one than when it was locked. */

@@ -1,4 +1,4 @@
-/* table.c - where the parts of a table lie: the head, then tracks, labels, nodes, segments, each from a new cache line on. */
+/* table.c - where the parts of a table lie: head, tracks, labels, nodes, segments, each from a new cache line on. */
 #include "region/table.h"
 
 #define LINE 64

@@ -10,10 +10,10 @@
  *              its children
  *     events   the timeline, in segments that tracks take and fill in a ring
  *
- * Each number is written by one thread at a time, the one whose track it is of; readers take it without any order and may
- * be one call behind. Places are taken in the counts of the head, which only grow in a table's life, and a place is filled
- * before its `kind` or `state` or `ready` word is stored with release: a reader that sees it (acquire) sees the rest. A
- * thread that dies in between leaves a place with 0 there, which readers pass over.
+ * Each number is written by one thread at a time, the one whose track it is of; readers take it without any order and
+ * may be one call behind. Places are taken in the counts of the head, which only grow in a table's life, and a place is
+ * filled before its `kind` or `state` or `ready` word is stored with release: a reader that sees it (acquire) sees the
+ * rest. A thread that dies in between leaves a place with 0 there, which readers pass over.
  *
  * A table outlives its process. The next worker with the same number goes on in it: it takes over no pointer and no
  * state, only looks for equal labels and nodes among those that are ready before it takes new ones.
@@ -83,7 +83,7 @@ struct pe__region_label {
 
 /* The first line is what enter and leave write. Ticks, or what a counter adds up. */
 struct pe__region_node {
-    _Atomic uint64_t start; /* ticks: since when it is open; 0: it is not, PE__REGION_UNTIMED: in a call that is not timed */
+    _Atomic uint64_t start; /* ticks: since when it is open; 0: it is not; PE__REGION_UNTIMED: the call is not timed */
     _Atomic uint64_t calls; /* that have ended */
     _Atomic uint64_t timed; /* calls that were */
     _Atomic uint64_t total; /* ticks of those; int64_t sum of a counter */

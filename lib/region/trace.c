@@ -31,8 +31,8 @@ void pe__trace_begin(struct pe__trace *trace, char phase, uint32_t label, uint32
 }
 
 /*
- * All labels are written once, for each has many events. A counter has no place: chrome://tracing takes those of another
- * category for another counter, and several places may add to one.
+ * All labels are written once, for each has many events. A counter has no place: chrome://tracing takes those of
+ * another category for another counter, and several places may add to one.
  */
 static void write_members(struct pe__sink *sink, const struct pe__profile *profile, size_t *members_at)
 {
