@@ -1,6 +1,6 @@
 /*
- * A host whose surroundings are poor: little address space or data memory, no /proc, no /dev/shm, no /sys. Each of it in
- * a child of the test, since limits and mounts cannot be taken back.
+ * A host whose surroundings are poor: little address space or data memory, no /proc, no /dev/shm, no /sys. Each of it
+ * in a child of the test, since limits and mounts cannot be taken back.
  */
 
 #include "harness/harness.h"

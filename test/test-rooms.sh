@@ -60,6 +60,8 @@ ordered() {
     done
 }
 
+long_lines() { find "$@" -name '*.[ch]' -exec env LC_ALL=C.UTF-8 grep -HnE '^.{121}' {} +; }
+
 check "every directory is a room" none all_listed lib
 check "includes follow the order of the rooms" none ordered lib
 check "libuv stays in async and bridge" none uses lib 'include[[:space:]]*[<"]uv' \
@@ -76,6 +78,7 @@ check "the library does not print" none uses lib \
 check "the library does not end the host" none uses lib \
     '(^|[^a-zA-Z0-9_])(exit|quick_exit|abort)[[:space:]]*\(' \
     base region shared keeper pool async bridge
+check "lines have at most 120 characters" none long_lines include lib test bench doc
 
 # The check itself: a made-up tree with one wrong include of each kind.
 made_up=$(mktemp -d)
@@ -89,6 +92,9 @@ echo '#include <uv.h>' >"$made_up/shared/ring.h"
 check_fails "libuv in a lower room is seen" none uses "$made_up" 'include[[:space:]]*[<"]uv' shared
 echo ' printf("hello");' >"$made_up/shared/ring.h"
 check_fails "printing is seen" none uses "$made_up" '(^|[^a-zA-Z0-9_])(printf|puts)[[:space:]]*\(' shared
+echo '' >"$made_up/base/list.h"
+printf '/* %118s */\n' '' >"$made_up/base/list.h"
+check_fails "a long line is seen" none long_lines "$made_up"
 echo '' >"$made_up/base/list.h"
 check "a tree in order passes" none ordered "$made_up"
 finish

@@ -112,8 +112,8 @@ PE_TEST(workers_and_what_waits)
     for (uint32_t i = 0; i < 2; i++) {
         pe_worker_stats stats = await_state(pool, i, PE_WORKER_RUNNING);
         ck_assert_int_eq(sscanf(line_of(&shown, i, stats.pid, "running"),
-                                " %lf %c - %lu %lf %lf %% %lf MiB %lu", &age, &unit, &ended, &ended_each, &busy, &memory,
-                                &lives),
+                                " %lf %c - %lu %lf %lf %% %lf MiB %lu", &age, &unit, &ended, &ended_each, &busy,
+                                &memory, &lives),
                          7);
         ck_assert(age >= 0.02);
         ck_assert(busy == 100);

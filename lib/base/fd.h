@@ -32,8 +32,8 @@ int pe__base_pidfd_open(pid_t pid);
 /* -ESRCH when the process has been reaped. sig 0 only asks. */
 int pe__base_pidfd_send(int pidfd, int sig);
 
-/* Anonymous shared memory of this size, zeroed. The name is for /proc only. -EFBIG beyond the limit on file sizes, where
- * the system would send a signal. */
+/* Anonymous shared memory of this size, zeroed. The name is for /proc only. -EFBIG beyond the limit on file sizes,
+ * where the system would send a signal. */
 int pe__base_memfd(const char *name, size_t bytes);
 
 /* Waits with ppoll for `events` (or an error or hang-up); signals do not end it.

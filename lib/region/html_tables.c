@@ -142,8 +142,9 @@ void pe__html_flat(const struct pe__html *page)
                    "it; shares are of all own time but that of waiting and of spans. Calls are all calls, and behind "
                    "the stroke those that were not made from within the same region.</p>\n<div class=scroll>"
                    "<table class=sortable>\n<thead><tr><th>Region</th><th class=n>Calls</th><th class=n>Own</th>"
-                   "<th class=n>Share</th><th class=n>Total</th><th class=n>Per call</th><th class=\"n wide\">Least</th>"
-                   "<th class=n>p50</th><th class=\"n wide\">p95</th><th class=n>p99</th><th class=\"n wide\">Most</th>%s"
+                   "<th class=n>Share</th><th class=n>Total</th><th class=n>Per call</th>"
+                   "<th class=\"n wide\">Least</th><th class=n>p50</th><th class=\"n wide\">p95</th>"
+                   "<th class=n>p99</th><th class=\"n wide\">Most</th>%s"
                    "<th class=\"n wide\">Unfinished</th></tr></thead>\n<tbody>\n",
                    page->profile->has_cpu_time ? "<th class=n>CPU</th>" : "");
     write_regions(page, &sums);

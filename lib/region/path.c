@@ -150,8 +150,8 @@ struct pe__region_path *pe__region_path_child(struct pe__region_path *parent, pe
     return pe__region_state_unlock(state) ? child : NULL;
 }
 
-/* What an earlier process of this number had open: cut short by its death, which is no wrong use. When that was is known
- * no better than that it has been by now. */
+/* What an earlier process of this number had open: cut short by its death, which is no wrong use. When that was is
+ * known no better than that it has been by now. */
 static void close_node(struct pe__region_state *state, struct pe__region_node *node, uint32_t track, uint32_t label)
 {
     uint64_t start = atomic_exchange_explicit(&node->start, 0, memory_order_relaxed);

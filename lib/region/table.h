@@ -57,8 +57,8 @@ struct pe__region_head {
     _Atomic uint64_t dropped_labels, dropped_nodes, dropped_threads, dropped_in_handler;
 };
 
-/* Wrong use, with the first place of each kind: a label + 1, 0: never happened. Unfinished are regions that were open when
- * their thread ended; those that a process's death cut short are no wrong use, and only their nodes say so. */
+/* Wrong use, with the first place of each kind: a label + 1, 0: never happened. Unfinished are regions that were open
+ * when their thread ended; those that a process's death cut short are no wrong use, and only their nodes say so. */
 struct pe__region_track {
     _Atomic uint32_t state; /* 0: not ready; PE__TRACK_* */
     _Atomic int32_t tid;

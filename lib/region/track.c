@@ -1,16 +1,17 @@
 /*
  * track.c - a track for each thread.
  *
- * A thread takes a track at its first region and gives it back when it ends, by the destructor of a pthread key; if that
- * finds regions open, they are unfinished, and wrong use. Regions in destructors that run later take it again.
+ * A thread takes a track at its first region and gives it back when it ends, by the destructor of a pthread key; if
+ * that finds regions open, they are unfinished, and wrong use. Regions in destructors that run later take it again.
  *
  * Fresh tracks come first, so that each thread has its own as long as there are any; then those of threads that have
  * ended, whose regions and names stay and are added to. In a worker's table, tracks that an earlier process of this
- * number has left are taken first by threads of the same name, so that workers that are replaced often do not use them up.
+ * number has left are taken first by threads of the same name, so that workers that are replaced often do not use them
+ * up.
  *
  * Calls that find no place (too deep, or tables full) are skipped, with all that is called in them: the thread is at a
- * place of its own then, which has no children, and their keys are kept to tell their ends from those of regions further
- * out.
+ * place of its own then, which has no children, and their keys are kept to tell their ends from those of regions
+ * further out.
  */
 #include "region/track.h"
 
