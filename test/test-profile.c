@@ -301,19 +301,22 @@ PE_TEST(percentiles_are_within_a_bucket)
 {
     uint64_t buckets[PE__REGION_BUCKETS] = { 0 };
 
-    ck_assert_int_eq(pe__profile_percentile(buckets, 0.5), 0);
+    ck_assert_int_eq(pe__profile_percentile(buckets, 0.5, 0, INT64_MAX), 0);
     for (uint64_t ns = 1; ns <= 100000; ns++)
         buckets[pe__region_bucket(ns)]++;
     for (int percent = 1; percent < 100; percent++) {
-        int64_t ns = pe__profile_percentile(buckets, percent / 100.0), wanted = 1000 * percent;
+        int64_t wanted = 1000 * percent, ns = pe__profile_percentile(buckets, percent / 100.0, 0, INT64_MAX);
 
         ck_assert_int_ge(ns, wanted - wanted / 8 - 1);
         ck_assert_int_le(ns, wanted + wanted / 8 + 1);
     }
+    ck_assert_int_eq(pe__profile_percentile(buckets, 0.5, 1, 40000), 40000);
+    ck_assert_int_eq(pe__profile_percentile(buckets, 0.5, 60000, 90000), 60000);
     memset(buckets, 0, sizeof buckets);
     buckets[pe__region_bucket(1000)] = 1;
     buckets[PE__REGION_BUCKETS - 1] = UINT64_MAX;
-    ck_assert_int_ge(pe__profile_percentile(buckets, 1), (int64_t)pe__region_bucket_from(PE__REGION_BUCKETS - 1));
+    ck_assert_int_ge(pe__profile_percentile(buckets, 1, 0, INT64_MAX),
+                     (int64_t)pe__region_bucket_from(PE__REGION_BUCKETS - 1));
 }
 
 /* ---- what is open ---- */

@@ -22,6 +22,16 @@ int64_t pe__sum_of_ns(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? (a < 0 ? INT64_MIN : INT64_MAX) : sum;
 }
 
+void pe__add_count(uint64_t *sum, uint64_t count)
+{
+    *sum = pe__sum_of_counts(*sum, count);
+}
+
+void pe__add_count32(uint32_t *sum, uint32_t count)
+{
+    *sum = count > UINT32_MAX - *sum ? UINT32_MAX : *sum + count;
+}
+
 int pe__builder_init(struct pe__builder *builder, struct pe__builder_most most)
 {
     *builder = (struct pe__builder){ .most = most };
@@ -185,7 +195,7 @@ uint32_t pe__builder_node(struct pe__builder *builder, uint32_t track, uint32_t 
     struct pe__profile_node node = { .track = track, .parent = parent, .label = label };
     uint32_t depth = parent == PE__REGION_NOTHING ? 0 : builder->nodes[parent].depth + 1;
 
-    if (track == PE__REGION_NOTHING || label == PE__REGION_NOTHING || depth > PE__BUILDER_DEPTH_MOST ||
+    if (track == PE__REGION_NOTHING || label == PE__REGION_NOTHING || depth > PE__PROFILE_DEPTH_MOST ||
         (parent != PE__REGION_NOTHING && profile->nodes[parent].track != track))
         return PE__REGION_NOTHING;
     for (uint32_t at = 0, n; (n = pe__index_next(&builder->node_index, hash, &at)) != PE__INDEX_NONE;)

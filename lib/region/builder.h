@@ -14,9 +14,6 @@
 #include "region/index.h"
 #include "region/profile.h"
 
-/* Of regions, lines between them, and the root. */
-#define PE__BUILDER_DEPTH_MOST (2 * PE__REGION_DEPTH_MOST + 2)
-
 struct pe__builder_most {
     uint32_t labels, processes, tracks, nodes;
     size_t events;
@@ -64,5 +61,7 @@ int pe__builder_finish(struct pe__builder *builder, struct pe__profile *ret);
 /* Sums that stop at the ends of their type. */
 uint64_t pe__sum_of_counts(uint64_t a, uint64_t b);
 int64_t pe__sum_of_ns(int64_t a, int64_t b);
+void pe__add_count(uint64_t *sum, uint64_t count);
+void pe__add_count32(uint32_t *sum, uint32_t count);
 
 #endif

@@ -13,26 +13,16 @@ struct moved {
     uint32_t *labels, *processes, *tracks, *nodes;
 };
 
-static void add_to(uint64_t *sum, uint64_t count)
-{
-    *sum = pe__sum_of_counts(*sum, count);
-}
-
-static void add_lives(uint32_t *sum, uint32_t lives)
-{
-    *sum = lives > UINT32_MAX - *sum ? UINT32_MAX : *sum + lives;
-}
-
 static void add_process(struct pe__builder *builder, const struct pe__profile_process *from, uint32_t place)
 {
     struct pe__profile_process *process = &builder->profile.processes[place];
 
     process->pid = from->pid;
-    add_lives(&process->lives, from->lives);
-    add_to(&process->dropped_labels, from->dropped_labels);
-    add_to(&process->dropped_nodes, from->dropped_nodes);
-    add_to(&process->dropped_threads, from->dropped_threads);
-    add_to(&process->dropped_in_handler, from->dropped_in_handler);
+    pe__add_count32(&process->lives, from->lives);
+    pe__add_count(&process->dropped_labels, from->dropped_labels);
+    pe__add_count(&process->dropped_nodes, from->dropped_nodes);
+    pe__add_count(&process->dropped_threads, from->dropped_threads);
+    pe__add_count(&process->dropped_in_handler, from->dropped_in_handler);
 }
 
 static uint32_t first_of(const struct moved *moved, uint32_t kept, uint32_t label)
@@ -47,12 +37,12 @@ static void add_track(struct pe__builder *builder, const struct moved *moved, co
 
     track->tid = from->tid;
     track->ended = track->ended && from->ended;
-    add_lives(&track->lives, from->lives);
-    add_to(&track->unmatched, from->unmatched);
-    add_to(&track->crossed, from->crossed);
-    add_to(&track->unfinished, from->unfinished);
-    add_to(&track->dropped_calls, from->dropped_calls);
-    add_to(&track->dropped_events, from->dropped_events);
+    pe__add_count32(&track->lives, from->lives);
+    pe__add_count(&track->unmatched, from->unmatched);
+    pe__add_count(&track->crossed, from->crossed);
+    pe__add_count(&track->unfinished, from->unfinished);
+    pe__add_count(&track->dropped_calls, from->dropped_calls);
+    pe__add_count(&track->dropped_events, from->dropped_events);
     track->first_unmatched = first_of(moved, track->first_unmatched, from->first_unmatched);
     track->first_crossed = first_of(moved, track->first_crossed, from->first_crossed);
     track->first_unfinished = first_of(moved, track->first_unfinished, from->first_unfinished);
@@ -77,9 +67,9 @@ static void add_node(struct pe__builder *builder, const struct pe__profile_node 
     uint64_t *buckets = from->buckets ? pe__builder_buckets(builder, place) : NULL;
 
     add_extremes(node, from);
-    add_to(&node->calls, from->calls);
-    add_to(&node->timed, from->timed);
-    add_to(&node->unfinished, from->unfinished);
+    pe__add_count(&node->calls, from->calls);
+    pe__add_count(&node->timed, from->timed);
+    pe__add_count(&node->unfinished, from->unfinished);
     node->total_ns = pe__sum_of_ns(node->total_ns, from->total_ns);
     node->waited_ns = pe__sum_of_ns(node->waited_ns, from->waited_ns);
     node->cpu_ns = pe__sum_of_ns(node->cpu_ns, from->cpu_ns);
@@ -87,7 +77,7 @@ static void add_node(struct pe__builder *builder, const struct pe__profile_node 
     if (node->open_ns == 0)
         node->open_ns = from->open_ns;
     for (uint32_t i = 0; buckets && i < PE__REGION_BUCKETS; i++)
-        add_to(&buckets[i], from->buckets[i]);
+        pe__add_count(&buckets[i], from->buckets[i]);
 }
 
 static void add_nodes(struct pe__builder *builder, const struct moved *moved, const struct pe__profile *profile)
@@ -103,7 +93,7 @@ static void add_nodes(struct pe__builder *builder, const struct moved *moved, co
         if (moved->nodes[i] != PE__REGION_NOTHING)
             add_node(builder, from, moved->nodes[i]);
         else if (track != PE__REGION_NOTHING)
-            add_to(&builder->profile.tracks[track].dropped_calls, from->calls);
+            pe__add_count(&builder->profile.tracks[track].dropped_calls, from->calls);
     }
 }
 
@@ -117,7 +107,7 @@ static void add_events(struct pe__builder *builder, const struct moved *moved, c
         if (event.track == PE__REGION_NOTHING)
             continue;
         if (event.label == PE__REGION_NOTHING || !pe__builder_event(builder, &event))
-            add_to(&builder->profile.tracks[event.track].dropped_events, 1);
+            pe__add_count(&builder->profile.tracks[event.track].dropped_events, 1);
     }
 }
 
@@ -200,6 +190,6 @@ void pe__builder_add_run(struct pe__builder *builder, const struct pe__profile *
     if (from->sample_every > profile->sample_every)
         profile->sample_every = from->sample_every;
     profile->has_cpu_time |= from->has_cpu_time;
-    add_lives(&profile->runs, from->runs);
+    pe__add_count32(&profile->runs, from->runs);
     pe__builder_add(builder, from);
 }

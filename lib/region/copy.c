@@ -9,8 +9,8 @@
  *     kinds         known ones; else the place is passed over
  *     texts         end at their last byte at the latest
  *     indices       below their count, and of a place that was found good; else the place is passed over
- *     parents       lie before their children and are of the same track: no cycles; paths are not longer than any
- * may be
+ *     parents       lie before their children and are of the same track: no cycles; paths are no
+ *                   longer than any may be
  *     times         from the beginning until now; sums stop at the largest number
  *     events        of a chain of as many segments as there are at most, each index in it checked: no cycle is followed
  *
@@ -37,6 +37,7 @@
 #include "region/clock.h"
 
 #define TRIES 4
+
 /* One call of pe__copy_source for one table. */
 struct copy {
     struct pe__builder *builder;
@@ -139,16 +140,6 @@ static uint32_t first_of(const struct copy *copy, uint32_t kept, uint32_t label)
 
 /* ---- tracks ---- */
 
-static uint32_t sum_of_lives(uint32_t a, uint32_t b)
-{
-    return b > UINT32_MAX - a ? UINT32_MAX : a + b;
-}
-
-static void add_to(uint64_t *sum, uint64_t count)
-{
-    *sum = pe__sum_of_counts(*sum, count);
-}
-
 static void copy_track(struct copy *copy, const struct pe__region_track *from, uint32_t number)
 {
     uint32_t state = READ_ACQUIRE(from->state);
@@ -162,17 +153,17 @@ static void copy_track(struct copy *copy, const struct pe__region_track *from, u
     name[sizeof name - 1] = '\0';
     copy->tracks[number] = pe__builder_track(copy->builder, copy->process, number, name);
     if (copy->tracks[number] == PE__REGION_NOTHING) {
-        add_to(&copy->builder->profile.processes[copy->process].dropped_threads, 1);
+        pe__add_count(&copy->builder->profile.processes[copy->process].dropped_threads, 1);
         return;
     }
     track = &copy->builder->profile.tracks[copy->tracks[number]];
     track->tid = READ(from->tid);
     track->ended = state == PE__TRACK_FREE || copy->times.over;
-    track->lives = sum_of_lives(track->lives, READ(from->lives));
-    add_to(&track->unmatched, READ(from->unmatched));
-    add_to(&track->crossed, READ(from->crossed));
-    add_to(&track->unfinished, READ(from->unfinished));
-    add_to(&track->dropped_calls, READ(from->dropped_calls));
+    pe__add_count32(&track->lives, READ(from->lives));
+    pe__add_count(&track->unmatched, READ(from->unmatched));
+    pe__add_count(&track->crossed, READ(from->crossed));
+    pe__add_count(&track->unfinished, READ(from->unfinished));
+    pe__add_count(&track->dropped_calls, READ(from->dropped_calls));
     track->first_unmatched = first_of(copy, track->first_unmatched, READ(from->first_unmatched));
     track->first_crossed = first_of(copy, track->first_crossed, READ(from->first_crossed));
     track->first_unfinished = first_of(copy, track->first_unfinished, READ(from->first_unfinished));
@@ -263,7 +254,7 @@ static void add_counter(struct pe__profile_node *node, const struct words *words
         node->least = least;
     if (node->calls == 0 || most > node->most)
         node->most = most;
-    add_to(&node->calls, words->calls);
+    pe__add_count(&node->calls, words->calls);
     node->sum = pe__sum_of_ns(node->sum, (int64_t)words->total);
 }
 
@@ -272,9 +263,9 @@ static void add_buckets(struct copy *copy, const struct pe__region_node *from, u
     uint64_t *buckets = pe__builder_buckets(copy->builder, number);
 
     for (uint32_t i = 0; buckets && i < PE__REGION_BUCKETS; i++)
-        add_to(&buckets[i], READ(from->buckets[i]));
+        pe__add_count(&buckets[i], READ(from->buckets[i]));
     if (buckets)
-        add_to(&buckets[pe__region_bucket((uint64_t)pe__region_clock_to_ns(READ(from->recent)))], 1);
+        pe__add_count(&buckets[pe__region_bucket((uint64_t)pe__region_clock_to_ns(READ(from->recent)))], 1);
 }
 
 /* The time of all calls, where only some were timed. */
@@ -300,7 +291,7 @@ static void add_timed(struct pe__profile_node *node, const struct words *words)
     if (most > node->most_ns)
         node->most_ns = most;
     node->total_ns = pe__sum_of_ns(node->total_ns, scaled(total, words->calls, timed));
-    add_to(&node->timed, timed);
+    pe__add_count(&node->timed, timed);
 }
 
 /* A call that has begun and not ended: until now, or cut short. Where it is not timed, or the time is none, it counts
@@ -312,12 +303,12 @@ static void add_open(const struct copy *copy, struct pe__profile_node *node, con
     if (start == 0)
         return;
     if (copy->times.over) {
-        add_to(&node->unfinished, 1);
+        pe__add_count(&node->unfinished, 1);
         return;
     }
     if (start < copy->times.begin_ticks || start > copy->now)
         start = copy->now;
-    add_to(&node->calls, 1);
+    pe__add_count(&node->calls, 1);
     node->open_ns = ns_since_begin(copy, start) + 1;
     node->total_ns = pe__sum_of_ns(node->total_ns, pe__region_clock_to_ns(copy->now - start));
 }
@@ -329,7 +320,7 @@ static void drop_node(const struct copy *copy, const struct words *words)
                                                                                             : PE__REGION_NOTHING;
 
     if (track != PE__REGION_NOTHING)
-        add_to(&copy->builder->profile.tracks[track].dropped_calls, words->calls);
+        pe__add_count(&copy->builder->profile.tracks[track].dropped_calls, words->calls);
 }
 
 static void add_node(struct copy *copy, const struct words *words, uint32_t number)
@@ -349,8 +340,8 @@ static void add_node(struct copy *copy, const struct words *words, uint32_t numb
         return;
     }
     add_timed(node, words);
-    add_to(&node->calls, words->calls);
-    add_to(&node->unfinished, words->unfinished);
+    pe__add_count(&node->calls, words->calls);
+    pe__add_count(&node->unfinished, words->unfinished);
     node->waited_ns = pe__sum_of_ns(node->waited_ns, pe__region_clock_to_ns(words->waited));
     node->cpu_ns = pe__sum_of_ns(node->cpu_ns, words->cpu_ns <= INT64_MAX ? (int64_t)words->cpu_ns : 0);
     if (kind != PE__KIND_ROOT)
@@ -460,7 +451,7 @@ static void copy_track_events(struct copy *copy, uint32_t number, uint32_t *segm
         if (!convert_event(copy, copy->tracks[number], &events[i - first], &event) ||
             !pe__builder_event(copy->builder, &event))
             dropped++;
-    add_to(&copy->builder->profile.tracks[copy->tracks[number]].dropped_events, dropped);
+    pe__add_count(&copy->builder->profile.tracks[copy->tracks[number]].dropped_events, dropped);
     free(events);
 }
 
@@ -489,11 +480,11 @@ static bool copy_process(struct copy *copy, uint32_t pool, int32_t worker)
         return false;
     process = &copy->builder->profile.processes[copy->process];
     process->pid = (int32_t)(READ(head->pid) & INT32_MAX);
-    process->lives = sum_of_lives(process->lives, READ(head->lives));
-    add_to(&process->dropped_labels, READ(head->dropped_labels));
-    add_to(&process->dropped_nodes, READ(head->dropped_nodes));
-    add_to(&process->dropped_threads, READ(head->dropped_threads));
-    add_to(&process->dropped_in_handler, READ(head->dropped_in_handler));
+    pe__add_count32(&process->lives, READ(head->lives));
+    pe__add_count(&process->dropped_labels, READ(head->dropped_labels));
+    pe__add_count(&process->dropped_nodes, READ(head->dropped_nodes));
+    pe__add_count(&process->dropped_threads, READ(head->dropped_threads));
+    pe__add_count(&process->dropped_in_handler, READ(head->dropped_in_handler));
     return true;
 }
 

@@ -5,7 +5,6 @@
 #include <parexec/report.h>
 
 #include "region/builder.h"
-#include "region/cost.h"
 #include "region/report.h"
 #include "region/sink.h"
 
@@ -59,12 +58,5 @@ int pe_report_merge(const char *const *paths, size_t count, FILE *file, const pe
         error = PE_EINVAL;
     if (!error)
         error = read_runs(paths, count, &profile);
-    if (error)
-        return error;
-    if (options.flags & PE_REPORT_SUBTRACT_COST)
-        error = pe__profile_subtract_cost(&profile);
-    if (!error)
-        error = pe__report_profile(file, &profile, &options);
-    pe__profile_free(&profile);
-    return error;
+    return error ? error : pe__report_finish(file, &profile, &options);
 }

@@ -58,6 +58,15 @@ uint64_t pe__profile_cut_short(const struct pe__profile *profile, uint32_t proce
     return count;
 }
 
+uint32_t pe__profile_path(const struct pe__profile *profile, uint32_t node, uint32_t path[PE__PROFILE_DEPTH_MOST + 1])
+{
+    uint32_t count = 0;
+
+    for (; node != PE__REGION_NOTHING && count <= PE__PROFILE_DEPTH_MOST; node = profile->nodes[node].parent)
+        path[count++] = node;
+    return count;
+}
+
 static double measure_ticks_per_ns(void)
 {
     uint64_t ticks = UINT64_C(1) << 32;

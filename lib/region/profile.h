@@ -96,6 +96,8 @@ int pe__profile_take(struct pe__profile *ret);
 void pe__profile_free(struct pe__profile *profile);
 
 /* "host", "pool 1 worker 3". */
+/* How many nodes may be above one: regions, lines between them, and the root. */
+#define PE__PROFILE_DEPTH_MOST (2 * PE__REGION_DEPTH_MOST + 2)
 #define PE__PROFILE_PROCESS_BYTES 48
 void pe__profile_process_name(const struct pe__profile_process *process, char name[PE__PROFILE_PROCESS_BYTES]);
 
@@ -135,7 +137,10 @@ int pe__profile_tree(const struct pe__profile *profile, struct pe__profile_part 
 int pe__profile_lines(const struct pe__profile *profile, struct pe__profile_part part, struct pe__profile_sums *ret);
 void pe__profile_sums_free(struct pe__profile_sums *sums);
 
-/* The value below which so many of the calls were, by linear steps within a bucket. */
-int64_t pe__profile_percentile(const uint64_t *buckets, double fraction);
+/* The value below which so many of the calls were, by linear steps within a bucket; between those two. */
+int64_t pe__profile_percentile(const uint64_t *buckets, double fraction, int64_t least_ns, int64_t most_ns);
+
+/* The nodes from this one to its root; how many. */
+uint32_t pe__profile_path(const struct pe__profile *profile, uint32_t node, uint32_t path[PE__PROFILE_DEPTH_MOST + 1]);
 
 #endif

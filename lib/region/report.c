@@ -13,7 +13,7 @@
 #define KNOWN_FLAGS \
     (PE_REPORT_TREE | PE_REPORT_PER_PROCESS | PE_REPORT_PER_THREAD | PE_REPORT_SUBTRACT_COST)
 
-/* By PE_REPORT_*. NULL: not in this build. */
+/* By PE_REPORT_*. */
 static pe__report_fn *const formats[] = {
     [PE_REPORT_TEXT] = pe__report_text,
     [PE_REPORT_LINES] = pe__report_lines,
@@ -34,8 +34,6 @@ int pe__report_options_check(const pe_report_options *given, pe_report_options *
     if (options.format >= sizeof formats / sizeof formats[0] || options.sort > PE_SORT_NAME ||
         (options.flags & ~KNOWN_FLAGS) != 0)
         return PE_EINVAL;
-    if (!formats[options.format])
-        return PE_ENOSYS;
     *ret = options;
     return 0;
 }
@@ -50,6 +48,16 @@ int pe__report_profile(FILE *file, const struct pe__profile *profile, const pe_r
     return sink.error;
 }
 
+int pe__report_finish(FILE *file, struct pe__profile *profile, const pe_report_options *options)
+{
+    int error = options->flags & PE_REPORT_SUBTRACT_COST ? pe__profile_subtract_cost(profile) : 0;
+
+    if (!error)
+        error = pe__report_profile(file, profile, options);
+    pe__profile_free(profile);
+    return error;
+}
+
 int pe_report(FILE *file, const pe_report_options *given)
 {
     pe_report_options options;
@@ -58,14 +66,7 @@ int pe_report(FILE *file, const pe_report_options *given)
 
     if (!error)
         error = pe__profile_take(&profile);
-    if (error)
-        return error;
-    if (options.flags & PE_REPORT_SUBTRACT_COST)
-        error = pe__profile_subtract_cost(&profile);
-    if (!error)
-        error = pe__report_profile(file, &profile, &options);
-    pe__profile_free(&profile);
-    return error;
+    return error ? error : pe__report_finish(file, &profile, &options);
 }
 
 int pe_report_write(const char *path, uint32_t format)

@@ -7,7 +7,6 @@
 
 #include <parexec/region.h>
 
-#include "region/builder.h"
 #include "region/kinds.h"
 #include "region/sink.h"
 
@@ -38,10 +37,8 @@ static void put_field(struct pe__sink *sink, const char *text)
 /* The names from the outermost region on, with semicolons between; of a line its number. */
 static void put_path(struct pe__sink *sink, const struct pe__profile *profile, uint32_t node)
 {
-    uint32_t path[PE__BUILDER_DEPTH_MOST + 1], depth = 0;
+    uint32_t path[PE__PROFILE_DEPTH_MOST + 1], depth = pe__profile_path(profile, node, path);
 
-    for (; node != PE__REGION_NOTHING && depth <= PE__BUILDER_DEPTH_MOST; node = profile->nodes[node].parent)
-        path[depth++] = node;
     pe__sink_text(sink, ",\"");
     while (depth-- > 0) {
         const struct pe__profile_label *label = &profile->labels[profile->nodes[path[depth]].label];
@@ -78,9 +75,7 @@ static void put_place(struct pe__sink *sink, const struct pe__profile *profile, 
 
 static int64_t percentile(const struct pe__profile_node *node, double fraction)
 {
-    int64_t ns = node->buckets ? pe__profile_percentile(node->buckets, fraction) : 0;
-
-    return ns < node->least_ns ? node->least_ns : ns > node->most_ns ? node->most_ns : ns;
+    return node->buckets ? pe__profile_percentile(node->buckets, fraction, node->least_ns, node->most_ns) : 0;
 }
 
 static void put_row(struct pe__sink *sink, const struct pe__profile *profile, const struct pe__profile_node *node)

@@ -60,16 +60,12 @@ static void put_track(struct pe__sink *sink, const struct pe__profile *profile, 
     }
 }
 
-/* The frames from the outermost region to this one. Nesting is never deeper than tables allow. */
+/* The frames from the outermost region to this one. */
 static void put_path(struct pe__sink *sink, const struct pe__profile *profile, uint32_t node)
 {
-    uint32_t path[PE__REGION_DEPTH_MOST + 1], depth = 0;
+    uint32_t path[PE__PROFILE_DEPTH_MOST + 1], depth = pe__profile_path(profile, node, path);
     char title[PE__TITLE_BYTES];
 
-    while (node != PE__REGION_NOTHING && depth < sizeof path / sizeof path[0]) {
-        path[depth++] = node;
-        node = profile->nodes[node].parent;
-    }
     while (depth-- > 0) {
         const struct pe__profile_label *label = &profile->labels[profile->nodes[path[depth]].label];
 

@@ -124,16 +124,11 @@ static void add_node(struct pe__profile_sum *row, const struct pe__profile_node 
     }
 }
 
-static int64_t clipped(int64_t ns, int64_t least, int64_t most)
-{
-    return ns < least ? least : ns > most ? most : ns;
-}
-
 static void set_percentiles(struct pe__profile_sum *row, const uint64_t *buckets)
 {
-    row->p50_ns = clipped(pe__profile_percentile(buckets, 0.50), row->least_ns, row->most_ns);
-    row->p95_ns = clipped(pe__profile_percentile(buckets, 0.95), row->least_ns, row->most_ns);
-    row->p99_ns = clipped(pe__profile_percentile(buckets, 0.99), row->least_ns, row->most_ns);
+    row->p50_ns = pe__profile_percentile(buckets, 0.50, row->least_ns, row->most_ns);
+    row->p95_ns = pe__profile_percentile(buckets, 0.95, row->least_ns, row->most_ns);
+    row->p99_ns = pe__profile_percentile(buckets, 0.99, row->least_ns, row->most_ns);
 }
 
 /* The nodes of each row in a chain: first[row], then next[node]; node + 1, 0 ends it. */
@@ -211,7 +206,7 @@ void pe__profile_sums_free(struct pe__profile_sums *sums)
     *sums = (struct pe__profile_sums){ NULL, 0 };
 }
 
-int64_t pe__profile_percentile(const uint64_t *buckets, double fraction)
+static int64_t percentile(const uint64_t *buckets, double fraction)
 {
     double all = 0, before = 0, wanted;
 
@@ -226,4 +221,11 @@ int64_t pe__profile_percentile(const uint64_t *buckets, double fraction)
         before += (double)buckets[i];
     }
     return 0;
+}
+
+int64_t pe__profile_percentile(const uint64_t *buckets, double fraction, int64_t least_ns, int64_t most_ns)
+{
+    int64_t ns = percentile(buckets, fraction);
+
+    return ns < least_ns ? least_ns : ns > most_ns ? most_ns : ns;
 }
