@@ -145,6 +145,7 @@ struct run {
     const char *words; /* PAREXEC_PROFILE; NULL: not set */
     const char *program, *way, *argument;
     bool ignores_interrupts;
+    bool has_no_reader; /* of standard error */
     pid_t pid;
     int out; /* its standard output */
     int status;
@@ -153,9 +154,11 @@ struct run {
 
 static void become_program(const struct run *run, int out)
 {
-    int error;
+    int unread[2], error;
 
     if (chdir(run->folder.root) != 0 || (error = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600)) < 0)
+        _exit(120);
+    if (run->has_no_reader && (pipe(unread) != 0 || close(unread[0]) != 0 || dup2(unread[1], error) < 0))
         _exit(120);
     dup2(out, 1);
     dup2(error, 2);
@@ -491,6 +494,11 @@ PE_TEST_PROGRAMS(reader_that_left_does_not_end_the_program)
     close(run.out);
     run.out = -1;
     ck_assert_int_eq(waitpid(run.pid, &run.status, 0), run.pid);
+    assert_exited(&run, 7);
+    run.has_no_reader = true;
+    run_to_end(&run, _i, "text", "exit");
+    assert_exited(&run, 7);
+    run_to_end(&run, _i, "no-such-word", "exit");
     assert_exited(&run, 7);
     finish(&run);
 }

@@ -50,16 +50,20 @@ static bool stderr_is_ours(void)
     return first_stderr.st_ino != 0 && now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino;
 }
 
-/* In one write, as far as that goes, so that lines of several processes do not mix. */
+/* In one write, as far as that goes, so that lines of several processes do not mix. Nobody may be there to read it. */
 static void complain(const char *about, const char *text)
 {
+    struct pe__report_signals signals;
     char line[512];
     int bytes = snprintf(line, sizeof line, "parexec: %s: %s\n", about, text);
 
     if (bytes >= (int)sizeof line)
         bytes = (int)sizeof line - 1;
-    if (stderr_is_ours() && write(2, line, (size_t)bytes) < 0)
+    if (!stderr_is_ours())
         return;
+    pe__report_signals_hold(&signals);
+    bytes = (int)write(2, line, (size_t)bytes);
+    pe__report_signals_release(&signals);
 }
 
 static void complain_of_word(const char *word)

@@ -28,7 +28,7 @@
 
 static const int fatal_signals[2] = { SIGPIPE, SIGXFSZ };
 
-static void hold_signals(struct pe__report_file *file)
+void pe__report_signals_hold(struct pe__report_signals *ret)
 {
     sigset_t fatal, pending;
 
@@ -37,25 +37,25 @@ static void hold_signals(struct pe__report_file *file)
     sigpending(&pending);
     for (int i = 0; i < 2; i++) {
         sigaddset(&fatal, fatal_signals[i]);
-        file->was_pending[i] = sigismember(&pending, fatal_signals[i]) == 1;
+        ret->was_pending[i] = sigismember(&pending, fatal_signals[i]) == 1;
     }
-    pthread_sigmask(SIG_BLOCK, &fatal, &file->mask);
+    pthread_sigmask(SIG_BLOCK, &fatal, &ret->mask);
 }
 
-static void release_signals(const struct pe__report_file *file)
+void pe__report_signals_release(const struct pe__report_signals *signals)
 {
     static const struct timespec at_once = { 0, 0 };
     sigset_t one;
 
     for (int i = 0; i < 2; i++) {
-        if (file->was_pending[i])
+        if (signals->was_pending[i])
             continue;
         sigemptyset(&one);
         sigaddset(&one, fatal_signals[i]);
         while (sigtimedwait(&one, NULL, &at_once) < 0 && errno == EINTR)
             ;
     }
-    pthread_sigmask(SIG_SETMASK, &file->mask, NULL);
+    pthread_sigmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
 /* The descriptor that a path of the kind /dev/fd/9 names, or -1. */
@@ -131,7 +131,7 @@ static void forget(struct pe__report_file *file)
         unlink(file->temporary);
     free(file->temporary);
     free(file->path);
-    release_signals(file);
+    pe__report_signals_release(&file->signals);
 }
 
 int pe__report_file_open(struct pe__report_file *ret, const char *path)
@@ -139,7 +139,7 @@ int pe__report_file_open(struct pe__report_file *ret, const char *path)
     int fd, error;
 
     *ret = (struct pe__report_file){ .stream = NULL };
-    hold_signals(ret);
+    pe__report_signals_hold(&ret->signals);
     fd = open_either(ret, path);
     if (fd >= 0)
         ret->stream = fdopen(fd, "w");
