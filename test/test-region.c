@@ -288,6 +288,31 @@ PE_TEST(too_deep_is_dropped_and_ends_match)
 }
 END_TEST
 
+static void cross_below(int depth)
+{
+    if (depth > 0) {
+        PE_REGION("deeper")
+            cross_below(depth - 1);
+        return;
+    }
+    pe_region_enter("a");
+    pe_region_enter("b");
+    pe_region_leave("a");
+}
+
+PE_TEST(ends_that_cross_too_deep_are_counted)
+{
+    measure(PE_CLOCK_EXACT, 0);
+    cross_below(PE__REGION_DEPTH_MOST + 5);
+    PE_REGION("after") {
+    }
+    take_profile();
+    ck_assert_uint_eq(get("after")->calls, 1);
+    ck_assert_uint_eq(profile.tracks[0].crossed, 1);
+    ck_assert_uint_eq(profile.tracks[0].unmatched, 0);
+}
+END_TEST
+
 PE_TEST(names_are_copied_and_compared)
 {
     char *name = malloc(16);

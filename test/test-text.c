@@ -416,6 +416,9 @@ PE_TEST(empty_profile_says_so)
     write_report(pe__report_text, draft_finish(&draft), NULL);
     check_has(written, "recorded  0 threads of the host\n\n"
                        "Nothing was measured: no region was entered while measuring was on.\n");
+    draft.profile.begin_unix_ns = 0;
+    write_report(pe__report_text, &draft.profile, NULL);
+    check_has(written, "\nmeasured  nothing yet\nclock ");
     write_report(pe__report_lines, &draft.profile, NULL);
     check_has(written, "\nNo line was measured: PE_LINE marks lines.\n");
     finish(&draft);

@@ -22,7 +22,10 @@ static void print_measured(struct pe__sink *sink, const struct pe__profile *prof
     pe__text_time(wall, (double)profile->wall_ns);
     pe__sink_text(sink, "program   ");
     pe__sink_plain(sink, profile->program);
-    pe__sink_print(sink, "\nmeasured  %s from %s UTC on", wall, date);
+    if (profile->begin_unix_ns)
+        pe__sink_print(sink, "\nmeasured  %s from %s UTC on", wall, date);
+    else
+        pe__sink_text(sink, "\nmeasured  nothing yet");
     if (profile->runs > 1)
         pe__sink_print(sink, ", the sum of %u runs", (unsigned)profile->runs);
 }
