@@ -405,6 +405,22 @@ PE_TEST_LOOP(garbage_in_a_worker_s_table, 0, 6)
 }
 END_TEST
 
+/* Sound but for the parents, which are far outside, the node itself, or one behind it: these nodes are nobody's. */
+PE_TEST_LOOP(wild_parents_in_a_worker_s_table, 0, 3)
+{
+    static const uint32_t parents[] = { 0x7fffff00, 2, 3 };
+    void *table = new_table();
+
+    pe__region_table_at(&view, table, &geometry);
+    ck_assert_int_eq(work(table, true), 128 + SIGKILL);
+    ck_assert_uint_eq(view.head->nodes, 4);
+    view.nodes[2].parent = parents[_i];
+    ck_assert_int_eq(work(table, false), 0);
+    ck_assert_uint_eq(view.head->nodes, 5);
+    munmap(table, pe__region_table_bytes(&geometry));
+}
+END_TEST
+
 /* A worker's own child does not write to the pool's table. */
 PE_TEST(a_child_of_a_worker_has_its_own_table)
 {
