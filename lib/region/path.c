@@ -82,13 +82,6 @@ static struct pe__region_path *fill_path(struct pe__region_state *state, uint32_
     return path;
 }
 
-static bool is_further_up(const struct pe__region_path *path, uint32_t label)
-{
-    while (path && path->label != label)
-        path = path->parent;
-    return path != NULL;
-}
-
 static void fill_node(struct pe__region_node *node, struct pe__region_path *parent, uint32_t track, uint32_t label,
                       uint32_t kind)
 {
@@ -100,7 +93,6 @@ static void fill_node(struct pe__region_node *node, struct pe__region_path *pare
     atomic_store_explicit(&node->most, is_counter ? (uint64_t)INT64_MIN : 0, memory_order_relaxed);
     node->parent = parent ? number_of(parent) : PE__REGION_NOTHING;
     node->track = track;
-    node->recursive = is_further_up(parent, label);
     atomic_store_explicit(&node->ready, label + 1, memory_order_release);
 }
 

@@ -92,7 +92,6 @@ struct pe__region_node {
     _Atomic uint32_t ready; /* label + 1; 0: not ready */
     uint32_t parent;        /* node; PE__REGION_NOTHING: the root of a track */
     uint32_t track;
-    uint32_t recursive;     /* a node further up has the same label */
     _Atomic uint64_t cpu_ns;
     _Atomic uint64_t waited;     /* ticks: of a span */
     _Atomic uint64_t unfinished; /* calls cut short by the end of their thread or process */

@@ -1,5 +1,5 @@
 /*
- * report_order.c - which sums a table shows, and in which order.
+ * text_order.c - which sums a table shows, and in which order.
  *
  * Rows are sorted by what the options say and at last by name and number, so that one profile always gives one text. In
  * a tree the parents' numbers come first in the comparison: each row's children then lie together, and the tree is

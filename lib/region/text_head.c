@@ -1,4 +1,4 @@
-/* report_head.c - the head of the text report: what was measured and how, and what is missing or wrong in it. */
+/* text_head.c - the head of the text report: what was measured and how, and what is missing or wrong in it. */
 #include <string.h>
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /*
- * report_pools.c - where the pools' time went: the library's own regions and counters, a column for each, and a row for
+ * text_pools.c - where the pools' time went: the library's own regions and counters, a column for each, and a row for
  * each process.
  */
 #include <stdlib.h>

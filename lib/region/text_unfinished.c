@@ -1,4 +1,4 @@
-/* report_unfinished.c - regions that have been entered and not left, now or for ever. */
+/* text_unfinished.c - regions that have been entered and not left, now or for ever. */
 #include <stdlib.h>
 #include <string.h>
 

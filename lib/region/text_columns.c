@@ -1,4 +1,4 @@
-/* report_columns.c - the columns of the tables of sums. */
+/* text_columns.c - the columns of the tables of sums. */
 #include <string.h>
 
 #include "region/report_text.h"
