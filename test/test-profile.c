@@ -349,6 +349,26 @@ PE_TEST(what_is_open_counts_until_now)
     end(&tables);
 }
 
+PE_TEST(what_began_before_all_or_in_the_future_begins_now)
+{
+    struct tables tables;
+    struct pe__region_table table = begin(&tables, 1);
+    uint64_t starts[] = { 1, pe__base_ticks() + (UINT64_C(1) << 50) };
+    uint32_t root, track = begin_track(&table, &root), outer = region(&table, track, root, "outer");
+
+    for (int i = 0; i < 2; i++) {
+        struct pe__profile profile;
+
+        atomic_store(&table.nodes[outer].start, starts[i]);
+        profile = take();
+        ck_assert_uint_eq(profile.nodes[outer].calls, 1);
+        ck_assert_int_gt(profile.nodes[outer].open_ns, 0);
+        ck_assert_int_eq(profile.nodes[outer].total_ns, 0);
+        pe__profile_free(&profile);
+    }
+    end(&tables);
+}
+
 PE_TEST(what_is_open_in_a_freed_pool_is_unfinished)
 {
     struct tables tables;
