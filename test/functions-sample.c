@@ -63,6 +63,64 @@ KEPT int sample_jump(int times)
     return inner_helper(done);
 }
 
+KEPT static void jumps_at_once(int number)
+{
+    sink = number;
+    longjmp(back, 1);
+}
+
+KEPT int sample_jump_by_turns(int times)
+{
+    volatile int done = 0;
+
+    if (setjmp(back) != 0)
+        done++;
+    if (done < times && done % 2 == 0)
+        calls_one_that_jumps();
+    else if (done < times)
+        jumps_at_once(done);
+    return inner_helper(done);
+}
+
+KEPT int sample_jump_from(int depth, int times)
+{
+    volatile int done = 0;
+
+    if (setjmp(back) != 0)
+        inner_helper(done++);
+    if (done < times)
+        sample_recurse(depth, jumps);
+    return done;
+}
+
+KEPT static int take_many(int a, int b, int c, int d, int e, int f, int g, int h, int i, int j)
+{
+    sink = a + b + c + d + e + f + g + h + i + j;
+    return a;
+}
+
+static inline __attribute__((always_inline)) int inlined_inner(int number)
+{
+    int sum = 0;
+
+    for (int i = 0; i < number; i++)
+        sum += inner_helper(i);
+    return sum;
+}
+
+static inline __attribute__((always_inline)) int inlined_outer(int number)
+{
+    return outer_helper(number) + inlined_inner(number) + inlined_inner(number + 1) + outer_helper(number);
+}
+
+KEPT int sample_inline(int number)
+{
+    int sum = inlined_outer(take_many(number, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+
+    take_many(sum, 1, 2, 3, 4, 5, 6, 7, 8, number);
+    return inlined_inner(number);
+}
+
 KEPT void sample_call(void (*then)(void))
 {
     then();

@@ -12,6 +12,13 @@ int sample_nest(int times);
 int sample_recurse(int times, void (*at_bottom)(void));
 /* Calls a function which calls one that jumps back here, so many times, then a plain one. */
 int sample_jump(int times);
+/* The same with two functions by turns, the second of which jumps itself. */
+int sample_jump_by_turns(int times);
+/* Jumps back out of so many functions, calling inner_helper after each jump. */
+int sample_jump_from(int depth, int times);
+/* A function with many arguments, then an inlined one that calls outer_helper twice, and twice one that is inlined in
+ * it and calls inner_helper `number`, then `number` + 1 times; then both that with many arguments and this last one. */
+int sample_inline(int number);
 /* Calls `then`, between its begin and its end. */
 void sample_call(void (*then)(void));
 /* An item of a map: as sample_nest(2). */

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <parexec.h>
 
+#include "base/clock.h"
 #include "functions-sample.h"
 #include "harness/pool.h"
 #include "harness/process.h"
@@ -260,6 +262,136 @@ PE_TEST(longjmp_out_of_functions)
     result_free(&result);
 }
 
+/* Wherever it was called. */
+static uint64_t all_calls(const struct result *result, const char *name)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < result->tree.count; i++)
+        if (strcmp(result->profile.labels[result->tree.rows[i].label].name, name) == 0)
+            sum += result->tree.rows[i].calls;
+    return sum;
+}
+
+static uint64_t dropped_calls(const struct result *result)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < result->profile.track_count; i++)
+        sum += result->profile.tracks[i].dropped_calls;
+    return sum;
+}
+
+enum { JUMPS = 10000 };
+
+/* Jumping in a loop leads no deeper. */
+PE_TEST(longjmp_in_a_loop)
+{
+    struct result result;
+
+    begin();
+    sample_jump(JUMPS);
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "sample_jump"), 1);
+    ck_assert_uint_eq(calls(&result, "sample_jump/calls_one_that_jumps"), JUMPS);
+    ck_assert_uint_eq(calls(&result, "sample_jump/calls_one_that_jumps/jumps"), JUMPS);
+    ck_assert_uint_eq(all_calls(&result, "inner_helper"), 1);
+    ck_assert_uint_eq(result.tree.count, 4);
+    ck_assert_uint_eq(dropped_calls(&result), 0);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+/* Nor does what jumped count as what calls the next one, which has the same frame. */
+PE_TEST(longjmp_out_of_one_and_another)
+{
+    struct result result;
+
+    begin();
+    sample_jump_by_turns(JUMPS);
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "sample_jump_by_turns/calls_one_that_jumps"), JUMPS / 2);
+    ck_assert_uint_eq(calls(&result, "sample_jump_by_turns/calls_one_that_jumps/jumps"), JUMPS / 2);
+    ck_assert_uint_eq(calls(&result, "sample_jump_by_turns/jumps_at_once"), JUMPS / 2);
+    ck_assert_uint_eq(all_calls(&result, "inner_helper"), 1);
+    ck_assert_uint_eq(result.tree.count, 5);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+static void jump_from_the_depth(void)
+{
+    sample_jump_from(300, 20);
+}
+
+/* Deeper than paths are kept, on both kinds of stacks. */
+static void *run_function(void *function)
+{
+    (*(void (**)(void))function)();
+    return NULL;
+}
+
+PE_TEST_LOOP(longjmp_from_the_depth, 0, 2)
+{
+    struct result result;
+    pthread_t thread;
+    void (*function)(void) = jump_from_the_depth;
+
+    begin();
+    if (_i == 0) {
+        jump_from_the_depth();
+    } else {
+        ck_assert_int_eq(pthread_create(&thread, NULL, run_function, &function), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    }
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "sample_jump_from/sample_recurse"), 20);
+    ck_assert_uint_eq(calls(&result, "sample_jump_from/inner_helper"), 20);
+    ck_assert_uint_gt(dropped_calls(&result), 20 * 150);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+PE_TEST(inlined_functions)
+{
+    struct result result;
+
+    begin();
+    sample_inline(2);
+    sample_inline(2);
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "sample_inline/take_many"), 4);
+    ck_assert_uint_eq(calls(&result, "sample_inline/inlined_outer"), 2);
+    ck_assert_uint_eq(calls(&result, "sample_inline/inlined_outer/outer_helper/inner_helper"), 8);
+    ck_assert_uint_eq(calls(&result, "sample_inline/inlined_outer/inlined_inner"), 4);
+    ck_assert_uint_eq(calls(&result, "sample_inline/inlined_outer/inlined_inner/inner_helper"), 10);
+    ck_assert_uint_eq(calls(&result, "sample_inline/inlined_inner/inner_helper"), 4);
+    ck_assert_uint_eq(result.tree.count, 9);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+PE_TEST(sampled_functions)
+{
+    struct result result;
+    pe_region_options options = PE_REGION_OPTIONS_INIT;
+
+    options.clock = PE_CLOCK_SAMPLED;
+    ck_assert_int_eq(pe_region_setup(&options), 0);
+    int64_t start_ns = pe__base_now_ns();
+    begin();
+    for (int i = 0; i < 1000; i++)
+        sample_nest(3);
+    sample_jump(1000);
+    end(&result);
+    int64_t took_ns = pe__base_now_ns() - start_ns;
+    ck_assert_uint_eq(calls(&result, "sample_nest/outer_helper/inner_helper"), 6000);
+    ck_assert_uint_eq(calls(&result, "sample_jump/calls_one_that_jumps/jumps"), 1000);
+    for (uint32_t i = 0; i < result.tree.count; i++)
+        ck_assert_int_le(result.tree.rows[i].most_ns, took_ns);
+    result_free(&result);
+}
+
 PE_TEST(with_regions_by_hand)
 {
     struct result result;
@@ -500,6 +632,94 @@ PE_TEST_LOOP(handlers_on_another_stack, 0, 2)
     free(heap);
     ck_assert_uint_eq(calls(&result, "sample_call/sample_nest/outer_helper"), 1);
     ck_assert_uint_eq(calls(&result, "sample_nest/outer_helper"), 1);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+static sigjmp_buf back_out;
+
+static void jump_out(void)
+{
+    siglongjmp(back_out, 1);
+}
+
+static void handle_and_jump(int signal)
+{
+    (void)signal;
+    sample_call(jump_out);
+}
+
+/* Out of handlers, whose stack lies anywhere, into functions. */
+PE_TEST_LOOP(longjmp_out_of_handlers, 0, 3)
+{
+    enum { STACK_BYTES = 65536, TIMES = 1000 };
+    char *heap = malloc(STACK_BYTES), own[STACK_BYTES];
+    stack_t stack = { .ss_sp = _i == 1 ? own : heap, .ss_size = STACK_BYTES }, stack_before;
+    struct sigaction action = { .sa_handler = handle_and_jump, .sa_flags = _i < 2 ? SA_ONSTACK : 0 }, before;
+    struct result result;
+
+    ck_assert_int_eq(sigaltstack(&stack, &stack_before), 0);
+    sigaction(SIGUSR1, &action, &before);
+    begin();
+    for (volatile int i = 0; i < TIMES; i++)
+        if (sigsetjmp(back_out, 1) == 0)
+            sample_call(raise_one);
+    sample_nest(1);
+    end(&result);
+    sigaction(SIGUSR1, &before, NULL);
+    sigaltstack(&stack_before, NULL);
+    free(heap);
+    ck_assert_uint_eq(calls(&result, "sample_call"), TIMES);
+    ck_assert_uint_eq(calls(&result, "sample_call/sample_call"), TIMES);
+    ck_assert_uint_eq(all_calls(&result, "sample_nest"), 1);
+    ck_assert_uint_eq(all_calls(&result, "inner_helper"), 2);
+    ck_assert_uint_eq(result.tree.count, 5);
+    ck_assert_uint_eq(wrong_uses(&result), 0);
+    result_free(&result);
+}
+
+/* What is open on another stack stays open, wherever that lies. */
+static ucontext_t main_context, other_context;
+
+static void go_back(void)
+{
+    swapcontext(&other_context, &main_context);
+}
+
+static void begin_there(void)
+{
+    sample_call(go_back);
+    swapcontext(&other_context, &main_context);
+}
+
+static void go_there_and_back(void)
+{
+    swapcontext(&main_context, &other_context);
+    sample_nest(1);
+    swapcontext(&main_context, &other_context);
+}
+
+PE_TEST_LOOP(coroutines, 0, 2)
+{
+    enum { STACK_BYTES = 65536 };
+    char *heap = malloc(STACK_BYTES);
+    struct result result;
+    pthread_t thread;
+    void (*function)(void) = go_there_and_back;
+
+    getcontext(&other_context);
+    other_context.uc_stack = (stack_t){ .ss_sp = heap, .ss_size = STACK_BYTES };
+    makecontext(&other_context, begin_there, 0);
+    begin();
+    if (_i == 0) {
+        sample_call(go_there_and_back);
+    } else {
+        ck_assert_int_eq(pthread_create(&thread, NULL, run_function, &function), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    }
+    end(&result);
+    free(heap);
+    ck_assert_uint_eq(calls(&result, _i == 0 ? "sample_call/sample_call/sample_nest" : "sample_call/sample_nest"), 1);
     ck_assert_uint_eq(wrong_uses(&result), 0);
     result_free(&result);
 }

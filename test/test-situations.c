@@ -545,7 +545,7 @@ static int call_region_enter(const struct scene *scene)
 static int call_region_enter_function(const struct scene *scene)
 {
     (void)scene;
-    pe_region_enter_function((const void *)(uintptr_t)call_region_enter);
+    pe_region_enter_function((const void *)(uintptr_t)call_region_enter, NULL, NULL, NULL);
     return pe_region_leave_function((const void *)(uintptr_t)call_region_enter);
 }
 

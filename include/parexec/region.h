@@ -46,7 +46,8 @@
  * bodies of less than about 100 ns too short; the sampled mode counts each call and times one in sixteen.
  *
  * Wrong use is counted, shown in the report with the first place where it happened, and spoils nothing else: a leave
- * without an enter, ends that cross, regions still open when their thread ends. Memory is bounded: what finds no place
+ * without an enter, ends that cross, regions still open when their thread ends, regions that longjmp has left in C,
+ * which stay open until the one around them is left. Memory is bounded: what finds no place
  * any more (paths, names, events of the timeline) is counted as dropped; the time stays in the region around it.
  *
  * Threads: every thread has a table of its own, and no call waits for another thread. The first use of a place on a
@@ -206,12 +207,17 @@ PE_EXPORT void pe_region_span_end(pe_region_span *span);
  * are built with -finstrument-functions call, which `pkg-config parexec-functions` links (see the head of this file).
  *
  * function   its first byte.
+ * caller     where it returns to, in its caller.
+ * frame      the stack pointer of the function that begins; NULL: not known.
+ * place      where in the code it says so; one that is inlined has a place in each function that it is inlined in.
  * Unlike regions by hand they need not match: leaving what is not open does nothing and is not counted, for it began
- * before measuring did; what a longjmp has left is closed with what is around it.
+ * before measuring did. Functions that a longjmp has left are closed, as caller, frame and place show, when the next
+ * one begins on the same stack, and at the latest with what is around them.
  * Returns: to leave: not 0 while regions are open on this thread.
  * Errors: none. Threads: any. Child: yes. Since: 0.1
  */
-PE_EXPORT void pe_region_enter_function(const void *function);
+PE_EXPORT void pe_region_enter_function(const void *function, const void *caller, const void *frame,
+                                        const void *place);
 PE_EXPORT int pe_region_leave_function(const void *function);
 
 /* Leaves *scope unless that is NULL: what the compiler calls at the end of PE_REGION and PE_REGION_SCOPE. Threads: any.

@@ -53,6 +53,13 @@ static __attribute__((noinline)) struct pe__region_path *other_child(pe_region_s
     return child;
 }
 
+struct pe__region_path *pe__region_path_next(pe_region_site *site)
+{
+    struct pe__region_path *child = likely_child(pe__region_here.at, site->key);
+
+    return child ? child : other_child(site);
+}
+
 /* Sites of other kinds count as regions here. */
 static __attribute__((noinline)) void enter_other(pe_region_site *site)
 {

@@ -91,3 +91,8 @@ void pe__region_leave_if_open(uint64_t key, uint64_t end)
     if (target->parent)
         close_until(thread, target, end);
 }
+
+void pe__region_leave_until(struct pe__region_path *target)
+{
+    close_until(pe__region_here.thread, target, pe__region_clock_end_of(target->how));
+}

@@ -75,6 +75,7 @@ static struct pe__region_path *fill_path(struct pe__region_state *state, uint32_
     path->label = label;
     path->kind = (uint8_t)kind;
     path->track = (uint8_t)track;
+    path->frame = parent ? 0 : UINTPTR_MAX;
     path->depth = parent ? (uint8_t)(parent->depth + 1) : 0;
     path->how = how_of(pe__region_mode());
     path->left = 1;

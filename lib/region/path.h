@@ -18,16 +18,18 @@
 struct pe__region_state;
 struct pe__region_thread;
 
-/* One cache line. */
+/* Two cache lines, of which the first is what entering and leaving need. */
 struct pe__region_path {
-    uint64_t key; /* of its label (label.h); 0: not made */
+    _Alignas(64) uint64_t key; /* of its label (label.h); 0: not made */
     struct pe__region_node *node;
     struct pe__region_path *parent;   /* NULL: a root */
     struct pe__region_path *last;     /* the child that was entered last */
     struct pe__region_path *follower; /* the one that was entered after this one, of the same parent */
     uint32_t how;                     /* PE__MODE_*, 0 for the exact mode with the counter */
-    uint32_t label;
     uint32_t left;                    /* sampled: calls until the next one that is timed */
+    uintptr_t frame;                  /* of a function that is open (jump.h); UINTPTR_MAX: a root; 0: others */
+    uintptr_t place, caller;          /* of that function too */
+    uint32_t label;
     uint8_t depth;                    /* 0: a root */
     uint8_t kind, track;
     uint64_t cpu_start_ns;
@@ -56,6 +58,9 @@ extern struct pe__region_path pe__region_nowhere __attribute__((visibility("hidd
 /* The child of `parent` for that site, made if need be; NULL: there is no place, or a handler has interrupted the
  * making of another one. Both are counted. */
 struct pe__region_path *pe__region_path_child(struct pe__region_path *parent, pe_region_site *site);
+
+/* The child of where this thread is for that site, to be opened; NULL: there is no place, and the call is skipped. */
+struct pe__region_path *pe__region_path_next(pe_region_site *site);
 
 /* With the lock: the root of a new track. NULL: there is no place. */
 struct pe__region_path *pe__region_path_root(struct pe__region_state *state, uint32_t track);

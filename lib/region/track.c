@@ -163,6 +163,12 @@ static void unskip_to(struct pe__region_thread *thread, uint32_t count)
         pe__region_here.at = thread->below;
 }
 
+void pe__region_track_unskip_all(struct pe__region_thread *thread)
+{
+    if (thread->skipped > 0)
+        unskip_to(thread, 0);
+}
+
 static bool is_open_below(const struct pe__region_thread *thread, uint64_t key)
 {
     const struct pe__region_path *at = thread->below;

@@ -54,6 +54,9 @@ void pe__region_track_skip(struct pe__region_thread *thread, uint64_t key);
 /* One that is left, key 0: the innermost. False: it is none of those; they are over if it is open further out. */
 bool pe__region_track_unskip(struct pe__region_thread *thread, uint64_t key);
 
+/* None of those is open any more. */
+void pe__region_track_unskip_all(struct pe__region_thread *thread);
+
 /* First place of a kind of wrong use. */
 static inline void pe__region_track_note(_Atomic uint64_t *count, _Atomic uint32_t *first, uint32_t label)
 {
