@@ -355,6 +355,8 @@ END_TEST
 
 PE_TEST_PROGRAMS(wrong_words_and_files_are_told_in_a_line)
 {
+    char long_word[2000] = "";
+
     run_to_end(&run, _i, "colour,text:/nowhere/report,rows=x", "exit");
     assert_exited(&run, 7);
     ck_assert_str_eq(run.text, "parexec: PAREXEC_PROFILE has a word that means nothing: colour\n"
@@ -362,6 +364,10 @@ PE_TEST_PROGRAMS(wrong_words_and_files_are_told_in_a_line)
                                "parexec: /nowhere/report: No such file or directory\n");
     run_to_end(&run, _i, "colour", "exit");
     ck_assert_str_eq(run.text, "parexec: PAREXEC_PROFILE has a word that means nothing: colour\n");
+    memset(long_word, 'x', sizeof long_word - 1);
+    run_to_end(&run, _i, long_word, "exit");
+    ck_assert_uint_lt(strlen(run.text), sizeof long_word);
+    ck_assert_ptr_eq(strchr(run.text, '\n'), run.text + strlen(run.text) - 1);
     finish(&run);
 }
 END_TEST

@@ -68,8 +68,8 @@
 
 /*
  * A place in the source, one static object for each use of a macro. Bindings make their own, zeroed but for name, file,
- * line and kind. It must stay where it is for as long as it is used; the texts are copied when a process first uses it,
- * and cut at 127 and 95 bytes.
+ * line and kind; functions that take one must be given one, where they do not say what NULL means. It must stay where
+ * it is for as long as it is used; the texts are copied when a process first uses it, and cut at 127 and 95 bytes.
  */
 typedef struct pe_region_site {
     uint64_t key;     /* the library's; 0 at first */

@@ -57,8 +57,10 @@ static void complain(const char *about, const char *text)
     char line[512];
     int bytes = snprintf(line, sizeof line, "parexec: %s: %s\n", about, text);
 
-    if (bytes >= (int)sizeof line)
+    if (bytes >= (int)sizeof line) {
         bytes = (int)sizeof line - 1;
+        line[bytes - 1] = '\n';
+    }
     if (!stderr_is_ours())
         return;
     pe__report_signals_hold(&signals);
