@@ -1,7 +1,8 @@
 /*
  * Workers killed between every two steps of the protocols (lib/base/step.h): claiming, running, replying, completing;
- * taking and stealing items; waking and going to sleep; starting and leaving. Whatever the step, every job and item
- * ends exactly once, what returned is right, no death is charged twice, and nothing stays behind in the pool's books.
+ * taking and stealing items; waking and going to sleep; starting and leaving; making places for regions. Whatever the
+ * step, every job and item ends exactly once, what returned is right, no death is charged twice, and nothing stays
+ * behind in the pool's books; and of regions no call is lost that had ended.
  */
 #include "harness/harness.h"
 
@@ -15,10 +16,14 @@
 
 #include <parexec/error.h>
 #include <parexec/pool.h>
+#include <parexec/region.h>
+#include <parexec/report.h>
 
 #include "base/step.h"
 #include "harness/books.h"
 #include "pool/pool.h"
+#include "region/mode.h"
+#include "region/profile.h"
 
 #define GUARD_NS  PE_SECONDS(20)
 #define WORKERS   3
@@ -33,6 +38,7 @@ static const char *const names[] = { PE__STEP_LIST(NAME_OF) };
 struct shared {
     struct pe__step_plan plan;
     _Atomic uint32_t begun[ITEMS], ended[ITEMS];
+    _Atomic uint32_t calls_begun, calls_ended, doomed;
 };
 
 struct scene {
@@ -496,12 +502,167 @@ static void torture_step(int step, uint32_t wanted)
     end_scene(&scene);
 }
 
+/* ---- regions ---- */
+
+enum { MARKS = 300, DOOMED = 8 };
+
+/* A name that no job had, a region that all have, a timeline that needs more room; some die with a region open. */
+static int job_measures(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    uint64_t number = 0;
+    char name[32];
+
+    (void)reply;
+    memcpy(&number, arg, arg_bytes < sizeof number ? arg_bytes : sizeof number);
+    snprintf(name, sizeof name, "job %d", (int)number);
+    pe_region_enter(name);
+    atomic_fetch_add(&shared->calls_begun, 1);
+    PE_REGION("each")
+        PE_COUNT("amount", 1);
+    atomic_fetch_add(&shared->calls_ended, 1);
+    for (int i = 0; i < MARKS; i++)
+        PE_MARK("mark");
+    if (number % DOOMED == DOOMED - 1)
+        PE_REGION("doomed") {
+            atomic_fetch_add(&shared->doomed, 1);
+            raise(SIGKILL);
+        }
+    pe_region_leave(name);
+    return 0;
+}
+
+/* Of all workers: calls and unfinished ones of a region; of a counter the sum. */
+static uint64_t measured(const char *name, uint64_t *ret_unfinished)
+{
+    struct pe__profile profile;
+    uint64_t calls = 0;
+
+    *ret_unfinished = 0;
+    ck_assert_int_eq(pe__profile_take(&profile), 0);
+    for (uint32_t i = 0; i < profile.node_count; i++) {
+        const struct pe__profile_node *node = &profile.nodes[i];
+        const struct pe__profile_label *label = &profile.labels[node->label];
+        if (strcmp(label->name, name) != 0)
+            continue;
+        calls += label->kind == PE_SITE_COUNTER ? (uint64_t)node->sum : node->calls;
+        *ret_unfinished += node->unfinished;
+    }
+    pe__profile_free(&profile);
+    return calls;
+}
+
+static void report_to_nowhere(void)
+{
+    for (uint32_t format = PE_REPORT_TEXT; format <= PE_REPORT_TRACE; format++)
+        ck_assert_int_eq(pe_report_write("/dev/null", format), 0);
+}
+
+static void run_measured(struct scene *scene, uint64_t *number)
+{
+    pe_job *jobs[JOBS];
+
+    for (int i = 0; i < JOBS; i++, ++*number)
+        ck_assert_int_eq(pe_pool_submit(scene->pool, job_measures, number, sizeof *number, NULL, &jobs[i]), 0);
+    ck_assert_int_eq(pe_pool_wait(scene->pool, pe_after(GUARD_NS)), 0);
+    for (int i = 0; i < JOBS; i++) {
+        pe_status status;
+        ck_assert_int_eq(pe_job_status(jobs[i], &status), 0);
+        ck_assert_uint_eq(status.kind, status.code == 0 ? PE_RETURNED : PE_CRASHED);
+        ck_assert(status.code == 0 || status.code == SIGKILL);
+        scene->charged += status.kind == PE_CRASHED;
+        pe_job_free(jobs[i]);
+    }
+}
+
+/* What had ended is counted, what had not begun is not. */
+static void look_at_counts(void)
+{
+    uint64_t ended = atomic_load(&shared->calls_ended), begun = atomic_load(&shared->calls_begun);
+    uint64_t doomed = atomic_load(&shared->doomed), deaths = atomic_load(&shared->plan.deaths), unfinished, calls;
+
+    calls = measured("each", &unfinished);
+    ck_assert_uint_ge(calls, ended);
+    ck_assert_uint_le(calls + unfinished, begun);
+    calls = measured("amount", &unfinished);
+    ck_assert_uint_ge(calls, ended);
+    ck_assert_uint_le(calls, begun);
+    calls = measured("doomed", &unfinished);
+    ck_assert_uint_ge(calls + unfinished + deaths, doomed);
+    ck_assert_uint_le(calls + unfinished, doomed + deaths);
+}
+
+/* The workers measure, the host does not: it would die as well. */
+static struct scene begin_measured(int step)
+{
+    pe_region_options options = PE_REGION_OPTIONS_INIT;
+    struct scene scene;
+
+    options.flags = PE_REGION_TIMELINE;
+    options.names = options.paths = harness_long() ? 32768 : 1024;
+    options.events = harness_long() ? UINT64_C(1) << 20 : 0;
+    if (harness_forks())
+        ck_assert_int_eq(pe_region_setup(&options), 0);
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    scene = begin_scene(step < PE__STEP_LABEL_TAKEN ? 5 : 0, 0, -1);
+    ck_assert_int_eq(pe_region_enable(0), 0);
+    atomic_store(&scene.pool->shared.config->region_mode, pe__region_mode());
+    return scene;
+}
+
+/* After the last death the next calls are all there. */
+static void look_at_successors(struct scene *scene, uint64_t *number)
+{
+    uint64_t ended = atomic_load(&shared->calls_ended), before_unfinished, unfinished;
+    uint64_t before = measured("each", &before_unfinished), calls;
+
+    run_measured(scene, number);
+    ck_assert_uint_eq(atomic_load(&shared->calls_ended), ended + JOBS);
+    calls = measured("each", &unfinished);
+    ck_assert_uint_eq(calls + unfinished, before + before_unfinished + JOBS);
+    look_at_counts();
+}
+
+static void torture_regions(int step, uint32_t wanted)
+{
+    struct scene scene = begin_measured(step);
+    int64_t guard = pe_after((int64_t)(harness_slowness() * (double)PE_SECONDS(harness_long() ? 80 : 10)));
+    int64_t start = pe_now();
+    uint32_t round = 0, deaths;
+    uint64_t number = 0;
+
+    do {
+        atomic_store(&shared->plan.every, 1 + round++ % 3);
+        atomic_store(&shared->plan.budget, harness_long() ? 20 : WORKERS + 1);
+        atomic_store(&shared->plan.armed, step);
+        run_measured(&scene, &number);
+        look_at_counts();
+    } while (atomic_load(&shared->plan.deaths) < wanted && pe_now() < guard);
+    atomic_store(&shared->plan.armed, -1);
+    look_at_successors(&scene, &number);
+    report_to_nowhere();
+    deaths = atomic_load(&shared->plan.deaths);
+    if (harness_long())
+        printf("# %s: %u deaths in %u rounds of %jd ms in all\n", names[step], deaths, round,
+               (intmax_t)(pe_now() - start) / 1000000);
+    if (deaths == 0)
+        ck_abort_msg("%s: nobody came by in %u rounds", names[step], round);
+    ck_assert_uint_le(scene.charged, deaths + atomic_load(&shared->doomed));
+    end_scene(&scene);
+}
+
+static void torture(int step)
+{
+    if (step >= PE__STEP_TABLE_BEGUN)
+        torture_regions(step, harness_long() ? 1500 : 2 * WORKERS);
+    else
+        torture_step(step, !harness_long() ? 2 * WORKERS : needs_short_lives(step) ? 50 : 1500);
+}
+
 /* A worker is born once for each that has died: those deaths take long. */
 #define TEST_OF(name) \
     PE_TEST_SLOW(killed_at_##name, 100) \
     { \
-        int step = PE__STEP_##name; \
-        torture_step(step, !harness_long() ? 2 * WORKERS : needs_short_lives(step) ? 50 : 1500); \
+        torture(PE__STEP_##name); \
     }
 PE__STEP_LIST(TEST_OF)
 

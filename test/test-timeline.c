@@ -1,9 +1,12 @@
 /* Timelines of real runs: what a worker was in when it crashed, jobs and their arrows, threads. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <parexec/error.h>
 #include <parexec/job.h>
@@ -63,6 +66,16 @@ static int work(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 0;
 }
 
+enum { MARKS = 700, LIVES = 5 }; /* more than a segment has room for */
+
+static int mark_often(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg, (void)arg_bytes, (void)reply;
+    for (int i = 0; i < MARKS; i++)
+        PE_MARK("often");
+    return 0;
+}
+
 static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     (void)arg, (void)arg_bytes, (void)reply;
@@ -96,6 +109,55 @@ PE_TEST(timeline_shows_what_a_worker_was_in_when_it_died)
     ck_assert_int_eq(count_lines(text, "\"ph\":\"f\"", "\"bp\":\"e\""), 2);
     free(text);
     pe_pool_free(pool);
+}
+
+PE_TEST(timeline_of_a_worker_goes_on_behind_each_crash)
+{
+    char *text;
+
+    begin();
+    for (int i = 0; i < LIVES; i++) {
+        run(mark_often);
+        run(crash);
+    }
+    run(work);
+    text = trace_text();
+    ck_assert_int_eq(count_lines(text, "\"name\":\"often\"", "\"ph\":\"i\""), MARKS * LIVES);
+    ck_assert_int_eq(count_lines(text, "\"name\":\"doomed\"", "\"unfinished\":true"), LIVES);
+    ck_assert_int_eq(count_lines(text, "\"name\":\"work\"", "\"ph\":\"X\""), 1);
+    free(text);
+    pe_pool_free(pool);
+}
+
+static _Atomic int *is_inside;
+
+static int stay(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg, (void)arg_bytes, (void)reply;
+    PE_REGION("stays")
+        for (;;)
+            atomic_store(is_inside, 1);
+    return 0;
+}
+
+/* Nobody comes after the worker to close what it had open. */
+PE_TEST(timeline_shows_what_a_worker_was_in_when_its_pool_was_killed)
+{
+    char *text;
+
+    is_inside = mmap(NULL, sizeof *is_inside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(is_inside, MAP_FAILED);
+    begin();
+    ck_assert_int_eq(pe_pool_submit(pool, stay, NULL, 0, NULL, NULL), 0);
+    while (!atomic_load(is_inside))
+        sched_yield();
+    ck_assert_int_eq(pe_pool_kill(pool, PE_NOW), 0);
+    pe_pool_free(pool);
+    text = trace_text();
+    ck_assert_int_eq(count_lines(text, "\"name\":\"stays\"", "\"unfinished\":true"), 1);
+    ck_assert_int_eq(count_lines(text, "\"name\":\"pe.run\"", "\"unfinished\":true"), 1);
+    free(text);
+    munmap(is_inside, sizeof *is_inside);
 }
 
 static void *submit(void *unused)

@@ -4,7 +4,7 @@
  * PE__STEP(name) stands wherever a worker's death must do no harm, which is everywhere. It is nothing at all
  * unless the library was built with PE__TEST_HOOKS, as one of the libraries that the tests link is. There it
  * kills or stops the calling process when the page that the test shares with it says so. The names are listed in the
- * order of a worker's life.
+ * order of a worker's life; those of measuring regions (lib/region), which workers do at any time of it, come last.
  */
 #ifndef PE__BASE_STEP_H
 #define PE__BASE_STEP_H
@@ -29,7 +29,11 @@
     X(INTENT_OWN) X(INTENT_RANGE) X(INTENT) X(SHRUNK) X(PUBLISHED) X(STEAL_HAND) X(UNNAMED) X(STOLEN) \
     X(RUNNING) X(ITEM_RAN) X(DETAIL) X(CLOSED) X(FAILURE) X(HAND_DONE) X(FORGOTTEN) \
     X(SPINNING) X(SPUN) X(BELL_SEEN) X(ANNOUNCED) X(ASLEEP) X(WOKEN) X(AWAKE) X(VACANT) X(ABSENT) \
-    X(RETIRING) X(LEFT)
+    X(RETIRING) X(LEFT) \
+    X(TABLE_BEGUN) X(LABELS_INHERITED) X(TRACKS_INHERITED) X(NODE_CUT) X(NODES_INHERITED) \
+    X(TRACK_TAKEN) X(TRACK_COUNTED) X(TRACK_READY) \
+    X(LABEL_TAKEN) X(LABEL_FILLED) X(LABEL_READY) X(NODE_TAKEN) X(NODE_FILLED) X(NODE_READY) X(NODE_COUNTED) \
+    X(SEGMENT_TAKEN) X(SEGMENT_FILLED) X(SEGMENT_LINKED)
 
 #define PE__STEP_NAME(name) PE__STEP_##name,
 enum pe__step { PE__STEP_LIST(PE__STEP_NAME) PE__STEP_COUNT };

@@ -294,9 +294,26 @@ static void add_timed(struct pe__profile_node *node, const struct words *words)
     pe__add_count(&node->timed, timed);
 }
 
+/* Its process has ended, and no other has taken over what it had open. */
+static void add_cut(struct copy *copy, const struct pe__profile_node *node, uint64_t start)
+{
+    struct pe__profile_event event = {
+        .kind = PE__EVENT_CUT,
+        .track = node->track,
+        .label = node->label,
+        .start_ns = ns_since_begin(copy, start),
+        .end_ns = ns_since_begin(copy, copy->now),
+    };
+
+    if (copy->table.geometry.segments == 0 || start < copy->times.begin_ticks || start > copy->now)
+        return;
+    if (!pe__builder_event(copy->builder, &event))
+        pe__add_count(&copy->builder->profile.tracks[event.track].dropped_events, 1);
+}
+
 /* A call that has begun and not ended: until now, or cut short. Where it is not timed, or the time is none, it counts
  * as begun now. */
-static void add_open(const struct copy *copy, struct pe__profile_node *node, const struct words *words)
+static void add_open(struct copy *copy, struct pe__profile_node *node, const struct words *words)
 {
     uint64_t start = words->start;
 
@@ -304,6 +321,7 @@ static void add_open(const struct copy *copy, struct pe__profile_node *node, con
         return;
     if (copy->times.over) {
         pe__add_count(&node->unfinished, 1);
+        add_cut(copy, node, start);
         return;
     }
     if (start < copy->times.begin_ticks || start > copy->now)

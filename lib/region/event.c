@@ -8,9 +8,15 @@
  *
  * `next` and `track` of a segment are filled before it is linked; only the track's thread links. In a worker's table
  * all of this may be garbage: each step is checked, and what is none ends the chain.
+ *
+ * Threads take segments from a private count. That of the head is raised beyond a segment before it is linked, and a
+ * dead process's successor takes its own from there on: never one that is in a chain. One that was taken and not
+ * linked is lost, or taken again if the head does not tell of it yet; a chain without an event is gone on with at its
+ * beginning.
  */
 #include "region/event.h"
 
+#include "base/step.h"
 #include "region/state.h"
 
 static struct pe__region_segment *segment_at(const struct pe__region_state *state, uint32_t link, uint32_t track)
@@ -28,6 +34,16 @@ static uint32_t link_of(const struct pe__region_state *state, const struct pe__r
     return (uint32_t)(segment - state->table.segments) + 1;
 }
 
+/* Threads come here in any order. */
+static void raise_to(_Atomic uint32_t *count, uint32_t least)
+{
+    uint32_t seen = atomic_load_explicit(count, memory_order_relaxed);
+
+    while (seen < least)
+        if (atomic_compare_exchange_weak_explicit(count, &seen, least, memory_order_relaxed, memory_order_relaxed))
+            return;
+}
+
 static struct pe__region_segment *take_fresh(struct pe__region_state *state, uint32_t track)
 {
     uint32_t number = atomic_load_explicit(&state->segments, memory_order_relaxed);
@@ -38,10 +54,12 @@ static struct pe__region_segment *take_fresh(struct pe__region_state *state, uin
             return NULL;
     } while (!atomic_compare_exchange_weak_explicit(&state->segments, &number, number + 1, memory_order_relaxed,
                                                     memory_order_relaxed));
-    atomic_fetch_add_explicit(&state->table.head->segments, 1, memory_order_relaxed);
+    PE__STEP(SEGMENT_TAKEN);
+    raise_to(&state->table.head->segments, number + 1);
     segment = &state->table.segments[number];
     segment->track = track;
     atomic_store_explicit(&segment->next, 0, memory_order_relaxed);
+    PE__STEP(SEGMENT_FILLED);
     return segment;
 }
 
@@ -67,6 +85,7 @@ static struct pe__region_segment *next_segment(struct pe__region_state *state, s
                              thread->number);
     if (segment)
         atomic_store_explicit(link, link_of(state, segment), memory_order_release);
+    PE__STEP(SEGMENT_LINKED);
     return segment;
 }
 
@@ -113,11 +132,12 @@ void pe__region_event_inherit(struct pe__region_state *state, struct pe__region_
     uint32_t count = count_segments(state, thread);
     uint32_t link = atomic_load_explicit(&thread->track->first_segment, memory_order_relaxed);
 
-    if (count == 0 || events == 0) {
+    if (count == 0) {
         atomic_store_explicit(&thread->track->first_segment, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->track->events, 0, memory_order_relaxed);
-        return;
     }
+    if (count == 0 || events == 0)
+        return;
     for (uint64_t i = (events - 1) / PE__REGION_SEGMENT_EVENTS % count; i > 0 && link != 0; i--) {
         const struct pe__region_segment *segment = segment_at(state, link, thread->number);
         link = segment ? atomic_load_explicit(&segment->next, memory_order_relaxed) : 0;

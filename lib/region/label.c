@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/step.h"
 #include "region/state.h"
 
 /* What an earlier process has left may all have one hash; what is not found is made anew. */
@@ -144,11 +145,14 @@ static uint32_t make(struct pe__region_state *state, const pe_region_site *site,
     label = &state->table.labels[number];
     state->labels = number + 1;
     atomic_store_explicit(&state->table.head->labels, number + 1, memory_order_relaxed);
+    PE__STEP(LABEL_TAKEN);
     label->line = site->line;
     label->hash = key;
     copy(label->name, sizeof label->name, site->name);
     copy(label->file, sizeof label->file, site->file);
+    PE__STEP(LABEL_FILLED);
     atomic_store_explicit(&label->ready, kind_of(site) + 1, memory_order_release);
+    PE__STEP(LABEL_READY);
     return number;
 }
 

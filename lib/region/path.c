@@ -5,7 +5,8 @@
  * never changes, so a thread looks for its own paths without a lock; only making one takes it (state.c).
  *
  * A node's place is filled, its numbers at their first values, before `ready` is stored with release. A thread that
- * dies in between leaves a node that is not ready.
+ * dies in between leaves a node that is not ready, or that is not counted yet and is made again. A process that dies
+ * while it takes over what another had open leaves at most the one call out that it has in hand.
  *
  * What a dead process has left in a worker's table is believed in nothing: each number is read once and compared with
  * what there is, parents must lie before their children and in the same track, so there are no circles.
@@ -14,6 +15,7 @@
 
 #include <string.h>
 
+#include "base/step.h"
 #include "region/clock.h"
 #include "region/event.h"
 #include "region/label.h"
@@ -94,7 +96,9 @@ static void fill_node(struct pe__region_node *node, struct pe__region_path *pare
     atomic_store_explicit(&node->most, is_counter ? (uint64_t)INT64_MIN : 0, memory_order_relaxed);
     node->parent = parent ? number_of(parent) : PE__REGION_NOTHING;
     node->track = track;
+    PE__STEP(NODE_FILLED);
     atomic_store_explicit(&node->ready, label + 1, memory_order_release);
+    PE__STEP(NODE_READY);
 }
 
 static struct pe__region_path *make(struct pe__region_state *state, struct pe__region_path *parent, uint32_t track,
@@ -110,8 +114,10 @@ static struct pe__region_path *make(struct pe__region_state *state, struct pe__r
     if (label == PE__REGION_NOTHING)
         return NULL;
     state->nodes = number + 1;
+    PE__STEP(NODE_TAKEN);
     fill_node(&state->table.nodes[number], parent, track, label, site->kind);
     atomic_store_explicit(&state->table.head->nodes, number + 1, memory_order_release);
+    PE__STEP(NODE_COUNTED);
     return fill_path(state, number, parent, track, label, site->kind, key);
 }
 
@@ -152,6 +158,7 @@ static void close_node(struct pe__region_state *state, struct pe__region_node *n
 
     if (start == 0)
         return;
+    PE__STEP(NODE_CUT);
     atomic_fetch_add_explicit(&node->unfinished, 1, memory_order_relaxed);
     if (mode & PE__MODE_TIMELINE && start != PE__REGION_UNTIMED && track < state->inherited_tracks)
         pe__region_event_add(&pe__region_memory->threads[track], PE__EVENT_CUT, label, start,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/forked.h"
+#include "base/step.h"
 #include "region/label.h"
 #include "region/path.h"
 #include "region/state.h"
@@ -51,9 +52,13 @@ void pe__region_begin_assigned(void)
     state = pe__region_memory->state;
     atomic_store_explicit(&state->lock, (uintptr_t)&pe__region_here, memory_order_relaxed);
     pe__region_state_begin(state, assigned.table, &assigned.geometry);
+    PE__STEP(TABLE_BEGUN);
     pe__region_label_inherit(state);
+    PE__STEP(LABELS_INHERITED);
     pe__region_track_inherit(state);
+    PE__STEP(TRACKS_INHERITED);
     pe__region_path_inherit(state);
+    PE__STEP(NODES_INHERITED);
     pe__region_track_take(state, assigned.name);
     pe__region_state_unlock(state);
 }

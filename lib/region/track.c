@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/step.h"
 #include "region/close.h"
 #include "region/event.h"
 #include "region/state.h"
@@ -58,12 +59,15 @@ static void fill_track(struct pe__region_state *state, uint32_t number, const ch
 {
     struct pe__region_track *track = &state->table.tracks[number];
 
+    PE__STEP(TRACK_TAKEN);
     atomic_store_explicit(&track->tid, (int32_t)syscall(SYS_gettid), memory_order_relaxed);
     memset(track->name, 0, sizeof track->name);
     memcpy(track->name, name, strnlen(name, sizeof track->name - 1));
     atomic_fetch_add_explicit(&track->lives, 1, memory_order_relaxed);
     atomic_store_explicit(&state->table.head->tracks, state->tracks, memory_order_relaxed);
+    PE__STEP(TRACK_COUNTED);
     atomic_store_explicit(&track->state, PE__TRACK_LIVE, memory_order_release);
+    PE__STEP(TRACK_READY);
 }
 
 struct pe__region_thread *pe__region_track_take(struct pe__region_state *state, const char *name)
@@ -200,7 +204,11 @@ bool pe__region_track_unskip(struct pe__region_thread *thread, uint64_t key)
 void pe__region_track_inherit(struct pe__region_state *state)
 {
     uint32_t count = atomic_load_explicit(&state->table.head->tracks, memory_order_relaxed);
+    uint32_t segments = atomic_load_explicit(&state->table.head->segments, memory_order_relaxed);
 
+    if (segments > state->table.geometry.segments)
+        segments = state->table.geometry.segments;
+    atomic_store_explicit(&state->segments, segments, memory_order_relaxed);
     state->tracks = count < PE__REGION_TRACKS ? count : PE__REGION_TRACKS;
     state->inherited_tracks = state->tracks;
     for (uint32_t i = 0; i < state->tracks; i++) {
