@@ -4,7 +4,11 @@
 
 #include <parexec/region.h>
 
+#if defined(__clang__)
+#define KEPT __attribute__((noinline))
+#else
 #define KEPT __attribute__((noinline, noclone))
+#endif
 
 static volatile int sink;
 

@@ -167,8 +167,8 @@ static void names(struct draft *draft)
         "\"' onclick='x'", "a\x01\x1f\x7f bell\x07", "\xff\xfe\xc0\x80 not UTF-8", "${name} `x` \\u003c",
         "]]> --> <!--", "&lt;b&gt; &amp;", "",
         "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "two\nlines\tand a tab",
-        "long_long_long_long_long_long_long_long_long_long_long_long_"
-        "long_long_long_long_long_long_long_long_long_long_long_long_name_12",
+        ("long_long_long_long_long_long_long_long_long_long_long_long_"
+         "long_long_long_long_long_long_long_long_long_long_long_long_name_12"),
     };
     uint32_t host = draft_process(draft, 100, 0, -1), worker = draft_process(draft, 101, 1, 0);
     uint32_t first = draft_track(draft, host, 100, "<b>main</b>"), second = draft_track(draft, worker, 101, "worker 0");

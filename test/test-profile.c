@@ -761,10 +761,11 @@ PE_TEST(a_scribbler_at_work_does_no_harm)
     fill(&table);
     scribbler = fork();
     ck_assert_int_ge(scribbler, 0);
-    for (uint64_t random = 99; scribbler == 0;) {
-        volatile uint64_t *word = random_word(&tables, &random);
-        *word = edge(&random, *word);
-    }
+    if (scribbler == 0)
+        for (uint64_t random = 99;;) {
+            volatile uint64_t *word = random_word(&tables, &random);
+            *word = edge(&random, *word);
+        }
     for (int i = 0; i < 300; i++) {
         struct pe__profile profile = take();
 

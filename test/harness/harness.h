@@ -19,6 +19,9 @@
  * open descriptors, the processes that came from it and the shared mappings are listed; a difference that
  * does not go away within two seconds fails the test. Time limits stand for a quick machine and are
  * multiplied by CK_TIMEOUT_MULTIPLIER, which Check reads.
+ *
+ * Check's assertions take a mutex of its own, also those that hold. Where one thread asserts while another forks, the
+ * child may find it taken for ever: it asserts nothing, but tells by how it ends.
  */
 
 #include <check.h>
