@@ -36,10 +36,11 @@ static void count_just_below(const struct pe__profile *profile, uint32_t up, dou
 int pe__profile_subtract_cost(struct pe__profile *profile)
 {
     double *below = calloc(2 * (size_t)profile->node_count + 1, sizeof *below); /* calls of all that are inside */
-    double *just_below = below + profile->node_count;
+    double *just_below;
 
     if (!below)
         return PE_ENOMEM;
+    just_below = below + profile->node_count;
     for (uint32_t i = profile->node_count; i-- > 0;) {
         struct pe__profile_node *node = &profile->nodes[i];
         double calls = costs_a_pair(profile, node) ? (double)node->calls : 0;
