@@ -23,11 +23,6 @@ struct functions {
 #else
 #define GPROF NULL
 #endif
-#if defined(CALLS_OURS)
-#define OURS_PROGRAM CALLS_OURS
-#else
-#define OURS_PROGRAM NULL
-#endif
 
 /* Without the calls into libc, which ours and gprof do not see either. */
 #define UFTRACE "uftrace record --no-libcall -d uftrace "
@@ -38,9 +33,9 @@ static const struct {
     const char *program;
     int report; /* leaves a file of that name */
 } hows[] = {
-    [FUNCTIONS_OURS] = { NULL, "PAREXEC_PROFILE=text:report ", OURS_PROGRAM, 1 },
-    [FUNCTIONS_OURS_QUICK] = { NULL, "PAREXEC_PROFILE=text:report,quick ", OURS_PROGRAM, 1 },
-    [FUNCTIONS_OFF] = { NULL, "", OURS_PROGRAM, 0 },
+    [FUNCTIONS_OURS] = { NULL, "PAREXEC_PROFILE=text:report ", CALLS_OURS, 1 },
+    [FUNCTIONS_OURS_QUICK] = { NULL, "PAREXEC_PROFILE=text:report,quick ", CALLS_OURS, 1 },
+    [FUNCTIONS_OFF] = { NULL, "", CALLS_OURS, 0 },
     [FUNCTIONS_GPROF] = { NULL, "", GPROF, 0 },
     [FUNCTIONS_UFTRACE] = { "uftrace", UFTRACE, GPROF, 0 },
     [FUNCTIONS_UFTRACE_TIME] = { "uftrace", UFTRACE "-t 10us ", GPROF, 0 },

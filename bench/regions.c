@@ -20,13 +20,6 @@
     { .label = name, .role = who, .driver = &child_driver, .ops = &(child_fn *const){ function }, .variant = which }
 #define TOOL(name, who, how) \
     { .label = name, .role = who, .driver = &functions_driver, .variant = how }
-#if defined(CALLS_OURS)
-#define TOOLS_OURS \
-    TOOL("ours", OURS, FUNCTIONS_OURS), TOOL("ours, quick", OURS, FUNCTIONS_OURS_QUICK), \
-        TOOL("ours, switched off", OURS, FUNCTIONS_OFF)
-#else
-#define TOOLS_OURS { .label = NULL }
-#endif
 #define QUOTED(name, text) { .label = name, .role = RIVAL, .driver = &quoted_driver, .ops = text }
 
 #define PAIR_METRICS { { "a pair", "ns", LESS_IS_BETTER } }
@@ -127,7 +120,9 @@ static const struct row rows[] = {
                         TOOL("uftrace record", RIVAL, FUNCTIONS_UFTRACE),
                         TOOL("uftrace, calls above 10 us", RIVAL, FUNCTIONS_UFTRACE_TIME),
                         TOOL("uftrace, not this function", RIVAL, FUNCTIONS_UFTRACE_NOT),
-                        TOOL("gprof, counts alone", RIVAL, FUNCTIONS_GPROF), TOOLS_OURS },
+                        TOOL("gprof, counts alone", RIVAL, FUNCTIONS_GPROF),
+                        TOOL("ours", OURS, FUNCTIONS_OURS), TOOL("ours, quick", OURS, FUNCTIONS_OURS_QUICK),
+                        TOOL("ours, switched off", OURS, FUNCTIONS_OFF) },
         .goals = { { 0, VALUE_AT_MOST, 30, "ours", NULL } },
     },
     {

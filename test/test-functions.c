@@ -124,6 +124,26 @@ PE_TEST(functions_nest_with_their_names)
     result_free(&result);
 }
 
+/* Those that are not timed add nothing to the time. */
+PE_TEST(sampled)
+{
+    pe_region_options options = { PE_SIZED(pe_region_options), .clock = PE_CLOCK_SAMPLED };
+    struct result result;
+    int64_t start = pe_now();
+
+    ck_assert_int_eq(pe_region_setup(&options), 0);
+    begin();
+    for (int i = 0; i < 1000; i++)
+        sample_nest(1);
+    end(&result);
+    const struct pe__profile_sum *row = find(&result, "sample_nest");
+    ck_assert_uint_eq(calls(&result, "sample_nest"), 1000);
+    ck_assert_uint_lt(row->timed, 1000);
+    ck_assert_int_le(row->most_ns, pe_now() - start);
+    result_free(&result);
+}
+END_TEST
+
 PE_TEST(off_is_off)
 {
     struct result result;

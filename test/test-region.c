@@ -512,6 +512,52 @@ PE_TEST_LOOP(each_mode_counts_each_call, 0, 3)
 }
 END_TEST
 
+/* Multiplications, each of which waits for the one before: some 100 cycles. */
+static inline __attribute__((always_inline)) uint64_t short_body(uint64_t value)
+{
+    for (int i = 0; i < 33; i++) {
+        value *= value;
+        __asm__ volatile("" : "+r"(value));
+    }
+    return value;
+}
+
+/* ns of one, when nothing disturbs. */
+static double least_of_short_body(void)
+{
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < 50; i++) {
+        uint64_t value = 3;
+        int64_t start = pe_now();
+
+        for (int k = 0; k < 1000; k++)
+            value = short_body(value);
+        start = pe_now() - start;
+        least = start < least ? start : least;
+    }
+    return (double)least / 1000;
+}
+
+PE_TEST_LOOP(what_readings_add_is_taken_off_and_no_more, 0, 2)
+{
+    double alone = least_of_short_body();
+    uint64_t value = 3;
+
+    measure(PE_CLOCK_EXACT, PE_REGION_TIMELINE * (uint64_t)_i);
+    for (int i = 0; i < 50000; i++)
+        PE_REGION("body")
+            value = short_body(value);
+    for (int i = 0; i < 50000; i++)
+        PE_REGION("nothing") {
+        }
+    take_profile();
+    ck_assert(get("body")->total_ns >= (int64_t)(alone * 50000 * 0.8));
+    ck_assert_int_lt(get("nothing")->least_ns, get("body")->least_ns);
+    ck_assert_int_ge(get("nothing")->least_ns, 0);
+}
+END_TEST
+
 /* The latest are kept, in the order of their starts. */
 /* As where the counters of the CPUs turn out to disagree; what was measured elsewhere comes in ticks there too. */
 PE_TEST(nanoseconds_instead_of_ticks)

@@ -43,7 +43,8 @@
  * Time is taken from the processor's time-stamp counter where that is steady and agrees between the CPUs, else from
  * CLOCK_MONOTONIC; the report says which, and what a pair of enter and leave costs on this machine. In the exact mode,
  * which is the default, the end of a region waits for what is in it to be done; the quick mode does not, and shows
- * bodies of less than about 100 ns too short; the sampled mode counts each call and times one in sixteen.
+ * bodies of less than about 100 ns too short; the sampled mode counts each call and times one in sixteen. What takes
+ * less than about 20 ns is shown as less, down to 0: a part of it goes on while the counter is being read.
  *
  * Wrong use is counted, shown in the report with the first place where it happened, and spoils nothing else: a leave
  * without an enter, ends that cross, regions still open when their thread ends, regions that longjmp has left in C,

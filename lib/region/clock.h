@@ -7,6 +7,7 @@
 #ifndef PE__REGION_CLOCK_H
 #define PE__REGION_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,11 +17,14 @@
 /* Nanoseconds per tick, 32 bits after the point. Set before measuring begins. */
 extern uint64_t pe__region_clock_scale __attribute__((visibility("hidden")));
 
-/* Ticks that a pair of readings shows beyond what is between them: from the first one's moment to its end, and from the
- * second one's begin to its moment. 0 where that is not known. */
-extern uint64_t pe__region_clock_lag __attribute__((visibility("hidden")));
+/* Ticks that an enter and a leave show beyond what is between them: from the first one's moment to its end, and from
+ * the second one's begin to its moment. 0 where that is not known; pair.c measures it. */
+extern _Atomic uint64_t pe__region_clock_lag __attribute__((visibility("hidden")));
 
-/* Sets scale and lag for ticks as that mode has them. The first time takes a quarter of a millisecond. */
+/* Ticks that go on behind the first reading: what takes no longer shows as that, be it nothing at all. */
+extern _Atomic uint64_t pe__region_clock_hidden __attribute__((visibility("hidden")));
+
+/* Sets the scale for ticks as that mode has them. */
 void pe__region_clock_begin(uint32_t mode);
 
 /* Whether the time-stamp counters of all CPUs that this thread may use agree; true where ticks are none. Moves the

@@ -42,9 +42,10 @@ void pe__region_close_slowly(struct pe__region_path *path, uint64_t end)
 {
     struct pe__region_node *node = path->node;
     uint64_t start = atomic_load_explicit(&node->start, memory_order_relaxed);
+    uint64_t ticks = pe__region_ticks_of_call(start, end);
 
     atomic_store_explicit(&node->start, 0, memory_order_relaxed);
-    pe__region_note_call(node, pe__region_ticks_between(start + pe__region_clock_lag, end));
+    pe__region_note_call(node, ticks);
     if (path->how & PE__MODE_CPU_TIME)
         pe__region_add_to(&node->cpu_ns, cpu_now_ns() - path->cpu_start_ns);
     if (path->how & PE__MODE_TIMELINE)

@@ -46,6 +46,18 @@ static inline uint64_t pe__region_ticks_between(uint64_t start, uint64_t end)
     return (int64_t)(end - start) > 0 ? end - start : 0;
 }
 
+/* How long a call took that showed this. From twice of what is hidden on that is the difference less the lag; below,
+ * down to 0 for what shows as nothing does. */
+static inline __attribute__((always_inline)) uint64_t pe__region_ticks_of_call(uint64_t start, uint64_t end)
+{
+    uint64_t lag = atomic_load_explicit(&pe__region_clock_lag, memory_order_relaxed);
+    uint64_t clear = 2 * atomic_load_explicit(&pe__region_clock_hidden, memory_order_relaxed);
+    uint64_t ticks = pe__region_ticks_between(start + lag, end);
+    uint64_t less = ticks < clear ? clear - ticks : 0;
+
+    return ticks > less ? ticks - less : 0;
+}
+
 void pe__region_open_slowly(struct pe__region_path *path);
 void pe__region_close_slowly(struct pe__region_path *path, uint64_t end);
 
@@ -92,7 +104,7 @@ static inline __attribute__((always_inline)) void pe__region_close_counted(struc
     uint64_t start = atomic_load_explicit(&node->start, memory_order_relaxed);
 
     atomic_store_explicit(&node->start, 0, memory_order_relaxed);
-    pe__region_note_call(node, pe__region_ticks_between(start + pe__region_clock_lag, end));
+    pe__region_note_call(node, pe__region_ticks_of_call(start, end));
     atomic_signal_fence(memory_order_seq_cst);
     pe__region_here.at = path->parent;
 }

@@ -17,6 +17,7 @@
 #include "region/clock.h"
 #include "region/environment.h"
 #include "region/mode.h"
+#include "region/pair.h"
 #include "region/record.h"
 #include "region/source.h"
 #include "region/state.h"
@@ -114,6 +115,8 @@ void pe__region_mode_set(uint32_t mode)
     if (mode != 0)
         pe__region_begin_assigned();
     pe_region_on = pe__region_memory ? mode : 0;
+    if (pe_region_on)
+        pe__region_pair_calibrate(mode);
 }
 
 static uint32_t first_mode(void)
