@@ -15,7 +15,7 @@
 #include <parexec/report.h>
 
 #include "harness/profile.h"
-#include "region/sink.h"
+#include "report/sink.h"
 
 #define MS(n) ((int64_t)(n) * 1000000)
 #define US(n) ((int64_t)(n) * 1000)

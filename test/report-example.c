@@ -9,7 +9,7 @@
 #include <parexec/region.h>
 
 #include "harness/profile.h"
-#include "region/sink.h"
+#include "report/sink.h"
 
 static void print_node(FILE *file, const struct pe__profile *profile, const struct pe__profile_node *node)
 {

@@ -18,7 +18,7 @@
 
 #include "harness/harness.h"
 #include "harness/tree.h"
-#include "region/environment.h"
+#include "report/environment.h"
 
 #define NOBODY 65534
 #define GUARD_MS 20000

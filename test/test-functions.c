@@ -21,7 +21,7 @@
 #include "harness/process.h"
 #include "region/function_filter.h"
 #include "region/function_names.h"
-#include "region/profile.h"
+#include "report/profile.h"
 
 /* ---- what was measured ---- */
 

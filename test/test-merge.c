@@ -13,8 +13,8 @@
 #include <parexec/report.h>
 
 #include "harness/profile.h"
-#include "region/json.h"
-#include "region/sink.h"
+#include "report/json.h"
+#include "report/sink.h"
 
 #define NOTHING PE__REGION_NOTHING
 

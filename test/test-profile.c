@@ -19,9 +19,10 @@
 #include "base/clock.h"
 #include "harness/profile.h"
 #include "harness/table.h"
-#include "region/cost.h"
+#include "report/cost.h"
+#include "report/kept.h"
 #include "region/mode.h"
-#include "region/profile.h"
+#include "report/profile.h"
 
 #define NOTHING PE__REGION_NOTHING
 
@@ -86,7 +87,7 @@ static struct pe__region_table begin(struct tables *tables, uint32_t count)
 
 static void end(struct tables *tables)
 {
-    pe__region_source_remove(&tables->source);
+    pe__region_source_remove(&tables->source, pe__kept_take_over);
     tables_free(tables);
 }
 
@@ -425,7 +426,7 @@ static void add_pool(const struct tables *tables)
     struct pe__region_source source = tables->source;
 
     pe__region_source_add(&source);
-    pe__region_source_remove(&source);
+    pe__region_source_remove(&source, pe__kept_take_over);
 }
 
 static uint64_t allocated_bytes(void)
@@ -445,7 +446,7 @@ PE_TEST(ten_thousand_freed_pools_take_no_more_memory)
     uint64_t before, dropped;
     char name[PE__PROFILE_PROCESS_BYTES];
 
-    pe__region_source_remove(&tables.source);
+    pe__region_source_remove(&tables.source, pe__kept_take_over);
     table_call(&table, node, ticks(300));
     for (uint64_t i = 0; i < 50; i++)
         table_event(&table, track,
@@ -543,7 +544,7 @@ PE_TEST(a_child_begins_empty_although_another_thread_held_the_lock)
     child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        pe__region_source_remove(&tables.source);
+        pe__region_source_remove(&tables.source, pe__kept_take_over);
         _exit(look_in_child());
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -878,14 +879,14 @@ PE_TEST(what_cannot_be_kept_is_left_out)
     struct pe__region_table table = begin(&tables, 1);
     uint64_t nth = 0, count;
 
-    pe__region_source_remove(&tables.source);
+    pe__region_source_remove(&tables.source, pe__kept_take_over);
     fill(&table);
     do {
         struct pe__profile profile;
 
         pe__region_source_add(&tables.source);
         harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
-        pe__region_source_remove(&tables.source);
+        pe__region_source_remove(&tables.source, pe__kept_take_over);
         count = harness_fail_count(HARNESS_MALLOC);
         harness_fail_reset();
         profile = take();

@@ -20,7 +20,7 @@
 #include "harness/pool.h"
 #include "harness/process.h"
 #include "pool/pool.h"
-#include "region/profile.h"
+#include "report/profile.h"
 
 #define GUARD_NS PE_SECONDS(20)
 #define ANY      -2

@@ -17,7 +17,7 @@
 #include <parexec/options.h>
 #include <parexec/region.h>
 
-#include "region/profile.h"
+#include "report/profile.h"
 #include "region/record.h"
 
 #define THREADS 8

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "region/mode.h"
-#include "region/profile.h"
+#include "report/profile.h"
 #include "region/record.h"
 
 static struct pe__profile profile;

@@ -10,8 +10,8 @@
 #include <parexec/report.h>
 
 #include "harness/harness.h"
-#include "region/report_file.h"
-#include "region/sink.h"
+#include "report/report_file.h"
+#include "report/sink.h"
 
 /* ---- sink.c ---- */
 

@@ -7,10 +7,11 @@ cd "$(dirname "$0")/.." || exit 1
 # room: the rooms whose headers it may include beside its own
 rooms='base:
 region: base
+report: base region
 shared: base
 worker: base region shared
 keeper: base shared worker
-pool: base region shared worker keeper
+pool: base region report shared worker keeper
 async: base region
 bridge: base region pool async
 top: base shared
@@ -69,7 +70,7 @@ check "libuv stays in async and bridge" none uses lib 'include[[:space:]]*[<"]uv
 # The one that waits for signals is started when PAREXEC_PROFILE says so.
 starts_threads() {
     uses lib '\b(pthread_create|thrd_create)[[:space:]]*\(' base region shared worker keeper pool |
-        grep -v '^lib/region/exit_signals.c:'
+        grep -v '^lib/report/exit_signals.c:'
 }
 check "no room starts threads" none starts_threads
 check "the library does not print" none uses lib \

@@ -23,7 +23,7 @@
 #include "harness/books.h"
 #include "pool/pool.h"
 #include "region/mode.h"
-#include "region/profile.h"
+#include "report/profile.h"
 
 #define GUARD_NS  PE_SECONDS(20)
 #define WORKERS   3

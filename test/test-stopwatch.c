@@ -9,7 +9,7 @@
 
 #include <parexec.h>
 
-#include "region/profile.h"
+#include "report/profile.h"
 
 static struct pe__profile profile;
 static struct pe__profile_sums sums;

@@ -10,9 +10,9 @@
 #include "harness/harness.h"
 #include "harness/profile.h"
 #include "harness/tree.h"
-#include "region/cost.h"
-#include "region/sink.h"
-#include "region/text.h"
+#include "report/cost.h"
+#include "report/sink.h"
+#include "report/text.h"
 
 /* ---- what reports give ---- */
 

@@ -11,7 +11,7 @@
 #include <parexec/report.h>
 
 #include "harness/profile.h"
-#include "region/report.h"
+#include "report/report.h"
 
 static uint32_t one_track(struct draft *draft)
 {

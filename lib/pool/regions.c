@@ -4,6 +4,7 @@
 #include "pool/pool.h"
 #include "region/record.h"
 #include "region/source.h"
+#include "report/kept.h"
 
 #define PAGE_BYTES ((uint64_t)4096)
 /* Smaller tables are of no use. */
@@ -64,7 +65,7 @@ void pe__pool_widen_regions(pe_pool *pool)
 
 void pe__pool_end_regions(pe_pool *pool)
 {
-    pe__region_source_remove(&pool->regions);
+    pe__region_source_remove(&pool->regions, pe__kept_take_over);
 }
 
 void pe__pool_begin_flow(const pe_pool *pool, uint32_t record)

@@ -15,7 +15,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "region/clock.h"
-#include "region/environment.h"
 #include "region/mode.h"
 #include "region/pair.h"
 #include "region/record.h"

@@ -28,4 +28,8 @@ uint32_t pe__region_mode(void);
 /* Worker: this process's word becomes that one. */
 void pe__region_mode_set(uint32_t mode);
 
+/* Defined where reports are made (report/environment.c), and named in this room so that whoever takes pe_region_on from
+ * the static library gets what reads PAREXEC_PROFILE with it. Runs by itself as a constructor. */
+void pe__environment_begin(void);
+
 #endif

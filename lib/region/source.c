@@ -18,7 +18,6 @@
 #include <sched.h>
 
 #include "base/forked.h"
-#include "region/kept.h"
 #include "region/mode.h"
 #include "region/record.h"
 #include "region/state.h"
@@ -119,13 +118,13 @@ void pe__region_source_add(struct pe__region_source *source)
     pe__region_sources_unlock();
 }
 
-void pe__region_source_remove(struct pe__region_source *source)
+void pe__region_source_remove(struct pe__region_source *source, pe__region_take_over_fn *take_over)
 {
     if (source->token != get_token())
         return;
     pe__region_sources_lock();
     pe__base_list_remove(&source->link);
-    pe__kept_take_over(&sources, source);
+    take_over(&sources, source);
     pe__region_sources_unlock();
 }
 
@@ -139,11 +138,7 @@ void pe__region_sources_follow(uint32_t mode)
     pe__region_sources_unlock();
 }
 
-/* After everything else of the library: reports are written in destructors too. */
-__attribute__((destructor(101))) static void unload(void)
+struct pe__region_sources *pe__region_sources_here(void)
 {
-    if (atomic_load_explicit(&owner, memory_order_acquire) != get_token() << 1)
-        return;
-    pe__kept_free(sources.kept);
-    sources.kept = NULL;
+    return atomic_load_explicit(&owner, memory_order_acquire) == get_token() << 1 ? &sources : NULL;
 }

@@ -35,9 +35,13 @@ struct pe__region_geometry pe__region_geometry_wanted(void);
  * the mode that holds now. */
 void pe__region_source_add(struct pe__region_source *source);
 
-/* Takes over what the tables hold. Nobody may write to them any more. Nothing happens in a child of the process that
- * added the source. */
-void pe__region_source_remove(struct pe__region_source *source);
+struct pe__region_sources;
+
+/* Gets what a source's tables hold before it goes; called with the lock held. */
+typedef void pe__region_take_over_fn(struct pe__region_sources *sources, const struct pe__region_source *source);
+
+/* Nobody may write to the tables any more. Nothing happens in a child of the process that added the source. */
+void pe__region_source_remove(struct pe__region_source *source, pe__region_take_over_fn *take_over);
 
 /* From now on this is the mode; all words follow. The first time is the moment when measuring began, and this process's
  * own table is among the sources from then on. */
@@ -55,5 +59,8 @@ struct pe__region_sources {
 
 struct pe__region_sources *pe__region_sources_lock(void);
 void pe__region_sources_unlock(void);
+
+/* Without the lock, while nobody else uses them. NULL: there are none, or they are an ancestor's. */
+struct pe__region_sources *pe__region_sources_here(void);
 
 #endif

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "region/profile.h"
+#include "report/profile.h"
 
 struct draft {
     struct pe__profile profile;
