@@ -250,6 +250,7 @@ static int look_in_child(void)
     if (pthread_create(&thread, NULL, run_once, NULL) || pthread_join(thread, NULL))
         return 2;
     pe_region_leave("parent");
+    pe_region_leave("parent");
     pe__profile_free(&profile);
     if (pe__profile_take(&profile))
         return 3;
@@ -275,6 +276,78 @@ PE_TEST(a_child_begins_empty)
     take_profile();
     ck_assert_uint_eq(count_calls("child"), 0);
     ck_assert_uint_eq(count_calls("parent"), 1);
+}
+END_TEST
+
+/* 0: it got out of `inherited` regions that it had not entered without a complaint, and that was all. */
+static int leave_in_child(int inherited)
+{
+    if (inherited % 2)
+        PE_REGION("child") {
+        }
+    for (int i = 0; i < inherited; i++)
+        pe_region_leave(i % 2 ? NULL : "outer");
+    pe__profile_free(&profile);
+    if (pe__profile_take(&profile))
+        return 1;
+    for (uint32_t i = 0; i < profile.track_count; i++)
+        if (profile.tracks[i].unmatched || profile.tracks[i].crossed || profile.tracks[i].unfinished)
+            return 2;
+    pe_region_leave("outer");
+    pe__profile_free(&profile);
+    if (pe__profile_take(&profile))
+        return 3;
+    return profile.tracks[0].unmatched == 1 ? 0 : 4;
+}
+
+static void fork_and_leave(int inherited)
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(leave_in_child(inherited));
+    ck_assert_int_eq(end_of(child), 0);
+}
+
+/* Lines are not left, and regions without a place (they are nested too deep) are. */
+PE_TEST(a_child_leaves_what_its_parent_was_in)
+{
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    fork_and_leave(0);
+    pe_region_enter("outer");
+    fork_and_leave(1);
+    pe_region_enter("inner");
+    PE_LINE();
+    fork_and_leave(2);
+    for (int i = 2; i < PE__REGION_DEPTH_MOST + 7; i++)
+        pe_region_enter("deep");
+    fork_and_leave(PE__REGION_DEPTH_MOST + 7);
+    for (int i = 0; i < PE__REGION_DEPTH_MOST + 7; i++)
+        pe_region_leave(NULL);
+    fork_and_leave(0);
+    take_profile();
+    ck_assert_uint_eq(profile.tracks[0].unmatched, 0);
+}
+END_TEST
+
+/* What the first child has left its own child does not inherit. */
+PE_TEST(a_child_of_a_child_leaves_what_both_were_in)
+{
+    pid_t child;
+
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    pe_region_enter("outer");
+    pe_region_enter("inner");
+    child = fork();
+    if (child == 0) {
+        pe_region_leave("inner");
+        pe_region_enter("child");
+        fork_and_leave(2);
+        _exit(0);
+    }
+    ck_assert_int_eq(end_of(child), 0);
+    pe_region_leave("inner");
+    pe_region_leave("outer");
 }
 END_TEST
 

@@ -53,8 +53,9 @@
  *
  * Threads: every thread has a table of its own, and no call waits for another thread. The first use of a place on a
  * thread may allocate and lock, later ones never do. Forks: a child of the program starts empty, and its regions are in
- * no report but its own; workers of pools record for the host. Signals: regions may be used in handlers; a first use of
- * a place there that interrupts another first use is dropped and counted.
+ * no report but its own; that it leaves those which it was forked in is no wrong use. Workers of pools record for the
+ * host. Signals: regions may be used in handlers; a first use of a place there that interrupts another first use is
+ * dropped and counted.
  */
 #ifndef PAREXEC_REGION_H
 #define PAREXEC_REGION_H

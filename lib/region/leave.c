@@ -3,6 +3,9 @@
  *
  * A region with a line mark open is left through here: the line ends with it. So is one that is further out than the
  * innermost: what is inside it was left without a word, by longjmp or by mistake, and ends with it, counted as crossed.
+ *
+ * A forked child starts empty, and still gets to the ends of what its parent was in. So it may leave that many regions
+ * without having entered them. In a child made by a bare clone it is not known how many those are.
  */
 #include "region/leave.h"
 
@@ -10,6 +13,14 @@
 #include "region/label.h"
 #include "region/state.h"
 #include "region/track.h"
+
+static bool leave_inherited(void)
+{
+    if (pe__region_here.inherited == 0)
+        return false;
+    pe__region_here.inherited--;
+    return true;
+}
 
 static void note_unmatched(struct pe__region_thread *thread, pe_region_site *site)
 {
@@ -55,8 +66,11 @@ void pe__region_leave_other(pe_region_site *site, uint64_t end)
     pe_region_site region;
     uint64_t key = 0;
 
-    if (!thread || !thread->live)
+    if (!thread || !thread->live) {
+        if (leave_inherited())
+            return;
         thread = pe_region_on ? pe__region_track_here() : NULL;
+    }
     if (!thread)
         return;
     if (site && !pe__region_label_is_region(site)) {
@@ -73,7 +87,7 @@ void pe__region_leave_other(pe_region_site *site, uint64_t end)
         target = find_open(pe__region_here.at, key);
     if (target->parent)
         close_until(thread, target, end);
-    else
+    else if (!leave_inherited())
         note_unmatched(thread, site);
 }
 

@@ -25,7 +25,7 @@
 
 struct pe__region_path pe__region_nowhere;
 _Thread_local struct pe__region_here pe__region_here __attribute__((tls_model("initial-exec"))) = {
-    &pe__region_nowhere, NULL, 0, 0
+    .at = &pe__region_nowhere
 };
 
 static uint32_t number_of(const struct pe__region_path *path)

@@ -46,6 +46,8 @@ struct pe__region_here {
     struct pe__region_path *at;       /* never NULL */
     struct pe__region_thread *thread; /* NULL, or zeroed memory: there is none yet */
     uint32_t random;                  /* sampled: the last number drawn */
+    uint32_t inherited;               /* regions that this thread was in before forks, and has not left since */
+    uint32_t open_at_fork;            /* those that the child of the fork under way inherits */
     uint64_t lost;                    /* no track was left in this use of the state (state.h) */
 };
 

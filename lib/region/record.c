@@ -28,7 +28,7 @@ void pe__region_begin(void *table, const struct pe__region_geometry *geometry, c
 {
     uint64_t token;
 
-    pe__region_here = (struct pe__region_here){ &pe__region_nowhere, NULL, 0, 0 };
+    pe__region_here = (struct pe__region_here){ .at = &pe__region_nowhere };
     pe_region_on = 0;
     if (pe__base_forked_token(&token))
         return;

@@ -9,10 +9,10 @@
  * The lock is held for microseconds, by a thread that makes a place for the first time. Whoever waits spins, then
  * offers the CPU, then sleeps for a moment, so that an owner of lower priority gets on.
  *
- * A handler of pthread_atfork takes the child's thread out of where its parent was. Without that, in a child made by a
- * bare clone, it is found out at the thread's next region, as long as the child has not begun to record in other
- * threads. Where the kernel does not wipe (before Linux 4.14), the handler throws the pages away; they are zero then as
- * well.
+ * Handlers of pthread_atfork take the child's thread out of where its parent was, and tell it how many regions it was
+ * in, so that leaving those is no wrong use (leave.c). Without that, in a child made by a bare clone, it is found out
+ * at the thread's next region, as long as the child has not begun to record in other threads. Where the kernel does not
+ * wipe (before Linux 4.14), the handlers throw the pages away; they are zero then as well.
  */
 #include "region/state.h"
 
@@ -96,12 +96,28 @@ static void *wiped_part(const struct pe__region_memory *memory, size_t *ret_byte
     return memory->state;
 }
 
+/* Before the fork, since the child finds the paths wiped. */
+static void note_open(void)
+{
+    const struct pe__region_here *here = &pe__region_here;
+    const struct pe__region_path *at = here->at;
+    uint32_t open = here->inherited;
+
+    if (here->thread && here->at == &here->thread->skip) {
+        open += here->thread->skipped;
+        at = here->thread->below;
+    }
+    for (; at->parent; at = at->parent)
+        open += pe__region_path_needs_an_end(at);
+    pe__region_here.open_at_fork = open;
+}
+
 static void begin_child(void)
 {
     struct pe__region_memory *memory = atomic_load_explicit(&pe__region_memory, memory_order_acquire);
     size_t bytes;
 
-    pe__region_here = (struct pe__region_here){ &pe__region_nowhere, NULL, 0, 0 };
+    pe__region_here = (struct pe__region_here){ .at = &pe__region_nowhere, .inherited = pe__region_here.open_at_fork };
     if (memory && !memory->is_wiped) {
         void *part = wiped_part(memory, &bytes);
         madvise(part, bytes, MADV_DONTNEED);
@@ -116,7 +132,7 @@ static int prepare(struct pe__region_memory *memory)
     memory->is_wiped = madvise(part, bytes, MADV_WIPEONFORK) == 0;
     if (pthread_key_create(&memory->key, end_of_thread))
         return PE_ENOMEM;
-    if (pthread_atfork(NULL, NULL, begin_child) == 0)
+    if (pthread_atfork(note_open, NULL, begin_child) == 0)
         return 0;
     pthread_key_delete(memory->key);
     return PE_ENOMEM;
