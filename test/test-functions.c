@@ -344,6 +344,40 @@ static void jump_from_the_depth(void)
     sample_jump_from(300, 20);
 }
 
+typedef int sample(int);
+
+/* As one that is called by the one before. */
+static void enter_at(sample *function, int depth)
+{
+    uintptr_t frame = 0x10000000 - (uintptr_t)depth * 64, place = (uintptr_t)function + 1;
+
+    pe_region_enter_function((const void *)function, NULL, (const void *)frame, (const void *)place);
+}
+
+/* Of those without a place an outer one ends, as when longjmp has left the inner ones. Regions by hand do count. */
+PE_TEST_LOOP(functions_too_deep_end_with_one_around_them, 0, 2)
+{
+    struct result result;
+
+    begin();
+    for (int depth = 0; depth < PE__REGION_DEPTH_MOST + 1; depth++)
+        enter_at(sample_nest, depth);
+    enter_at(sample_jump, PE__REGION_DEPTH_MOST + 1);
+    if (_i == 1)
+        pe_region_enter("by hand");
+    enter_at(sample_inline, PE__REGION_DEPTH_MOST + 2);
+    enter_at(sample_jump_by_turns, PE__REGION_DEPTH_MOST + 3);
+    pe_region_leave_function((const void *)sample_jump);
+    for (int depth = 0; depth < PE__REGION_DEPTH_MOST + 1; depth++)
+        pe_region_leave_function((const void *)sample_nest);
+    end(&result);
+    ck_assert_uint_eq(calls(&result, "sample_nest"), 1);
+    ck_assert_uint_gt(dropped_calls(&result), 4);
+    ck_assert_uint_eq(wrong_uses(&result), (unsigned)_i);
+    result_free(&result);
+}
+END_TEST
+
 /* Deeper than paths are kept, on both kinds of stacks. */
 static void *run_function(void *function)
 {

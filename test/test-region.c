@@ -291,6 +291,31 @@ PE_TEST(too_deep_is_dropped_and_ends_match)
 }
 END_TEST
 
+static void mark_lines_below(int depth)
+{
+    PE_REGION("deeper") {
+        if (depth > 0)
+            mark_lines_below(depth - 1);
+        for (int i = 0; depth == 0 && i < 20000; i++)
+            PE_LINE();
+    }
+}
+
+/* They have no ends that one could wait for. */
+PE_TEST(lines_too_deep_are_dropped)
+{
+    measure(PE_CLOCK_EXACT, 0);
+    mark_lines_below(PE__REGION_DEPTH_MOST + 5);
+    PE_REGION("after") {
+    }
+    take_profile();
+    ck_assert_uint_eq(get("after")->calls, 1);
+    ck_assert_uint_eq(profile.tracks[0].dropped_calls, 20000 + 7);
+    ck_assert_uint_eq(profile.tracks[0].crossed, 0);
+    ck_assert_uint_eq(profile.tracks[0].unmatched, 0);
+}
+END_TEST
+
 static void cross_below(int depth)
 {
     if (depth > 0) {

@@ -44,7 +44,7 @@ static __attribute__((noinline)) struct pe__region_path *other_child(pe_region_s
     if (at != &thread->skip)
         child = pe__region_path_child(at, site);
     if (!child) {
-        pe__region_track_skip(thread, pe__region_label_key(site));
+        pe__region_track_skip(thread, site);
         return NULL;
     }
     if (at->last)

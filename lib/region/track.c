@@ -24,6 +24,7 @@
 #include "base/step.h"
 #include "region/close.h"
 #include "region/event.h"
+#include "region/label.h"
 #include "region/state.h"
 
 static bool is_free(const struct pe__region_state *state, uint32_t number)
@@ -149,15 +150,19 @@ void pe__region_track_end(void)
     thread->live = false;
 }
 
-void pe__region_track_skip(struct pe__region_thread *thread, uint64_t key)
+void pe__region_track_skip(struct pe__region_thread *thread, pe_region_site *site)
 {
+    uint32_t is_function = site->kind == PE__KIND_FUNCTION;
+
+    atomic_fetch_add_explicit(&thread->track->dropped_calls, 1, memory_order_relaxed);
+    if (site->kind == PE_SITE_LINE)
+        return;
     if (thread->skipped < PE__REGION_SKIPPED_MOST)
-        thread->skipped_keys[thread->skipped] = (uint32_t)key;
+        thread->skipped_keys[thread->skipped] = ((uint32_t)pe__region_label_key(site) & ~1u) | is_function;
     if (thread->skipped++ == 0) {
         thread->below = pe__region_here.at;
         pe__region_here.at = &thread->skip;
     }
-    atomic_fetch_add_explicit(&thread->track->dropped_calls, 1, memory_order_relaxed);
 }
 
 static void unskip_to(struct pe__region_thread *thread, uint32_t count)
@@ -182,20 +187,27 @@ static bool is_open_below(const struct pe__region_thread *thread, uint64_t key)
     return at != NULL;
 }
 
+/* Those from that one on end with one around them. */
+static void note_crossed(struct pe__region_thread *thread, uint32_t first)
+{
+    for (uint32_t i = first; i < thread->skipped; i++)
+        if ((thread->skipped_keys[i] & 1) == 0)
+            pe__region_track_note(&thread->track->crossed, NULL, PE__REGION_NOTHING);
+}
+
 bool pe__region_track_unskip(struct pe__region_thread *thread, uint64_t key)
 {
     uint32_t i = thread->skipped - 1;
 
     if (key != 0 && i < PE__REGION_SKIPPED_MOST) {
-        while (i < thread->skipped && thread->skipped_keys[i] != (uint32_t)key)
+        while (i < thread->skipped && ((thread->skipped_keys[i] ^ (uint32_t)key) & ~1u) != 0)
             i--;
         if (i >= thread->skipped) {
             if (is_open_below(thread, key))
                 unskip_to(thread, 0);
             return false;
         }
-        if (i < thread->skipped - 1)
-            pe__region_track_note(&thread->track->crossed, NULL, PE__REGION_NOTHING);
+        note_crossed(thread, i + 1);
     }
     unskip_to(thread, i);
     return true;

@@ -33,7 +33,7 @@ struct pe__region_thread {
     struct pe__region_path *below; /* where the first of them was entered */
     uint32_t skipped;
     struct pe__region_path skip; /* where the thread is meanwhile */
-    uint32_t skipped_keys[PE__REGION_SKIPPED_MOST]; /* half of each */
+    uint32_t skipped_keys[PE__REGION_SKIPPED_MOST]; /* half of each; lowest bit: a function */
 };
 
 /* This thread's, made at its first use; NULL: there is no track left, or a handler has interrupted the slow path. */
@@ -48,10 +48,11 @@ void pe__region_track_inherit(struct pe__region_state *state);
 /* What this thread has open is unfinished, and later threads may use its track. */
 void pe__region_track_end(void);
 
-/* A call that found no place is entered. */
-void pe__region_track_skip(struct pe__region_thread *thread, uint64_t key);
+/* A call that found no place is entered; or a line, which is only counted, since it has no end. */
+void pe__region_track_skip(struct pe__region_thread *thread, pe_region_site *site);
 
-/* One that is left, key 0: the innermost. False: it is none of those; they are over if it is open further out. */
+/* One that is left, key 0: the innermost. What is inside it ends too, and is wrong use if it is no function. False: it
+ * is none of those; they are over if it is open further out. */
 bool pe__region_track_unskip(struct pe__region_thread *thread, uint64_t key);
 
 /* None of those is open any more. */
