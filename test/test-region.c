@@ -451,6 +451,22 @@ PE_TEST(counters_and_marks)
 }
 END_TEST
 
+PE_TEST(sums_of_counters_stay_at_their_ends)
+{
+    static const int64_t ups[] = { INT64_MAX - 1, 1, 3 }, downs[] = { INT64_MIN + 1, -1, -3 };
+
+    measure(PE_CLOCK_EXACT, 0);
+    for (int i = 0; i < 3; i++) {
+        PE_COUNT("up", ups[i]);
+        PE_COUNT("down", downs[i]);
+    }
+    take_profile();
+    ck_assert_int_eq(get("up")->sum, INT64_MAX);
+    ck_assert_uint_eq(get("up")->calls, 3);
+    ck_assert_int_eq(get("down")->sum, INT64_MIN);
+}
+END_TEST
+
 PE_TEST(spans)
 {
     static pe_region_site site = PE_REGION_SITE("request");

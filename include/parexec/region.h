@@ -177,7 +177,8 @@ PE_EXPORT void pe_region_line(pe_region_site *site);
  * Adds to a counter. What PE_COUNT does.
  *
  * site     of kind PE_SITE_COUNTER.
- * amount   any; the report shows how many times, the sum, the smallest and the largest.
+ * amount   any; the report shows how many times, the sum, the smallest and the largest. A thread's sum, and the sum of
+ *          all threads', stays at INT64_MAX or INT64_MIN when it gets there.
  * Threads: any. Child: yes. Since: 0.1
  */
 PE_EXPORT void pe_region_count(pe_region_site *site, int64_t amount);

@@ -32,6 +32,16 @@ static uint64_t now_for(uint32_t mode)
     return pe__region_clock_begin_of(mode);
 }
 
+/* Like sums over threads (builder.c) it stays at its ends. */
+static void add_amount(_Atomic uint64_t *sum, int64_t amount)
+{
+    int64_t total;
+
+    if (__builtin_add_overflow((int64_t)atomic_load_explicit(sum, memory_order_relaxed), amount, &total))
+        total = amount < 0 ? INT64_MIN : INT64_MAX;
+    atomic_store_explicit(sum, (uint64_t)total, memory_order_relaxed);
+}
+
 void pe_region_count(pe_region_site *site, int64_t amount)
 {
     struct pe__region_thread *thread = pe_region_on ? pe__region_track_here() : NULL;
@@ -42,7 +52,7 @@ void pe_region_count(pe_region_site *site, int64_t amount)
         return;
     node = path->node;
     pe__region_add_to(&node->calls, 1);
-    pe__region_add_to(&node->total, (uint64_t)amount);
+    add_amount(&node->total, amount);
     if (amount < (int64_t)atomic_load_explicit(&node->least, memory_order_relaxed))
         atomic_store_explicit(&node->least, (uint64_t)amount, memory_order_relaxed);
     if (amount > (int64_t)atomic_load_explicit(&node->most, memory_order_relaxed))
