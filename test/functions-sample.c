@@ -48,11 +48,9 @@ KEPT static void jumps(void)
     longjmp(back, 1);
 }
 
-KEPT static void calls_one_that_jumps(void)
+KEPT static void calls_one_that_jumps(int number)
 {
-    char room[64];
-
-    sink = room[sink & 63] = 1;
+    sink = number;
     jumps();
 }
 
@@ -63,10 +61,11 @@ KEPT int sample_jump(int times)
     if (setjmp(back) != 0)
         done++;
     if (done < times)
-        calls_one_that_jumps();
+        calls_one_that_jumps(done);
     return inner_helper(done);
 }
 
+/* Takes as much of the stack as calls_one_that_jumps. */
 KEPT static void jumps_at_once(int number)
 {
     sink = number;
@@ -80,7 +79,7 @@ KEPT int sample_jump_by_turns(int times)
     if (setjmp(back) != 0)
         done++;
     if (done < times && done % 2 == 0)
-        calls_one_that_jumps();
+        calls_one_that_jumps(done);
     else if (done < times)
         jumps_at_once(done);
     return inner_helper(done);

@@ -18,6 +18,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 struct plan {
     atomic_uint_fast64_t calls;
     atomic_uint_fast64_t fail_first, fail_last; /* the calls that fail, counted from 1; 0: none */
@@ -145,14 +149,43 @@ int harness_call_pidfd_open(pid_t pid, unsigned int flags)
     return fails(HARNESS_PIDFD) ? -1 : (int)syscall(SYS_pidfd_open, pid, flags);
 }
 
+/* How many arguments the library gives. A call that is new there has to be told here. */
+static int arguments_of(long number)
+{
+    switch (number) {
+    case SYS_gettid:
+        return 0;
+    case SYS_timer_delete:
+        return 1;
+    case SYS_pidfd_open:
+    case SYS_memfd_create:
+        return 2;
+    case SYS_tgkill:
+    case SYS_timer_create:
+    case SYS_getdents64:
+    case SYS_close_range:
+        return 3;
+    case SYS_timer_settime:
+    case SYS_rt_tgsigqueueinfo:
+    case SYS_rseq:
+    case SYS_pidfd_send_signal:
+        return 4;
+    case SYS_futex:
+        return 6;
+    default:
+        abort();
+    }
+}
+
 /* Newer calls are made by number where the C library may be too old to know them. */
 long harness_call_syscall(long number, ...)
 {
-    long values[6];
+    long values[6] = { 0 };
+    int count = arguments_of(number);
     va_list arguments;
 
     va_start(arguments, number);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < count; i++)
         values[i] = va_arg(arguments, long);
     va_end(arguments);
     if (number == SYS_pidfd_open && fails(HARNESS_PIDFD))
