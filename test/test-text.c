@@ -283,7 +283,29 @@ PE_TEST(losses_and_wrong_use_are_told)
     check_has(write_report(pe__report_text, &draft.profile, NULL),
               "dropped   host: 1 name, 2 paths, 3 threads, 4 first used in handlers\n"
               "          main (host): 5 calls, 6 events\n"
+              "          room for more: names=N, paths=N, events=N in PAREXEC_PROFILE, or pe_region_setup\n"
               "wrong use main (host): 7 left but not entered, first solve(a.c:1); 8 closed by an end further out\n");
+    finish(&draft);
+}
+END_TEST
+
+/* Where there is no such word, as for calls too deep, none is named. */
+PE_TEST(words_that_make_room_are_named)
+{
+    struct draft draft = { 0 };
+    uint32_t root = begin(&draft);
+
+    add(&draft, root, "solve", 1, 10);
+    draft_finish(&draft);
+    draft.profile.tracks[0].dropped_calls = 5;
+    draft.profile.processes[0].dropped_threads = 1;
+    check_has(write_report(pe__report_text, &draft.profile, NULL), "5 calls\n");
+    check_has_not(written, "room for more");
+    draft.profile.processes[0].dropped_nodes = 1;
+    check_has(write_report(pe__report_text, &draft.profile, NULL), "more: paths=N in PAREXEC_PROFILE,");
+    draft.profile.processes[0].dropped_nodes = 0;
+    draft.profile.tracks[0].dropped_events = 1;
+    check_has(write_report(pe__report_text, &draft.profile, NULL), "more: events=N in PAREXEC_PROFILE,");
     finish(&draft);
 }
 END_TEST

@@ -164,6 +164,33 @@ static void end_lines(struct pe__sink *sink, uint32_t lines)
         pe__sink_print(sink, "%-10sand %u more\n", "", (unsigned)(lines - LINES_MAX));
 }
 
+static void print_word(struct pe__sink *sink, const char **between, bool helps, const char *word)
+{
+    if (!helps)
+        return;
+    pe__sink_print(sink, "%s%s", *between, word);
+    *between = ", ";
+}
+
+/* What a user can do about it. */
+static void print_room_words(struct pe__sink *sink, const struct pe__profile *profile)
+{
+    bool names = false, paths = false, events = false;
+    const char *between = "          room for more: ";
+
+    for (uint32_t i = 0; i < profile->process_count; i++) {
+        names |= profile->processes[i].dropped_labels > 0;
+        paths |= profile->processes[i].dropped_nodes > 0;
+    }
+    for (uint32_t i = 0; i < profile->track_count; i++)
+        events |= profile->tracks[i].dropped_events > 0;
+    print_word(sink, &between, names, "names=N");
+    print_word(sink, &between, paths, "paths=N");
+    print_word(sink, &between, events, "events=N");
+    if (names || paths || events)
+        pe__sink_text(sink, " in PAREXEC_PROFILE, or pe_region_setup\n");
+}
+
 static void print_losses(struct pe__sink *sink, const struct pe__profile *profile)
 {
     uint32_t lines = 0;
@@ -179,6 +206,7 @@ static void print_losses(struct pe__sink *sink, const struct pe__profile *profil
             pe__sink_text(sink, "\n");
         }
     end_lines(sink, lines);
+    print_room_words(sink, profile);
 }
 
 static void print_misuses(struct pe__sink *sink, const struct pe__profile *profile)
