@@ -28,10 +28,11 @@
  *     match=PATTERN           that match
  *
  * Without a format it is text. FILE is taken from the directory in which the program began; %p in it is the number of
- * the process. A word that means nothing, and a file that cannot be written, give a line on standard error; the exit
- * status is the program's own in any case. Programs that run with more rights than their user has (setuid) ignore the
- * variable. Nothing is written when a program ends by _exit, quick_exit, abort, exec or another signal. Standard error
- * gets a report only if it is still the one that the program was started with, or is open for appending.
+ * the process. There may be 16 reports. One more, a word that means nothing, and a file that cannot be written, give a
+ * line on standard error; the exit status is the program's own in any case. Programs that run with more rights than
+ * their user has (setuid) ignore the variable. Nothing is written when a program ends by _exit, quick_exit, abort, exec
+ * or another signal. Standard error gets a report only if it is still the one that the program was started with, or is
+ * open for appending.
  *
  * For `signals` the library starts a thread, which does the writing: handlers may not. It sets a handler for each of
  * the two signals that has its default action then; the program may replace it by its own. After the report the same

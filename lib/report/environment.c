@@ -69,9 +69,12 @@ static void complain(const char *about, const char *text)
     pe__report_signals_release(&signals);
 }
 
-static void complain_of_word(const char *word)
+static void complain_of_word(const char *why, const char *word)
 {
-    complain("PAREXEC_PROFILE has a word that means nothing", word);
+    char about[128];
+
+    snprintf(about, sizeof about, "PAREXEC_PROFILE %s", why);
+    complain(about, word);
 }
 
 /* ---- the end ---- */

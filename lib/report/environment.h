@@ -28,12 +28,15 @@ struct pe__environment {
     char *text; /* what the options point into */
 };
 
+/* `why` goes behind the variable's name. */
+typedef void pe__environment_wrong_fn(const char *why, const char *word);
+
 /*
  * Reads the variable's text. Relative paths are made absolute, since the program may change its directory later.
- * `wrong` is called for each word that means nothing; the others hold, and if there are any there is at least one
- * output. 0, or PE_ENOMEM. Freed with pe__environment_fini.
+ * `wrong` is called for each word that means nothing, or is one output too many; the others hold, and if there are any
+ * there is at least one output. 0, or PE_ENOMEM. Freed with pe__environment_fini.
  */
-int pe__environment_read(struct pe__environment *ret, const char *text, void (*wrong)(const char *word));
+int pe__environment_read(struct pe__environment *ret, const char *text, pe__environment_wrong_fn *wrong);
 void pe__environment_fini(struct pe__environment *environment);
 
 /* The path with the process's number for %p, to be freed; NULL: no memory. */

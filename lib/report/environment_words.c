@@ -46,6 +46,9 @@ static const struct {
     { "name", PE_SORT_NAME },
 };
 
+#define TEXT_(number) #number
+#define TEXT(number) TEXT_(number)
+#define TOO_MANY "names more than " TEXT(PE__ENVIRONMENT_OUTPUTS_MAX) " reports, of which this one is not written"
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* What follows "name" and that character in the word; NULL: it does not begin so. */
@@ -73,7 +76,7 @@ static int add_output(struct pe__environment *to, uint32_t format, const char *p
     struct pe__environment_output *output = &to->outputs[to->output_count];
 
     if (to->output_count == PE__ENVIRONMENT_OUTPUTS_MAX)
-        return PE_EINVAL;
+        return PE_ETOOBIG;
     *output = (struct pe__environment_output){ format, NULL };
     if (path && !(output->path = absolute(path)))
         return PE_ENOMEM;
@@ -83,7 +86,7 @@ static int add_output(struct pe__environment *to, uint32_t format, const char *p
     return 0;
 }
 
-/* All of these: 0, PE_EINVAL when the word means nothing to them, PE_ENOMEM. */
+/* All of these: 0, PE_EINVAL when the word means nothing to them, PE_ETOOBIG: one output too many, PE_ENOMEM. */
 
 static int read_format(struct pe__environment *to, const char *word)
 {
@@ -177,7 +180,7 @@ static int read_word(struct pe__environment *to, const char *word)
     return error;
 }
 
-int pe__environment_read(struct pe__environment *ret, const char *text, void (*wrong)(const char *word))
+int pe__environment_read(struct pe__environment *ret, const char *text, pe__environment_wrong_fn *wrong)
 {
     struct pe__environment environment = { .region = PE_REGION_OPTIONS_INIT, .report = PE_REPORT_OPTIONS_INIT };
     bool means_something = false;
@@ -191,10 +194,10 @@ int pe__environment_read(struct pe__environment *ret, const char *text, void (*w
         if (!*word)
             continue;
         error = read_word(&environment, word);
-        if (error == PE_EINVAL)
-            wrong(word);
-        else if (error)
+        if (error == PE_ENOMEM)
             break;
+        if (error)
+            wrong(error == PE_EINVAL ? "has a word that means nothing" : TOO_MANY, word);
         means_something |= error == 0;
     }
     if (error != PE_ENOMEM && means_something && environment.output_count == 0)
