@@ -214,6 +214,34 @@ PE_TEST(jobs_are_counted_with_the_pools_own_regions)
     pool_end(pool);
 }
 
+static uint64_t copies(void)
+{
+    return seen("pe.copy", 0, HOST).calls;
+}
+
+/* An argument and a reply too large for the job's record; a map's input and outcome, the input unless it is shared. */
+PE_TEST(copying_is_measured_where_it_is_done)
+{
+    static const char arg[1000];
+    uint64_t before;
+    void *shared;
+
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    pe_pool *pool = pool_of(1);
+    ck_assert_int_eq(pe_pool_alloc(pool, ITEMS * sizeof(uint32_t), &shared), 0);
+    memset(shared, 0, ITEMS * sizeof(uint32_t));
+    before = copies();
+    run_jobs(pool, 1);
+    ck_assert_uint_eq(copies() - before, 0);
+    ck_assert_uint_eq(pool_run(pool, job_measured, arg, sizeof arg).kind, PE_RETURNED);
+    ck_assert_uint_eq(copies() - before, 2);
+    run_map(pool, ITEMS, NULL);
+    ck_assert_uint_eq(copies() - before, 4);
+    ck_assert_int_eq(pe_pool_map(pool, item_measured, shared, sizeof(uint32_t), NULL, 0, ITEMS, NULL), 0);
+    ck_assert_uint_eq(copies() - before, 5);
+    pool_end(pool);
+}
+
 /* Of one worker, which has three jobs waiting, and then none for a while. */
 PE_TEST(queue_run_and_idle_times_are_where_they_were_spent)
 {

@@ -2,7 +2,7 @@
  * source.h - the tables that a report reads: this process's own, and those of pools.
  *
  * A pool adds the tables of its worker numbers when it is made and removes them when it is freed; what they held is
- * taken over then into memory of the host (kept.h). A source also hears of the mode: its word in shared memory
+ * taken over then into memory of the host (report/kept.h). A source also hears of the mode: its word in shared memory
  * follows what pe_region_enable says. In a forked child there are no sources, and nothing that the parent's had
  * left.
  *
