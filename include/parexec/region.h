@@ -48,8 +48,10 @@
  *
  * Wrong use is counted, shown in the report with the first place where it happened, and spoils nothing else: a leave
  * without an enter, ends that cross, regions still open when their thread ends, regions that longjmp has left in C,
- * which stay open until the one around them is left. Memory is bounded: what finds no place
- * any more (paths, names, events of the timeline) is counted as dropped; the time stays in the region around it.
+ * which stay open until the one around them is left. pthread_exit and cancellation end the regions around them only in
+ * code that is built with -fexceptions, as C++ is; in other C code these are open when their thread ends. Memory is
+ * bounded: what finds no place any more (paths, names, events of the timeline) is counted as dropped; the time stays in
+ * the region around it.
  *
  * Threads: every thread has a table of its own, and no call waits for another thread. The first use of a place on a
  * thread may allocate and lock, later ones never do. Forks: a child of the program starts empty, and its regions are in

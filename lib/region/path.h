@@ -18,7 +18,7 @@
 struct pe__region_state;
 struct pe__region_thread;
 
-/* Two cache lines, of which the first is what entering and leaving need. */
+/* Two cache lines. Entering and leaving regions need the first; functions note their caller in the second. */
 struct pe__region_path {
     _Alignas(64) uint64_t key; /* of its label (label.h); 0: not made */
     struct pe__region_node *node;
