@@ -21,6 +21,7 @@ static long count_hits(pe_rng *rng, long points)
 static int draw(const void *in, void *out, const void *context)
 {
     pe_rng rng;
+    (void)context;
     pe_rng_init(&rng, 1, *(const uint64_t *)in); /* a stream of its own for each item */
     *(long *)out = count_hits(&rng, POINTS);
     return 0;

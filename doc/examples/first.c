@@ -3,6 +3,7 @@
 
 static int square(const void *in, void *out, const void *context)
 {
+    (void)context;
     *(int *)out = *(const int *)in * *(const int *)in;
     return 0;
 }

@@ -8,6 +8,7 @@ static int walk(const void *in, void *out, const void *context)
     double place = 0;
     pe_rng rng;
 
+    (void)in;
     pe_rng_init(&rng, *(const uint64_t *)context, pe_worker_item());
     for (int step = 0; step < 1000; step++)
         place += pe_rng_double(&rng) - 0.5;

@@ -11,6 +11,8 @@ static struct record records[3] = { { "ada" }, { NULL }, { "bob" } };
 static int greet(const void *in, void *out, const void *context)
 {
     int number = *(const int *)in;
+    (void)out;
+    (void)context;
     printf("looking at record %d\n", number);
     fflush(stdout); /* what is in a buffer is lost in a crash */
     printf("its owner has %zu letters\n", strlen(records[number].owner));

@@ -9,6 +9,7 @@
  *     {
  *         double x = *(const double *)in;
  *
+ *         (void)context;
  *         *(double *)out = x * x;
  *         return 0;
  *     }
