@@ -167,9 +167,11 @@ for compiler in "$CC" clang; do
         skip "inside a region or not, $compiler" "no $compiler here"
     fi
 done
-if command -v "${CXX:-c++}" >/dev/null 2>&1; then
-    check 'exceptions, lambdas and templates' runs
-else
+if ! command -v "${CXX:-c++}" >/dev/null 2>&1; then
     skip 'exceptions, lambdas and templates' 'no C++ compiler here'
+elif nm -D "$library" | grep -q ' U __[a-z]*san_'; then
+    skip 'exceptions, lambdas and templates' "the library's sanitizer has to be the program's too"
+else
+    check 'exceptions, lambdas and templates' runs
 fi
 finish
