@@ -137,6 +137,13 @@ static void end_limited(const struct part *part)
     pe__worker_end_limit(part->worker);
 }
 
+/* Sums of numbers, for in and out may be NULL, to which C adds nothing, not even 0. */
+static inline int call_item(const struct pe__map *map, uint64_t item)
+{
+    return map->fn((const void *)((uintptr_t)map->in + item * map->in_bytes),
+                   (void *)((uintptr_t)map->out + item * map->out_bytes), map->context);
+}
+
 /*
  * The plain case: no detail is kept of items that return 0. Returns the first item not run.
  *
@@ -152,7 +159,7 @@ static __attribute__((noinline, aligned(64))) uint64_t run_plain(const struct pa
     while (item < last && !is_stopped(part)) {
         atomic_store_explicit(&part->lane->running, item + 1, memory_order_release);
         PE__STEP(RUNNING);
-        int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
+        int code = call_item(map, item);
         PE__STEP(ITEM_RAN);
         /* One branch for all that is unusual. */
         uint64_t unusual = (uint32_t)code | part->worker->scope.text_bytes | pe__worker_pending(output) |
@@ -175,7 +182,7 @@ static uint64_t run_limited(const struct part *part, uint64_t first, uint64_t la
     for (uint64_t item = first; item < last; item++) {
         if (is_stopped(part) || !begin_limited(part, item))
             return item;
-        int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
+        int code = call_item(map, item);
         PE__STEP(ITEM_RAN);
         end_limited(part);
         close_unusual(part, item, code);
@@ -198,7 +205,7 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
         } else if (!begin_limited(part, item)) {
             return item;
         }
-        int code = map->fn(map->in + item * map->in_bytes, map->out + item * map->out_bytes, map->context);
+        int code = call_item(map, item);
         PE__STEP(ITEM_RAN);
         if (map->limits == 0)
             pe__worker_flush_stdio();
