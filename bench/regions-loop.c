@@ -1,4 +1,4 @@
-/* Loops in children: see the header. A child measures, leaves its figures in shared memory and is gone. */
+/* Loops in children: see the header. */
 
 #include "regions-loop.h"
 #include "harness.h"
@@ -6,12 +6,8 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <parexec.h>
 
@@ -44,30 +40,6 @@ double loop_measure(loop_fn *fn, uint64_t n)
     return (double)(bench_now_ns() - start_ns) / (double)n;
 }
 
-/* ---- children ---- */
-
-struct child {
-    struct plan plan;
-    const struct loop *loop;
-};
-
-struct answer_of_child {
-    double values[METRICS_MAX];
-    char note[NOTE_BYTES];
-    _Atomic int is_done;
-};
-
-static int open_child(const struct plan *plan, void **ret_state)
-{
-    struct child *child = calloc(1, sizeof(*child));
-    if (!child)
-        return -1;
-    child->plan = *plan;
-    child->loop = plan->ops;
-    *ret_state = child;
-    return 0;
-}
-
 static int open_loop(const struct plan *plan, void **ret_state)
 {
     const struct loop *loop = plan->ops;
@@ -75,49 +47,8 @@ static int open_loop(const struct plan *plan, void **ret_state)
         snprintf(plan->note, NOTE_BYTES, "no time-stamp counter");
         return -1;
     }
-    return open_child(plan, ret_state);
+    return child_open(plan, ret_state);
 }
-
-static void close_child(void *state)
-{
-    free(state);
-}
-
-/* 0, or -1 with the note filled. */
-static int run_in_child(struct child *child, child_fn *fn, double *values)
-{
-    struct answer_of_child *answer = machine_shared(sizeof(*answer));
-    char *note = child->plan.note;
-    pid_t pid = machine_fork();
-    int status = 0;
-    if (pid == 0) {
-        child->plan.note = answer->note;
-        if (fn(&child->plan, answer->values) == 0)
-            atomic_store(&answer->is_done, 1);
-        _exit(0);
-    }
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        continue;
-    int is_done = atomic_load(&answer->is_done);
-    memcpy(values, answer->values, sizeof(answer->values));
-    if (!is_done && answer->note[0])
-        memcpy(note, answer->note, NOTE_BYTES);
-    else if (!is_done && WIFSIGNALED(status))
-        snprintf(note, NOTE_BYTES, "ended by signal %d", WTERMSIG(status));
-    machine_unshare(answer, sizeof(*answer));
-    return is_done ? 0 : -1;
-}
-
-static int run_child(void *state, double *values)
-{
-    struct child *child = state;
-    child_fn *const *fn = child->plan.ops;
-    return run_in_child(child, *fn, values);
-}
-
-const struct driver child_driver = { open_child, run_child, close_child };
-
-/* ---- loops ---- */
 
 struct hand {
     pthread_t thread;
@@ -171,10 +102,10 @@ static int measure_loop(const struct plan *plan, double *values)
 
 static int run_loop(void *state, double *values)
 {
-    return run_in_child(state, measure_loop, values);
+    return child_run(state, measure_loop, values);
 }
 
-const struct driver loop_driver = { open_loop, run_loop, close_child };
+const struct driver loop_driver = { open_loop, run_loop, child_close };
 
 static int measure_added(const struct plan *plan, double *values)
 {
@@ -188,18 +119,7 @@ static int measure_added(const struct plan *plan, double *values)
 
 static int run_added(void *state, double *values)
 {
-    return run_in_child(state, measure_added, values);
+    return child_run(state, measure_added, values);
 }
 
-const struct driver added_driver = { open_loop, run_added, close_child };
-
-/* ---- figures from elsewhere ---- */
-
-static int open_quoted(const struct plan *plan, void **ret_state)
-{
-    (void)ret_state;
-    snprintf(plan->note, NOTE_BYTES, "%s, quoted", (const char *)plan->ops);
-    return -1;
-}
-
-const struct driver quoted_driver = { open_quoted, NULL, NULL };
+const struct driver added_driver = { open_loop, run_added, child_close };

@@ -4,7 +4,7 @@
 /* What the contenders of bench/regions are made of: loops, each run in a forked child of its own, because how to
  * measure is said once in a process. */
 
-#include "table-row.h"
+#include "table-child.h"
 
 /* Does what it measures n times. What it adds up goes to bench_keep, so that nothing is left out. */
 typedef void loop_fn(uint64_t n);
@@ -24,10 +24,6 @@ extern const struct driver loop_driver;
 
 /* ns added to a body of 100 cycles: a turn of the loop less one of loop_body alone. ops: a struct loop. */
 extern const struct driver added_driver;
-
-/* Other measurements in a child: ops is a pointer to a child_fn *, the rest as with drivers. */
-typedef int child_fn(const struct plan *plan, double *values);
-extern const struct driver child_driver;
 
 /* Sets our regions up; 0, or -1 with the note filled. */
 int loop_set_up(enum setting setting, char *note);
@@ -67,8 +63,5 @@ enum functions_how {
     FUNCTIONS_UFTRACE_TIME, /* only calls that last long */
     FUNCTIONS_UFTRACE_NOT   /* not that function */
 };
-
-/* A figure from elsewhere: ops is its text, which the table shows instead of a figure. */
-extern const struct driver quoted_driver;
 
 #endif

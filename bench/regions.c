@@ -6,6 +6,7 @@
 
 #include "regions-loop.h"
 #include "table-main.h"
+#include "table-quoted.h"
 
 #define LOOP(name, who, function, how) \
     { .label = name, .role = who, .driver = &loop_driver, .ops = &(const struct loop){ function, how, 0 } }
@@ -20,7 +21,6 @@
     { .label = name, .role = who, .driver = &child_driver, .ops = &(child_fn *const){ function }, .variant = which }
 #define TOOL(name, who, how) \
     { .label = name, .role = who, .driver = &functions_driver, .variant = how }
-#define QUOTED(name, text) { .label = name, .role = RIVAL, .driver = &quoted_driver, .ops = text }
 
 #define PAIR_METRICS { { "a pair", "ns", LESS_IS_BETTER } }
 #define READS \
