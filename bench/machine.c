@@ -110,6 +110,11 @@ int64_t machine_private_kib(pid_t pid)
     return clean < 0 || dirty < 0 ? -1 : clean + dirty;
 }
 
+int64_t machine_peak_kib(pid_t pid)
+{
+    return proc_number(pid, "status", "VmHWM");
+}
+
 void *machine_shared(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -25,6 +25,7 @@ uint64_t machine_memory_bytes(void); /* available now */
 int64_t machine_cpu_ns(pid_t pid);
 int64_t machine_switches(pid_t pid); /* voluntary and involuntary, main thread */
 int64_t machine_private_kib(pid_t pid);
+int64_t machine_peak_kib(pid_t pid); /* the most that was ever resident */
 
 /* Memory that forked children share; zeroed. Ends the program when there is none. */
 void *machine_shared(size_t bytes);

@@ -38,7 +38,7 @@ static struct plan plan_for(const struct row *row, const struct contender *conte
         .activity = row->activity,
         .workers = contender->workers ? contender->workers : row->workers,
         .n = n,
-        .job_ns = row->job_ns,
+        .job_ns = quick && row->quick_job_ns ? row->quick_job_ns : row->job_ns,
         .bytes = quick ? row->quick_bytes : row->bytes,
         .variant = contender->variant,
         .ops = contender->ops,

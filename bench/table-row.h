@@ -35,7 +35,13 @@ enum activity {
     STORM,
     IDLE,
     MEMORY, /* the life of workers */
-    POINTS  /* bench/pi */
+    POINTS, /* bench/pi */
+    SPAWN,
+    AWAIT,
+    YIELD,
+    LIVE,
+    ASLEEP,
+    ECHO /* tasks on a loop */
 };
 
 /* What a contender is told before it is opened. */
@@ -43,7 +49,7 @@ struct plan {
     enum activity activity;
     uint32_t workers;
     uint64_t n;      /* operations in one measurement */
-    uint64_t job_ns; /* wanted length of a job; 0: as short as can be */
+    uint64_t job_ns; /* wanted length of a job, 0: as short as can be; of a sleep */
     size_t bytes;    /* of one item */
     int variant;
     const void *ops;
@@ -99,7 +105,7 @@ struct row {
     enum activity activity;
     uint32_t workers;
     uint64_t n, quick_n;
-    uint64_t job_ns;
+    uint64_t job_ns, quick_job_ns; /* the second 0: the same */
     size_t bytes, quick_bytes;
     int one_cpu; /* everything on one CPU */
     struct metric metrics[METRICS_MAX];
