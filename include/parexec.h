@@ -57,6 +57,7 @@
  *     item     one element of a map
  *     region   a named, timed stretch of code
  *     chunk    items that a worker takes at once
+ *     task     a function that can wait, on a loop
  *
  * Where to look:
  *
@@ -68,6 +69,7 @@
  *     rng.h       random numbers that do not depend on which worker draws them
  *     region.h    a stopwatch for stretches of code, which also sees inside the workers
  *     report.h    what it has measured
+ *     async.h     tasks that wait for timers, sockets, processes and jobs, on libuv
  *     init.h      for programs with threads
  *     error.h     what calls return
  *     options.h   sized structs, durations, deadlines
@@ -95,6 +97,7 @@
 #ifndef PAREXEC_H
 #define PAREXEC_H
 
+#include <parexec/async.h>
 #include <parexec/cpu.h>
 #include <parexec/error.h>
 #include <parexec/export.h>

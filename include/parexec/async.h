@@ -1,0 +1,17 @@
+/*
+ * async.h: all about tasks that wait.
+ *
+ *     task.h      tasks: writing, starting, awaiting, cancelling them
+ *     loop.h      what they run on: a loop of its own, one that the program runs already, or one driven by another
+ *     limit.h     time limits
+ *
+ * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
+ */
+#ifndef PAREXEC_ASYNC_H
+#define PAREXEC_ASYNC_H
+
+#include <parexec/limit.h>
+#include <parexec/loop.h>
+#include <parexec/task.h>
+
+#endif

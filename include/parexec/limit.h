@@ -1,0 +1,97 @@
+/*
+ * limit.h: time limits of tasks.
+ *
+ * A limit is a deadline around a stretch of a task, whatever it waits for in it. When it is over, the wait that goes
+ * on, or the next that would have to wait, ends with PE_ETIMEDOUT, once: the task may then clean up, with waits that
+ * this limit does not end again. What the task waited for is stopped first and sees to its own clean-up, so a limit
+ * can come late, but nothing goes on behind it.
+ *
+ *     PE_AWAIT_UNTIL(t, &f->limit, pe_after(PE_MS(50)), pe_await(t, f->child));
+ *     if (t->result == PE_ETIMEDOUT)
+ *         ...
+ *
+ * or around several waits:
+ *
+ *     pe_limit_enter(t, &f->limit, pe_after(PE_SECONDS(2)));
+ *     PE_AWAIT(t, ...);
+ *     if (t->result >= 0)
+ *         PE_AWAIT(t, ...);
+ *     if (pe_limit_leave(t, &f->limit) == 1)
+ *         puts("too slow");
+ *
+ * Limits nest, and each has an identity: pe_limit_leave tells of which the time was over. Where several are, the
+ * outermost is to blame.
+ *
+ * Threads, forks, signals: as task.h says.
+ */
+#ifndef PAREXEC_LIMIT_H
+#define PAREXEC_LIMIT_H
+
+#include <parexec/export.h>
+#include <parexec/task.h>
+
+/* A time limit, in the task's frame from enter to leave. Its contents are the library's. */
+typedef struct pe_limit {
+    uint64_t opaque[8];
+} pe_limit;
+
+/*
+ * One wait with a time limit of its own. A thing that is there already is taken whatever the time is; with a deadline
+ * that has passed, one that is not there is not even begun. t->result is how the wait ended, PE_ETIMEDOUT if the limit,
+ * or one around it, ended it.
+ */
+#define PE_AWAIT_UNTIL(t, limit, deadline_ns, start) \
+    do { \
+        (t)->result = pe_limit_enter((t), (limit), (deadline_ns)); \
+        if ((t)->result >= 0) { \
+            PE_AWAIT(t, start); \
+            (void)pe_limit_leave((t), (limit)); \
+        } \
+    } while (0)
+
+PE_BEGIN_DECLS
+
+/*
+ * Begins a time limit, inside those that the task has entered before.
+ *
+ * limit         memory that lasts until it is left; one that is not entered. A task that ends leaves all of its.
+ * deadline_ns   as of pe_after; 0, and what has passed: the next wait that would have to wait is refused. PE_FOREVER:
+ *               none, till pe_limit_move sets one.
+ * Returns: 0. Errors: PE_EINVAL: limit NULL or entered already, a negative deadline or a duration by mistake; t is not
+ * the task that runs. PE_ENOMEM. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns);
+
+/*
+ * Sets another deadline of a limit that the task is in.
+ *
+ * Returns: 0. Errors: PE_EALREADY: its time is over. PE_EINVAL, PE_ENOMEM, PE_EFORKED: as pe_limit_enter.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns);
+
+/*
+ * Ends a time limit, and those inside it that have not been left.
+ *
+ * Returns: 1: a wait has ended for it, and the time of none around it is over. 0: else; a limit whose time was over but
+ * which no wait has seen leaves nothing behind. Errors: PE_EINVAL: the task is not in it; t is not the task that runs.
+ * PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_limit_leave(pe_task *t, pe_limit *limit);
+
+/*
+ * Waits for a task, at most until then: the task is cancelled at that time, and the wait ends when it has ended. What
+ * PE_AWAIT_UNTIL does with pe_await, as one call.
+ *
+ * limit         memory in the frame that lasts until the wait has ended.
+ * Returns, in PE_AWAIT: what the task returned. Errors: PE_ETIMEDOUT: it was stopped for its time. Those of pe_await
+ * and pe_limit_enter.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_timeout(pe_task *t, pe_limit *limit, int64_t deadline_ns, pe_task *task);
+
+PE_END_DECLS
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * call.c - task functions as parts of a task. The innermost one is what a turn calls, however deep it is; the callers
+ * wait in a chain of links, with the points where they go on. The first call of one that waits is inside pe_call, so
+ * that what needs no wait costs a call and no more.
+ */
+#include "async/wait.h"
+
+struct call {
+    struct call *outer;
+    pe_task_fn *fn; /* the caller's, as the rest */
+    void *frame;
+    uint64_t resume;
+};
+
+_Static_assert(sizeof(struct call) <= sizeof(pe_call_link), "a call's contents fit");
+
+void pe__call_return(struct pe__task *task, int value)
+{
+    struct call *call = (struct call *)task->call;
+
+    task->fn = call->fn;
+    task->frame = call->frame;
+    task->head.resume = (uint32_t)call->resume;
+    task->head.result = value;
+    task->call = (pe_call_link *)call->outer;
+}
+
+void pe__call_outermost(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame)
+{
+    *ret_fn = task->fn;
+    *ret_frame = task->frame;
+    for (const struct call *call = (const struct call *)task->call; call != NULL; call = call->outer) {
+        *ret_fn = call->fn;
+        *ret_frame = call->frame;
+    }
+}
+
+int pe_call(pe_task *t, pe_call_link *link, pe_task_fn *fn, void *frame)
+{
+    struct pe__task *task = pe__task_of(t);
+    struct call *call = (struct call *)link;
+    int result = pe__wait_check_running(t);
+
+    if (result == 0 && (link == NULL || fn == NULL))
+        result = PE_EINVAL;
+    if (result < 0)
+        return result;
+    *call = (struct call){ (struct call *)task->call, task->fn, task->frame, task->head.resume };
+    task->call = link;
+    task->fn = fn;
+    task->frame = frame;
+    task->head.resume = 0;
+    result = fn(t, frame);
+    if (result == PE_WAIT && task->wait != NULL)
+        return PE_WAIT;
+    pe__call_return(task, result == PE_WAIT ? PE_EINVAL : result);
+    return task->head.result;
+}

@@ -1,0 +1,254 @@
+/*
+ * loop.c - a loop and its handles: turns of tasks, timers, running it.
+ *
+ * Three libuv handles do all of it. The idle handle is started while tasks are ready; libuv does not sleep then, and
+ * its callback runs the ready queue until it is empty or the time of a turn is over. The timer follows the first of the
+ * loop's own timers. The async handle is what other threads wake; it is referenced while there are tasks, so that the
+ * libuv loop goes on even if they wait for each other only.
+ *
+ * Tasks that become ready in another callback of libuv, a read say, run in the next idle phase, which comes before
+ * libuv would sleep.
+ */
+#include "async/loop.h"
+
+#include <stdlib.h>
+
+#include "async/task.h"
+#include "async/wait.h"
+#include "base/clock.h"
+#include "base/forked.h"
+
+#define TURN_NS 50000
+#define STEPS_BETWEEN_LOOKS 16 /* at the clock, which costs more than a step */
+
+/* The loop that runs on this thread. Initial-exec: one load. */
+static _Thread_local pe_loop *running __attribute__((tls_model("initial-exec")));
+
+bool pe__loop_is_inside(void)
+{
+    return running != NULL;
+}
+
+pe_loop *pe__loop_enter(pe_loop *loop)
+{
+    pe_loop *before = running;
+
+    running = loop;
+    return before;
+}
+
+void pe__loop_leave(pe_loop *before)
+{
+    running = before;
+}
+
+int pe__loop_check(const pe_loop *loop)
+{
+    if (loop == NULL)
+        return PE_EINVAL;
+    if (pe__base_forked(loop->token))
+        return PE_EFORKED;
+    return loop->phase == PE__LOOP_CLOSED ? PE_ECLOSED : 0;
+}
+
+/* ---- turns ---- */
+
+static bool is_over(uint64_t begin)
+{
+    return pe__base_ticks_to_ns(pe__base_ticks() - begin) >= TURN_NS;
+}
+
+static void run_ready(pe_loop *loop)
+{
+    uint64_t begin = 0;
+    struct pe__task *task;
+
+    for (uint32_t steps = 0; (task = loop->ready) != NULL; steps++) {
+        if (steps == STEPS_BETWEEN_LOOKS) {
+            if (begin == 0)
+                begin = pe__base_ticks();
+            else if (is_over(begin))
+                break;
+            steps = 0;
+        }
+        loop->ready = task->in.next;
+        __builtin_prefetch(loop->ready);
+        loop->current = task;
+        pe__task_step(task);
+    }
+    loop->current = NULL;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    pe_loop *loop = idle->data;
+    pe_loop *before = pe__loop_enter(loop);
+
+    run_ready(loop);
+    if (loop->ready == NULL) {
+        uv_idle_stop(&loop->idle);
+        loop->is_idling = false;
+    }
+    pe__loop_arm(loop);
+    pe__loop_leave(before);
+    pe__loop_close_if_done(loop);
+}
+
+void pe__loop_wake(pe_loop *loop)
+{
+    loop->is_idling = true;
+    uv_idle_start(&loop->idle, on_idle);
+}
+
+/* ---- timers ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    pe_loop *loop = timer->data;
+
+    loop->armed_ns = PE_FOREVER;
+    pe__timers_run(&loop->timers, pe__base_now_ns());
+    pe__loop_arm(loop);
+    pe__loop_close_if_done(loop);
+}
+
+/* libuv's clock is the same in milliseconds; rounded up, no timer is early. */
+static uint64_t milliseconds_until(const pe_loop *loop, int64_t deadline_ns)
+{
+    uint64_t due_ms = (uint64_t)(deadline_ns / 1000000 + (deadline_ns % 1000000 != 0));
+    uint64_t now_ms = uv_now(loop->uv);
+
+    return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+void pe__loop_arm(pe_loop *loop)
+{
+    int64_t next_ns = pe__timers_next(&loop->timers);
+
+    if (next_ns == loop->armed_ns || loop->phase == PE__LOOP_CLOSED)
+        return;
+    loop->armed_ns = next_ns;
+    if (next_ns == PE_FOREVER)
+        uv_timer_stop(&loop->timer);
+    else
+        uv_timer_start(&loop->timer, on_timer, milliseconds_until(loop, next_ns), 0);
+}
+
+/* ---- tasks ---- */
+
+void pe__loop_task_lives(pe_loop *loop)
+{
+    if (loop->live++ == 0)
+        uv_ref((uv_handle_t *)&loop->async);
+}
+
+void pe__loop_task_ended(pe_loop *loop)
+{
+    if (--loop->live == 0)
+        uv_unref((uv_handle_t *)&loop->async);
+}
+
+/* ---- handles ---- */
+
+static void on_async(uv_async_t *async)
+{
+    pe_loop *loop = async->data;
+
+    pe__loop_run_posts(loop);
+    pe__loop_arm(loop);
+    pe__loop_close_if_done(loop);
+}
+
+int pe__loop_open_handles(pe_loop *loop)
+{
+    int result = uv_async_init(loop->uv, &loop->async, on_async);
+
+    if (result < 0)
+        return result;
+    uv_unref((uv_handle_t *)&loop->async);
+    uv_idle_init(loop->uv, &loop->idle);
+    uv_timer_init(loop->uv, &loop->timer);
+    loop->async.data = loop->idle.data = loop->timer.data = loop;
+    loop->handles = 3;
+    return 0;
+}
+
+/* ---- running ---- */
+
+static int check_outside(const pe_loop *loop)
+{
+    int result = pe__loop_check(loop);
+
+    return result == 0 && pe__loop_is_inside() ? PE_EINLOOP : result;
+}
+
+int pe_loop_run(pe_loop *loop)
+{
+    int result = check_outside(loop);
+
+    if (result < 0)
+        return result;
+    pe__loop_run_posts(loop);
+    pe_loop *before = pe__loop_enter(loop);
+    while (loop->live > 0 && !loop->is_stopped)
+        uv_run(loop->uv, UV_RUN_ONCE);
+    loop->is_stopped = false;
+    pe__loop_leave(before);
+    return 0;
+}
+
+int pe_loop_stop(pe_loop *loop)
+{
+    int result = pe__loop_check(loop);
+
+    if (result == 0) {
+        loop->is_stopped = true;
+        pe__loop_wake(loop); /* a turn, so that libuv does not sleep on */
+    }
+    return result;
+}
+
+int pe_loop_fd(const pe_loop *loop)
+{
+    int result = pe__loop_check(loop);
+
+    return result < 0 ? result : uv_backend_fd(loop->uv);
+}
+
+int64_t pe_loop_next_ns(const pe_loop *loop)
+{
+    int result = pe__loop_check(loop);
+
+    if (result < 0)
+        return result;
+    if (loop->ready != NULL)
+        return 0;
+    if (!uv_loop_alive(loop->uv))
+        return PE_FOREVER;
+    if (loop->owns_uv)
+        uv_update_time(loop->uv); /* what libuv answers is reckoned from there */
+    int milliseconds = uv_backend_timeout(loop->uv);
+    return milliseconds < 0 ? PE_FOREVER : PE_MS(milliseconds);
+}
+
+int pe_loop_poll(pe_loop *loop)
+{
+    int result = check_outside(loop);
+
+    if (result == 0 && !loop->owns_uv)
+        result = PE_EINVAL;
+    if (result < 0)
+        return result;
+    pe_loop *before = pe__loop_enter(loop);
+    uv_ref((uv_handle_t *)&loop->async); /* without that libuv does not look where there is no task */
+    uv_run(loop->uv, UV_RUN_NOWAIT);
+    if (loop->live == 0)
+        uv_unref((uv_handle_t *)&loop->async);
+    pe__loop_leave(before);
+    return pe_loop_next_ns(loop) == 0;
+}
+
+struct uv_loop_s *pe_loop_uv(const pe_loop *loop)
+{
+    return pe__loop_check(loop) == 0 ? loop->uv : NULL;
+}

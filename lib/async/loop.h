@@ -1,0 +1,120 @@
+/*
+ * loop.h - a loop: its queue of tasks that are ready, its timers, its libuv handles, and its phases.
+ *
+ *     OPEN -> GRACE -> FINAL -> CLOSED
+ *
+ * OPEN: tasks are started and run. GRACE: all tasks have been cancelled and clean up; nothing new is started from
+ * outside. FINAL: the grace time is over, each wait ends at once. CLOSED: no task is left and the handles have been
+ * closed. A loop's memory lives until the last task's memory has been given back.
+ *
+ * All of it is one thread's, but for what pe_loop_post does.
+ */
+#ifndef PE__ASYNC_LOOP_H
+#define PE__ASYNC_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <parexec/loop.h>
+
+#include "async/slab.h"
+#include "async/timer.h"
+#include "base/list.h"
+
+struct pe__task;
+struct pe__post;
+
+enum pe__loop_phase { PE__LOOP_OPEN, PE__LOOP_GRACE, PE__LOOP_FINAL, PE__LOOP_CLOSED };
+
+struct pe_loop {
+    uint64_t token;            /* of the process, see base/forked.h */
+    struct pe__task *current;  /* the task that runs; NULL: none */
+    struct pe__task *ready;    /* the next to run */
+    struct pe__task *ready_last;
+    bool is_idling;            /* the idle handle is started: there are tasks that are ready, or a pass goes on */
+    bool owns_uv;
+    bool is_stopped;           /* by pe_loop_stop */
+    bool is_closing_handles;
+    bool is_freed;             /* by the program; what is left goes when it can */
+    enum pe__loop_phase phase;
+    uint32_t handles;          /* of libuv, of this loop and its objects, that have not been closed */
+    uint64_t live;             /* tasks that have not ended */
+    uint64_t kept;             /* tasks whose memory is in use */
+    struct pe__slab slab;
+    struct pe__timers timers;
+    struct pe__base_list tasks;   /* those that live, in the order of their start */
+    struct pe__base_list failed;  /* those that have failed, whose handles are held and which nobody has looked at */
+    struct pe__base_list objects; /* struct pe__object */
+    pe_failure_fn *on_failure;
+    void *failure_context;
+    int64_t grace_ns;
+    struct pe__timer grace_timer;
+    int64_t armed_ns;          /* what the libuv timer is set to; PE_FOREVER: not at all */
+    pthread_mutex_t post_mutex;   /* of the next three, which any thread uses */
+    struct pe__post *posted;
+    struct pe__post *posted_last;
+    bool takes_posts;
+    uv_loop_t *uv;
+    uv_loop_t own_uv;
+    uv_idle_t idle;            /* runs the passes */
+    uv_timer_t timer;
+    uv_async_t async;          /* wakes the loop for posts; keeps the libuv loop alive while there are tasks */
+};
+
+/*
+ * Something of the program's that holds libuv handles and that the program gives back by itself: a socket, say. While
+ * it has open handles it is in its loop's list. A loop that is closed calls `close` once for each that is left, after
+ * the last task has ended: it closes the handles, and the object is dead from then on but for being freed.
+ */
+struct pe__object {
+    struct pe__base_list link;
+    pe_loop *loop; /* NULL: the loop has been closed */
+    void (*close)(struct pe__object *object);
+};
+
+/* 0; PE_EINVAL, PE_EFORKED, PE_ECLOSED. For calls that are made outside tasks too. */
+int pe__loop_check(const pe_loop *loop);
+
+void pe__object_open(pe_loop *loop, struct pe__object *object, void (*close)(struct pe__object *object));
+void pe__object_close(struct pe__object *object); /* takes it off its loop; the handles are the caller's */
+
+/* Each handle that is opened on the loop is counted from its init to its close callback: the loop is closed only once
+ * there is none. After pe__handle_gone the loop may be gone too. */
+static inline void pe__handle_opened(pe_loop *loop)
+{
+    loop->handles++;
+}
+void pe__handle_gone(pe_loop *loop);
+
+/* Around calls of the program's code on the loop's thread, so that what it may not call there is refused. */
+pe_loop *pe__loop_enter(pe_loop *loop); /* returns what to leave with */
+void pe__loop_leave(pe_loop *before);
+
+/* Whether this thread is inside a task, a callback or a run of some loop of ours. */
+bool pe__loop_is_inside(void);
+
+/* Calls what other threads have posted. */
+void pe__loop_run_posts(pe_loop *loop);
+void pe__loop_end_posts(pe_loop *loop); /* the last ones; no more are taken */
+
+/* A loop that has been freed by the program and whose tasks have all ended closes its handles. */
+void pe__loop_close_if_done(pe_loop *loop);
+
+/* Opens the handles; 0, or a code of libuv with none left open. */
+int pe__loop_open_handles(pe_loop *loop);
+
+/* Seen to by the idle handle: there are tasks that are ready. */
+void pe__loop_wake(pe_loop *loop);
+
+/* The libuv timer follows the timers. After timers have been started or stopped outside a pass. */
+void pe__loop_arm(pe_loop *loop);
+
+/* A task begins to live, has ended, and its memory has been given back. */
+void pe__loop_task_lives(pe_loop *loop);
+void pe__loop_task_ended(pe_loop *loop);
+void pe__loop_task_gone(pe_loop *loop);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * name.c - names of tasks: what the program said, else the symbol of the function.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/task.h"
+#include "base/forked.h"
+#include "base/symbol.h"
+
+#define NAME_BYTES_MOST 63
+
+int pe_task_set_name(pe_task *t, const char *name)
+{
+    struct pe__task *task = pe__task_of(t);
+
+    if (t == NULL || name == NULL)
+        return PE_EINVAL;
+    if (pe__base_forked(task->loop->token))
+        return PE_EFORKED;
+    size_t bytes = strnlen(name, NAME_BYTES_MOST);
+    char *copy = malloc(bytes + 1);
+    if (copy == NULL || pe__task_more(task) == NULL) {
+        free(copy);
+        return PE_ENOMEM;
+    }
+    memcpy(copy, name, bytes);
+    copy[bytes] = '\0';
+    free(task->more->name);
+    task->more->name = copy;
+    return 0;
+}
+
+const char *pe_task_name(const pe_task *t)
+{
+    const struct pe__task *task = pe__task_of(t);
+    struct pe__symbol symbol;
+    pe_task_fn *fn;
+    void *frame;
+
+    if (t == NULL || pe__base_forked(task->loop->token))
+        return "";
+    if (task->more != NULL && task->more->name != NULL)
+        return task->more->name;
+    pe__call_outermost(task, &fn, &frame);
+    return pe__symbol_of((uintptr_t)fn, &symbol) && symbol.name != NULL ? symbol.name : "task";
+}

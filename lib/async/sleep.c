@@ -1,0 +1,101 @@
+/*
+ * sleep.c - waiting for one's turn and for a time; sections that nothing stops.
+ */
+#include "async/wait.h"
+#include "base/clock.h"
+
+int pe_yield(pe_task *t)
+{
+    int result = pe__wait_check(t);
+
+    if (result != 0)
+        return result;
+    pe__task_of(t)->head.result = 0;
+    pe__wait_ready_up(pe__task_of(t));
+    return PE_WAIT;
+}
+
+static struct pe__task *task_of(struct pe__timer *timer)
+{
+    return (struct pe__task *)(void *)((char *)timer - offsetof(struct pe__task, in.timer));
+}
+
+static void due(struct pe__timer *timer)
+{
+    pe__wait_end(task_of(timer), 0);
+}
+
+static void cancel(struct pe__task *task)
+{
+    pe__timer_stop(&task->loop->timers, &task->in.timer);
+    pe__wait_end(task, PE_ECANCELED);
+}
+
+static const struct pe__wait_kind sleep_kind = { .name = "a time", .cancel = cancel };
+
+/* Nothing stops it by itself. */
+static int sleep_for_ever(struct pe__task *task)
+{
+    task->in.timer.place = 0;
+    return pe__wait_begin(&task->head, &sleep_kind, NULL);
+}
+
+static int sleep_till(pe_task *t, int64_t deadline_ns)
+{
+    struct pe__task *task = pe__task_of(t);
+
+    if (deadline_ns == PE_FOREVER)
+        return sleep_for_ever(task);
+    int result = pe__wait_begin(t, &sleep_kind, NULL);
+    if (result != PE_WAIT)
+        return result;
+    result = pe__timer_start(&task->loop->timers, &task->in.timer, deadline_ns, due);
+    if (result == 0)
+        return PE_WAIT;
+    task->wait = NULL;
+    return result;
+}
+
+int pe_sleep(pe_task *t, int64_t duration_ns)
+{
+    int result = pe__wait_check(t);
+
+    if (result == 0 && duration_ns < 0)
+        result = PE_EINVAL;
+    if (result != 0)
+        return result;
+    return duration_ns == 0 ? pe_yield(t) : sleep_till(t, pe__base_later(pe__base_now_ns(), duration_ns));
+}
+
+int pe_sleep_until(pe_task *t, int64_t deadline_ns)
+{
+    int result = pe__wait_check(t);
+
+    if (result == 0)
+        result = pe__base_deadline_check(deadline_ns);
+    if (result != 0)
+        return result;
+    return pe__base_deadline_passed(deadline_ns) ? pe_yield(t) : sleep_till(t, deadline_ns);
+}
+
+int pe_shield_enter(pe_task *t)
+{
+    int result = pe__wait_check_running(t);
+
+    if (result == 0 && pe__task_of(t)->shield == UINT8_MAX)
+        result = PE_EINVAL;
+    if (result == 0)
+        pe__task_of(t)->shield++;
+    return result;
+}
+
+int pe_shield_leave(pe_task *t)
+{
+    int result = pe__wait_check_running(t);
+
+    if (result == 0 && pe__task_of(t)->shield == 0)
+        result = PE_EINVAL;
+    if (result == 0)
+        pe__task_of(t)->shield--;
+    return result;
+}

@@ -1,0 +1,248 @@
+/*
+ * stub.c - the functions on tasks and loops in a library that is built without libuv: each says that it is not there.
+ */
+#include <parexec/async.h>
+
+/* ---- task.h ---- */
+
+int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task)
+{
+    (void)loop, (void)fn, (void)frame, (void)frame_bytes, (void)ret_task;
+    return PE_ENOSYS;
+}
+
+void pe_task_free(pe_task *task)
+{
+    (void)task;
+}
+
+pe_task *pe_task_ref(pe_task *task)
+{
+    (void)task;
+    return NULL;
+}
+
+void *pe_task_frame(pe_task *task)
+{
+    (void)task;
+    return NULL;
+}
+
+int pe_task_result(const pe_task *task)
+{
+    (void)task;
+    return PE_ENOSYS;
+}
+
+int pe_task_has_ended(const pe_task *task)
+{
+    (void)task;
+    return PE_ENOSYS;
+}
+
+int pe_task_cancel(pe_task *task)
+{
+    (void)task;
+    return PE_ENOSYS;
+}
+
+int pe_task_cancels(const pe_task *task)
+{
+    (void)task;
+    return PE_ENOSYS;
+}
+
+pe_loop *pe_task_loop(const pe_task *task)
+{
+    (void)task;
+    return NULL;
+}
+
+int pe_task_set_name(pe_task *task, const char *name)
+{
+    (void)task, (void)name;
+    return PE_ENOSYS;
+}
+
+const char *pe_task_name(const pe_task *task)
+{
+    (void)task;
+    return "";
+}
+
+int pe_task_set_local(pe_task *task, const pe_local_key *key, void *value)
+{
+    (void)task, (void)key, (void)value;
+    return PE_ENOSYS;
+}
+
+void *pe_task_local(const pe_task *task, const pe_local_key *key)
+{
+    (void)task, (void)key;
+    return NULL;
+}
+
+int pe_yield(pe_task *t)
+{
+    (void)t;
+    return PE_ENOSYS;
+}
+
+int pe_sleep(pe_task *t, int64_t duration_ns)
+{
+    (void)t, (void)duration_ns;
+    return PE_ENOSYS;
+}
+
+int pe_sleep_until(pe_task *t, int64_t deadline_ns)
+{
+    (void)t, (void)deadline_ns;
+    return PE_ENOSYS;
+}
+
+int pe_await(pe_task *t, pe_task *task)
+{
+    (void)t, (void)task;
+    return PE_ENOSYS;
+}
+
+int pe_shield(pe_task *t, pe_task *task)
+{
+    (void)t, (void)task;
+    return PE_ENOSYS;
+}
+
+int pe_call(pe_task *t, pe_call_link *call, pe_task_fn *fn, void *frame)
+{
+    (void)t, (void)call, (void)fn, (void)frame;
+    return PE_ENOSYS;
+}
+
+int pe_shield_enter(pe_task *t)
+{
+    (void)t;
+    return PE_ENOSYS;
+}
+
+int pe_shield_leave(pe_task *t)
+{
+    (void)t;
+    return PE_ENOSYS;
+}
+
+int pe_wait_external(pe_task *t, int started, pe_cancel_fn *cancel, void *object)
+{
+    (void)t, (void)started, (void)cancel, (void)object;
+    return PE_ENOSYS;
+}
+
+int pe_wait_end(pe_task *t, int result)
+{
+    (void)t, (void)result;
+    return PE_ENOSYS;
+}
+
+/* ---- limit.h ---- */
+
+int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns)
+{
+    (void)t, (void)limit, (void)deadline_ns;
+    return PE_ENOSYS;
+}
+
+int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns)
+{
+    (void)t, (void)limit, (void)deadline_ns;
+    return PE_ENOSYS;
+}
+
+int pe_limit_leave(pe_task *t, pe_limit *limit)
+{
+    (void)t, (void)limit;
+    return PE_ENOSYS;
+}
+
+int pe_timeout(pe_task *t, pe_limit *limit, int64_t deadline_ns, pe_task *task)
+{
+    (void)t, (void)limit, (void)deadline_ns, (void)task;
+    return PE_ENOSYS;
+}
+
+/* ---- loop.h ---- */
+
+int pe_run(pe_task_fn *main, void *frame, int *ret_value)
+{
+    (void)main, (void)frame, (void)ret_value;
+    return PE_ENOSYS;
+}
+
+int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop)
+{
+    (void)attach_or_null, (void)ret_loop;
+    return PE_ENOSYS;
+}
+
+int pe_loop_run(pe_loop *loop)
+{
+    (void)loop;
+    return PE_ENOSYS;
+}
+
+int pe_loop_stop(pe_loop *loop)
+{
+    (void)loop;
+    return PE_ENOSYS;
+}
+
+int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled)
+{
+    (void)loop, (void)ret_cancelled;
+    return PE_ENOSYS;
+}
+
+void pe_loop_free(pe_loop *loop)
+{
+    (void)loop;
+}
+
+int pe_loop_on_failure(pe_loop *loop, pe_failure_fn *fn, void *context)
+{
+    (void)loop, (void)fn, (void)context;
+    return PE_ENOSYS;
+}
+
+int pe_loop_set_grace(pe_loop *loop, int64_t grace_ns)
+{
+    (void)loop, (void)grace_ns;
+    return PE_ENOSYS;
+}
+
+int pe_loop_post(pe_loop *loop, pe_post_fn *fn, void *context)
+{
+    (void)loop, (void)fn, (void)context;
+    return PE_ENOSYS;
+}
+
+int pe_loop_fd(const pe_loop *loop)
+{
+    (void)loop;
+    return PE_ENOSYS;
+}
+
+int64_t pe_loop_next_ns(const pe_loop *loop)
+{
+    (void)loop;
+    return PE_ENOSYS;
+}
+
+int pe_loop_poll(pe_loop *loop)
+{
+    (void)loop;
+    return PE_ENOSYS;
+}
+
+struct uv_loop_s *pe_loop_uv(const pe_loop *loop)
+{
+    (void)loop;
+    return NULL;
+}

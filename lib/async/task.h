@@ -1,0 +1,90 @@
+/*
+ * task.h - what the library knows of a task.
+ *
+ * `wait` is the state: NULL while the task runs, &pe__wait_ready while it is in the ready queue (&pe__wait_new for the
+ * first time), else what it waits for; after its end &pe__wait_ended. A task that waits is referred to by exactly one
+ * thing that will end its wait: a list of waiters, a timer, a request of libuv's.
+ */
+#ifndef PE__ASYNC_TASK_H
+#define PE__ASYNC_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <parexec/task.h>
+
+#include "async/loop.h"
+#include "async/timer.h"
+#include "base/list.h"
+
+struct pe__task;
+struct pe__limit;
+struct pe__wait_kind;
+
+/* Requests to stop that have not been answered. */
+#define PE__STOP_CANCEL 1u /* by pe_task_cancel */
+#define PE__STOP_LIMIT 2u  /* a time limit has fired */
+#define PE__STOP_ASKED 4u  /* the wait's cancel has been called for them */
+
+/* Called when the task that is watched has ended: takes the watch out of its list before the call. */
+struct pe__watch {
+    struct pe__base_list link;
+    void (*ended)(struct pe__watch *watch, struct pe__task *task);
+};
+
+/* What few tasks have; from the loop's slab, zeroed. */
+struct pe__task_more {
+    char *name;                /* malloc'ed; NULL: that of the function */
+    struct pe__local *locals;
+    struct pe__task_region *regions;
+};
+
+struct pe__task {
+    pe_task head;
+    pe_task_fn *fn;
+    void *frame;
+    pe_loop *loop;
+    const struct pe__wait_kind *wait;
+    void *object;              /* what it waits for, the kind's */
+    union {
+        struct pe__task *next; /* in the ready queue */
+        struct pe__base_list link;
+        struct pe__watch watch;
+        struct pe__timer timer;
+        pe_cancel_fn *cancel;
+    } in;                      /* how it waits, the kind's */
+    struct pe__base_list all;  /* in the loop's tasks, or failed */
+    struct pe__base_list *watches; /* the first of a ring without a head; NULL: none */
+    struct pe__task_more *more;
+    struct pe_call_link *call; /* innermost call of pe_call that goes on; NULL: none */
+    struct pe__limit *limit;   /* innermost time limit */
+    uint32_t block_steps : 24; /* size of the block of task and frame, in PE__SLAB_STEP */
+    uint32_t cancels : 8;      /* requests by pe_task_cancel so far; 255 stays */
+    uint16_t refs;             /* handles, and one for the loop while it lives */
+    uint8_t stop;              /* PE__STOP_* */
+    uint8_t shield;            /* depth of pe_shield_enter */
+};
+
+_Static_assert(sizeof(struct pe__task) == 144, "a task takes 144 bytes beside its frame");
+
+/* Starts one with a single reference, the loop's; arguments as of pe_spawn, checked. NULL: no memory. */
+struct pe__task *pe__task_start(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes);
+
+/* Calls its function once, which is its turn; it has been taken out of the ready queue. */
+void pe__task_step(struct pe__task *task);
+
+/* Zeroed when it is new; NULL: no memory. */
+struct pe__task_more *pe__task_more(struct pe__task *task);
+
+/* The innermost call of pe_call has returned this. */
+void pe__call_return(struct pe__task *task, int value);
+
+/* What the task was started with, whatever it calls now. */
+void pe__call_outermost(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame);
+
+static inline struct pe__task *pe__task_of(const pe_task *t)
+{
+    return (struct pe__task *)(uintptr_t)t;
+}
+
+#endif

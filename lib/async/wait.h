@@ -1,0 +1,130 @@
+/*
+ * wait.h - how a task waits: the one way in, the one way out.
+ *
+ * An awaitable is a function that
+ *
+ *     1. calls pe__wait_check, and returns what that gives unless it is 0: wrong use, or a request to stop;
+ *     2. checks its arguments, and returns at once what is there already;
+ *     3. calls pe__wait_begin, and returns what that gives unless it is PE_WAIT: a time limit that is over already;
+ *     4. starts what it waits for, noting the task (in `object` and `in`), and returns PE_WAIT.
+ *
+ * Where starting can fail, that comes between 2 and 3 if it can be undone, else the failure is told by pe__wait_end.
+ * Whatever ends the wait calls pe__wait_end exactly once, on the loop's thread, never inside the function that began
+ * it (but for the failure above). The task runs in a later pass.
+ *
+ * A request to stop calls the kind's `cancel` once for each wait. It ends the wait by pe__wait_end with PE_ECANCELED at
+ * once, or sees to it that the operation comes to its end soon, or does nothing where that cannot be hastened. Memory
+ * that the operation uses is the task's, so the wait must not end before the operation has. pe__wait_end makes of
+ * PE_ECANCELED what was asked for, PE_ECANCELED or PE_ETIMEDOUT; a wait that ends otherwise leaves the request for the
+ * next one.
+ */
+#ifndef PE__ASYNC_WAIT_H
+#define PE__ASYNC_WAIT_H
+
+#include "async/task.h"
+#include "base/forked.h"
+
+struct pe__wait_kind {
+    const char *name;                       /* for people: "sleep" */
+    void (*cancel)(struct pe__task *task);  /* NULL: there is nothing to stop */
+    /* The task that this one waits for, where it is one; NULL as a whole: it is none. */
+    struct pe__task *(*target)(const struct pe__task *task);
+};
+
+extern const struct pe__wait_kind pe__wait_ready __attribute__((visibility("hidden")));
+extern const struct pe__wait_kind pe__wait_new __attribute__((visibility("hidden")));
+extern const struct pe__wait_kind pe__wait_ended __attribute__((visibility("hidden")));
+
+/* For pe__wait_check, where there are requests or the loop's grace is over. */
+int pe__wait_refusal(struct pe__task *task);
+
+/* For pe__wait_begin: a time limit has fired. PE_ETIMEDOUT, or 0: it is held back. */
+int pe__wait_limit(struct pe__task *task);
+
+/* For pe__wait_end: PE_ECANCELED or PE_ETIMEDOUT, whichever has been answered now. */
+int pe__wait_answer(struct pe__task *task);
+
+/* The task has something to stop for: its wait is asked to end, unless it has been asked, or is shielded. */
+void pe__wait_stop(struct pe__task *task);
+
+/* Every wait of the loop is asked to end, whatever shields it. */
+void pe__wait_stop_all(pe_loop *loop);
+
+/* That t is the task which runs, and does not wait already. 0, PE_EINVAL, PE_EFORKED. */
+static inline int pe__wait_check_running(const pe_task *t)
+{
+    const struct pe__task *task = pe__task_of(t);
+
+    if (t == NULL)
+        return PE_EINVAL;
+    if (__builtin_expect(pe__base_forked(task->loop->token), 0))
+        return PE_EFORKED;
+    return __builtin_expect(task->loop->current != task || task->wait != NULL, 0) ? PE_EINVAL : 0;
+}
+
+static inline int pe__wait_check(const pe_task *t)
+{
+    struct pe__task *task = pe__task_of(t);
+    int result = pe__wait_check_running(t);
+
+    if (result < 0)
+        return result;
+    if (__builtin_expect(task->stop != 0 || task->loop->phase == PE__LOOP_FINAL, 0))
+        return pe__wait_refusal(task);
+    return 0;
+}
+
+static inline int pe__wait_begin(pe_task *t, const struct pe__wait_kind *kind, void *object)
+{
+    struct pe__task *task = pe__task_of(t);
+
+    if (__builtin_expect(task->stop & PE__STOP_LIMIT, 0)) {
+        int result = pe__wait_limit(task);
+
+        if (result < 0)
+            return result;
+    }
+    task->wait = kind;
+    task->object = object;
+    return PE_WAIT;
+}
+
+/* For waits that are begun even if they are to be stopped, because what they wait for must be stopped with them: asks
+ * at once. Called when `in` has been filled. */
+static inline int pe__wait_begin_anyway(pe_task *t, const struct pe__wait_kind *kind, void *object)
+{
+    struct pe__task *task = pe__task_of(t);
+
+    task->wait = kind;
+    task->object = object;
+    if (__builtin_expect(task->stop != 0, 0))
+        pe__wait_stop(task);
+    return PE_WAIT;
+}
+
+/* The task goes to the end of the ready queue; it is in no other place. */
+static inline void pe__wait_ready_up(struct pe__task *task)
+{
+    pe_loop *loop = task->loop;
+
+    task->wait = &pe__wait_ready;
+    task->in.next = NULL;
+    if (loop->ready != NULL)
+        loop->ready_last->in.next = task;
+    else
+        loop->ready = task;
+    loop->ready_last = task;
+    if (__builtin_expect(!loop->is_idling, 0))
+        pe__loop_wake(loop);
+}
+
+static inline void pe__wait_end(struct pe__task *task, int result)
+{
+    if (__builtin_expect(task->stop != 0, 0) && result == PE_ECANCELED)
+        result = pe__wait_answer(task);
+    task->stop &= (uint8_t)~PE__STOP_ASKED;
+    task->head.result = result;
+    pe__wait_ready_up(task);
+}
+
+#endif
