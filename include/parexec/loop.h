@@ -86,7 +86,7 @@ PE_EXPORT int pe_loop_run(pe_loop *loop);
  * Makes pe_loop_run return after the pass that goes on; the tasks stay. Without one that runs, the next one returns at
  * once.
  *
- * Returns: 0. Errors: PE_EINVAL: NULL. PE_EFORKED.
+ * Returns: 0. Errors: PE_EINVAL: NULL. PE_ECLOSED. PE_EFORKED.
  * Threads: the loop's; others post. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_loop_stop(pe_loop *loop);
@@ -129,7 +129,7 @@ PE_EXPORT int pe_loop_on_failure(pe_loop *loop, pe_failure_fn *fn, void *context
  * How long tasks may clean up while the loop is closed.
  *
  * grace_ns   nanoseconds; 0: the default, 5 s; PE_NOW: none. PE_FOREVER is allowed.
- * Returns: 0. Errors: PE_EINVAL: NULL, or another negative time. PE_EFORKED.
+ * Returns: 0. Errors: PE_EINVAL: NULL, or another negative time. PE_ECLOSED. PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_loop_set_grace(pe_loop *loop, int64_t grace_ns);

@@ -1,0 +1,439 @@
+/*
+ * Every exported function of async.h in every situation in which a call can be out of place: no handle, a task that
+ * does not run, inside a task, a loop that has been closed, a handle in a forked child or in a worker, a task's handle
+ * that has outlived its loop. Each gives what its header says, and one that is refused changes nothing. What is
+ * exported and has no row here fails.
+ *
+ * A new function needs a CALL, one line that calls it with what the scene holds, and a ROW with what that gives in
+ * each situation; what is not there yet to be called with is a new member of the scene, made in begin_scene. Functions
+ * on a task, on a loop and on a task's handle have their answers in IN_TASK, ON_LOOP and ON_HANDLE.
+ */
+#include "harness/harness.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <parexec.h>
+
+#include "harness/async.h"
+#include "harness/pool.h"
+#include "harness/process.h"
+
+enum situation { NO_HANDLE, NO_TURN, IN_A_TASK, CLOSED, CHILD, WORKER, FREED, SITUATIONS };
+
+static const char *const situation_names[SITUATIONS] = { "no handle", "a task that does not run", "inside a task",
+                                                         "closed",    "child",                    "worker",
+                                                         "freed" };
+
+/* What calls are made with; all NULL where there is no handle. */
+struct scene {
+    enum situation situation;
+    pe_loop *loop;
+    pe_task *t;     /* the task that runs, or one that waits; where the loop is closed it has ended */
+    pe_task *other; /* one that waits, or has ended */
+    pe_loop *made;  /* in a task, where it cannot be freed */
+    pe_limit limit;
+    pe_call_link link;
+};
+
+/* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
+typedef int call_fn(struct scene *scene);
+
+static int return_nothing(pe_task *t, void *frame)
+{
+    (void)t, (void)frame;
+    return 0;
+}
+
+static int sleep_for_ever(pe_task *t, void *frame)
+{
+    (void)frame;
+    PE_BEGIN(t);
+    PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
+    PE_RETURN(t, t->result);
+    PE_END(t);
+}
+
+static void post_nothing(void *context)
+{
+    (void)context;
+}
+
+/* Where there is no handle there is no function either. */
+static pe_task_fn *task_fn(const struct scene *scene)
+{
+    return scene->situation == NO_HANDLE ? NULL : return_nothing;
+}
+
+static const pe_local_key key;
+
+/* ---- one call of each function ---- */
+
+#define CALL(name, result) \
+    static int call_##name(struct scene *scene) \
+    { \
+        return (result); \
+    }
+
+CALL(pe_await, pe_await(scene->t, scene->other))
+CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
+CALL(pe_limit_enter, pe_limit_enter(scene->t, &scene->limit, PE_FOREVER))
+CALL(pe_loop_close, pe_loop_close(scene->loop, NULL))
+CALL(pe_loop_fd, pe_loop_fd(scene->loop) >= 0 ? 0 : pe_loop_fd(scene->loop))
+CALL(pe_loop_next_ns, pe_loop_next_ns(scene->loop) == PE_FOREVER ? 1 : (int)pe_loop_next_ns(scene->loop))
+CALL(pe_loop_on_failure, pe_loop_on_failure(scene->loop, NULL, NULL))
+CALL(pe_loop_poll, pe_loop_poll(scene->loop))
+CALL(pe_loop_post, pe_loop_post(scene->loop, post_nothing, NULL))
+CALL(pe_loop_set_grace, pe_loop_set_grace(scene->loop, PE_NOW))
+CALL(pe_loop_stop, pe_loop_stop(scene->loop))
+CALL(pe_loop_uv, pe_loop_uv(scene->loop) != NULL)
+CALL(pe_run, pe_run(task_fn(scene), NULL, NULL))
+CALL(pe_shield, pe_shield(scene->t, scene->other))
+CALL(pe_shield_enter, pe_shield_enter(scene->t))
+CALL(pe_shield_leave, pe_shield_leave(scene->t))
+CALL(pe_sleep, pe_sleep(scene->t, PE_FOREVER))
+CALL(pe_sleep_until, pe_sleep_until(scene->t, PE_FOREVER))
+CALL(pe_spawn, pe_spawn(scene->loop, return_nothing, NULL, 0, NULL))
+CALL(pe_task_cancel, pe_task_cancel(scene->other))
+CALL(pe_task_cancels, pe_task_cancels(scene->other))
+CALL(pe_task_frame, pe_task_frame(scene->other) != NULL)
+CALL(pe_task_has_ended, pe_task_has_ended(scene->other))
+CALL(pe_task_local, pe_task_local(scene->other, &key) != NULL)
+CALL(pe_task_loop, pe_task_loop(scene->other) != NULL)
+CALL(pe_task_name, *pe_task_name(scene->other) != '\0')
+CALL(pe_task_result, pe_task_result(scene->other))
+CALL(pe_task_set_local, pe_task_set_local(scene->other, &key, scene))
+CALL(pe_task_set_name, pe_task_set_name(scene->other, "name"))
+CALL(pe_timeout, pe_timeout(scene->t, &scene->limit, PE_FOREVER, scene->other))
+CALL(pe_wait_end, pe_wait_end(scene->t, 0))
+CALL(pe_wait_external, pe_wait_external(scene->t, -7, NULL, NULL))
+CALL(pe_yield, pe_yield(scene->t))
+
+static int call_pe_limit_leave(struct scene *scene)
+{
+    int entered = pe_limit_enter(scene->t, &scene->limit, PE_FOREVER);
+
+    return scene->situation == IN_A_TASK ? entered + pe_limit_leave(scene->t, &scene->limit)
+                                         : pe_limit_leave(scene->t, &scene->limit);
+}
+
+static int call_pe_limit_move(struct scene *scene)
+{
+    (void)pe_limit_enter(scene->t, &scene->limit, PE_FOREVER);
+    return pe_limit_move(scene->t, &scene->limit, PE_FOREVER);
+}
+
+static int call_pe_loop_free(struct scene *scene)
+{
+    pe_loop_free(scene->loop);
+    if (scene->situation == NO_TURN || scene->situation == CLOSED)
+        scene->loop = NULL;
+    return 0;
+}
+
+static int call_pe_loop_new(struct scene *scene)
+{
+    pe_loop *loop = NULL;
+    int result = pe_loop_new(NULL, scene->situation == NO_HANDLE ? NULL : &loop);
+
+    ck_assert((result == 0) == (loop != NULL));
+    if (scene->situation == IN_A_TASK)
+        scene->made = loop;
+    else if (loop != NULL)
+        MUST(pe_loop_run(loop), 0);
+    if (scene->made == NULL)
+        pe_loop_free(loop);
+    return result;
+}
+
+/* Ends because there is no task, or because it is stopped; the tasks of the scene never end by themselves. */
+static int call_pe_loop_run(struct scene *scene)
+{
+    pe_loop_stop(scene->loop);
+    return pe_loop_run(scene->loop);
+}
+
+static int call_pe_task_free(struct scene *scene)
+{
+    pe_task_free(scene->other);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->other = NULL;
+    return 0;
+}
+
+static int call_pe_task_ref(struct scene *scene)
+{
+    pe_task *task = pe_task_ref(scene->other);
+
+    pe_task_free(task);
+    return task != NULL;
+}
+
+/* ---- what each gives ---- */
+
+struct row {
+    const char *name;
+    call_fn *call;
+    int wanted[SITUATIONS]; /* no handle, no turn, in a task, closed, child, worker, freed */
+};
+
+#define NO_CALL 12345678 /* there is nothing left that it could be called with */
+
+#define ALWAYS(result) { result, result, result, result, result, result, result }
+/* Called with the task that runs: what that gives. */
+#define IN_TASK(inside) { PE_EINVAL, PE_EINVAL, inside, PE_EINVAL, PE_EFORKED, PE_EFORKED, PE_EINVAL }
+/* Called with a loop: what it gives outside its tasks, inside, and where it is closed. */
+#define ON_LOOP(outside, inside, closed) \
+    { PE_EINVAL, outside, inside, closed, PE_EFORKED, PE_EFORKED, NO_CALL }
+/* Called with a task's handle: what it gives while it lives and afterwards. */
+#define ON_HANDLE(lives, ended) { PE_EINVAL, lives, lives, ended, PE_EFORKED, PE_EFORKED, ended }
+/* The same, where pointers or texts are given. */
+#define GIVES(lives, ended, freed) { 0, lives, lives, ended, 0, 0, freed }
+
+#define ROW(name, ...) { #name, call_##name, __VA_ARGS__ }
+
+static const struct row rows[] = {
+    ROW(pe_await, IN_TASK(PE_WAIT)),
+    ROW(pe_call, IN_TASK(0)),
+    ROW(pe_limit_enter, IN_TASK(0)),
+    ROW(pe_limit_leave, IN_TASK(0)),
+    ROW(pe_limit_move, IN_TASK(0)),
+    ROW(pe_loop_close, ON_LOOP(0, PE_EINLOOP, 0)),
+    ROW(pe_loop_fd, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_free, { 0, 0, 0, 0, 0, 0, NO_CALL }),
+    ROW(pe_loop_new, { PE_EINVAL, 0, 0, 0, 0, 0, 0 }),
+    ROW(pe_loop_next_ns, ON_LOOP(1, 0, PE_ECLOSED)),
+    ROW(pe_loop_on_failure, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_poll, ON_LOOP(0, PE_EINLOOP, PE_ECLOSED)),
+    ROW(pe_loop_post, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_run, ON_LOOP(0, PE_EINLOOP, PE_ECLOSED)),
+    ROW(pe_loop_set_grace, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_stop, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_uv, { 0, 1, 1, 0, 0, 0, NO_CALL }),
+    ROW(pe_run, { PE_EINVAL, 0, PE_EINLOOP, 0, 0, 0, 0 }),
+    ROW(pe_shield, IN_TASK(PE_WAIT)),
+    ROW(pe_shield_enter, IN_TASK(0)),
+    ROW(pe_shield_leave, IN_TASK(PE_EINVAL)), /* it has entered no section */
+    ROW(pe_sleep, IN_TASK(PE_WAIT)),
+    ROW(pe_sleep_until, IN_TASK(PE_WAIT)),
+    ROW(pe_spawn, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_task_cancel, ON_HANDLE(0, PE_EALREADY)),
+    ROW(pe_task_cancels, { PE_EINVAL, 0, 0, 1, PE_EFORKED, PE_EFORKED, 1 }),
+    ROW(pe_task_frame, GIVES(1, 1, 1)),
+    ROW(pe_task_free, ALWAYS(0)),
+    ROW(pe_task_has_ended, ON_HANDLE(0, 1)),
+    ROW(pe_task_local, GIVES(0, 0, 0)),
+    ROW(pe_task_loop, GIVES(1, 1, 0)),
+    ROW(pe_task_name, GIVES(1, 1, 1)),
+    ROW(pe_task_ref, GIVES(1, 1, 1)),
+    ROW(pe_task_result, ON_HANDLE(PE_EAGAIN, PE_ECANCELED)),
+    ROW(pe_task_set_local, ON_HANDLE(0, 0)),
+    ROW(pe_task_set_name, ON_HANDLE(0, 0)),
+    ROW(pe_timeout, IN_TASK(PE_WAIT)),
+    ROW(pe_wait_end, IN_TASK(PE_EINVAL)),
+    ROW(pe_wait_external, IN_TASK(-7)),
+    ROW(pe_yield, IN_TASK(PE_WAIT)),
+};
+
+#define ROWS (sizeof rows / sizeof *rows)
+
+/* ---- the situations ---- */
+
+static struct scene scene; /* a worker of a pool that is made later sees it */
+
+static pe_task *sleeper(pe_loop *loop)
+{
+    pe_task *task;
+
+    MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &task), 0);
+    return task;
+}
+
+/* Till all wait. */
+static void settle(pe_loop *loop)
+{
+    while (pe_loop_poll(loop) > 0)
+        ;
+}
+
+static void begin_scene(enum situation situation)
+{
+    scene = (struct scene){ .situation = situation };
+    MUST(pe_loop_new(NULL, &scene.loop), 0);
+    scene.t = sleeper(scene.loop);
+    scene.other = sleeper(scene.loop);
+    settle(scene.loop);
+}
+
+static void end_scene(void)
+{
+    pe_loop_free(scene.loop);
+    pe_loop_free(scene.made);
+    pe_task_free(scene.t);
+    pe_task_free(scene.other);
+}
+
+/* A task that makes the call in its first turn. */
+struct caller {
+    const struct row *row;
+    int result;
+    int has_called;
+};
+
+static int make_the_call(pe_task *t, void *frame)
+{
+    struct caller *caller = frame;
+
+    if (caller->has_called)
+        return 0;
+    caller->has_called = 1;
+    scene.t = t;
+    caller->result = caller->row->call(&scene);
+    return caller->result == PE_WAIT ? PE_WAIT : 0;
+}
+
+static int call_inside(const struct row *row)
+{
+    struct caller caller = { .row = row };
+
+    pe_task_free(scene.t);
+    MUST(pe_spawn(scene.loop, make_the_call, &caller, 0, &scene.t), 0);
+    pe_task *held = scene.t;
+    settle(scene.loop);
+    scene.t = held;
+    ck_assert(caller.has_called);
+    return caller.result;
+}
+
+struct answer {
+    _Atomic int result;
+};
+
+static int call_in_child(const struct row *row)
+{
+    struct answer *answer = process_shared(sizeof *answer);
+    pid_t child = fork();
+    int ended;
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        atomic_store(&answer->result, row->call(&scene));
+        raise(SIGKILL); /* at an exit sanitizers would take the parent's memory for leaked */
+    }
+    MUST(waitpid(child, &ended, 0), child);
+    ck_assert(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL);
+    int result = atomic_load(&answer->result);
+    munmap(answer, sizeof *answer);
+    return result;
+}
+
+static int job_calls(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    const struct row *row;
+
+    (void)arg_bytes;
+    memcpy(&row, arg, sizeof row);
+    int64_t result = row->call(&scene);
+    return pe_reply_write(reply, &result, sizeof result);
+}
+
+static int call_in_worker(const struct row *row)
+{
+    pe_pool *pool = pool_of(1);
+    pe_job *job = pool_submit(pool, job_calls, &row, sizeof row);
+
+    job_assert_ended(job, PE_RETURNED, 0);
+    int result = (int)(int64_t)job_number(job);
+    pe_job_free(job);
+    pool_end(pool);
+    return result;
+}
+
+static int call_in_situation(const struct row *row)
+{
+    struct scene none = { .situation = NO_HANDLE };
+
+    switch (scene.situation) {
+    case NO_HANDLE: return row->call(&none);
+    case IN_A_TASK: return call_inside(row);
+    case CHILD: return call_in_child(row);
+    case WORKER: return call_in_worker(row);
+    case CLOSED: MUST(pe_loop_close(scene.loop, NULL), 0); break;
+    case FREED:
+        pe_loop_free(scene.loop);
+        scene.loop = NULL;
+        break;
+    default: break;
+    }
+    return row->call(&scene);
+}
+
+/* The loop goes on, and both tasks still wait for ever. */
+static void assert_unchanged(const struct row *row)
+{
+    uint64_t cancelled;
+    pe_task *task;
+
+    MUST(pe_spawn(scene.loop, return_nothing, NULL, 0, &task), 0);
+    settle(scene.loop);
+    MUST(pe_task_result(task), 0);
+    pe_task_free(task);
+    MUST(pe_task_result(scene.t), PE_EAGAIN);
+    MUST(pe_task_result(scene.other), PE_EAGAIN);
+    MUST(pe_task_cancels(scene.other), 0);
+    MUST(pe_loop_close(scene.loop, &cancelled), 0);
+    ck_assert_msg(cancelled == 2, "%s", row->name);
+    MUST(pe_task_result(scene.t), PE_ECANCELED);
+    MUST(pe_task_result(scene.other), PE_ECANCELED);
+}
+
+PE_TEST_FULL(each_function_in_each_situation, 60, 0, SITUATIONS)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct row *row = &rows[i];
+        if (row->wanted[_i] == NO_CALL)
+            continue;
+        begin_scene((enum situation)_i);
+        int result = call_in_situation(row);
+        ck_assert_msg(result == row->wanted[_i], "%s, %s: %d (%s)", row->name, situation_names[_i], result,
+                      pe_err_name(result));
+        if (_i == NO_HANDLE || _i == CHILD || _i == WORKER || (_i == NO_TURN && result == PE_EINVAL))
+            assert_unchanged(row);
+        end_scene();
+    }
+}
+
+/* ---- nothing is left out ---- */
+
+static int has_row(const char *name)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+PE_TEST(each_exported_function_has_a_row)
+{
+    FILE *map = fopen(EXPORT_MAP, "r");
+    char line[200], name[200];
+    size_t found = 0;
+
+    ck_assert_ptr_nonnull(map);
+    while (fgets(line, sizeof line, map) != NULL && strstr(line, "async.h") == NULL)
+        ;
+    while (fgets(line, sizeof line, map) != NULL) {
+        if (sscanf(line, " %199[a-z0-9_];", name) != 1 || strncmp(name, "pe_", 3) != 0)
+            continue;
+        ck_assert_msg(has_row(name), "%s is exported and has no row", name);
+        found++;
+    }
+    fclose(map);
+    ck_assert_uint_eq(found, ROWS);
+}
+
+HARNESS_MAIN("situations-async")
