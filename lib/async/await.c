@@ -44,10 +44,10 @@ static struct pe__task *target(const struct pe__task *task)
 static const struct pe__wait_kind await_kind = { "a task", cancel_await, target };
 static const struct pe__wait_kind shield_kind = { "a task, shielded", cancel_shield, target };
 
-/* Does it wait, directly or through others, for `task`? */
+/* Does it wait, through others or not at all, for `task`, which runs? */
 static bool waits_for(const struct pe__task *waiter, const struct pe__task *task)
 {
-    while (waiter != task && waiter->wait != NULL && waiter->wait->target != NULL)
+    while (waiter->wait != NULL && waiter->wait->target != NULL)
         waiter = waiter->wait->target(waiter);
     return waiter == task;
 }

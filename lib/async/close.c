@@ -31,7 +31,6 @@ static void destroy_if_unused(pe_loop *loop)
 
 void pe__loop_task_gone(pe_loop *loop)
 {
-    loop->kept--;
     destroy_if_unused(loop);
 }
 

@@ -18,9 +18,6 @@
 #include "base/clock.h"
 #include "base/forked.h"
 
-#define TURN_NS 50000
-#define STEPS_BETWEEN_LOOKS 16 /* at the clock, which costs more than a step */
-
 /* The loop that runs on this thread. Initial-exec: one load. */
 static _Thread_local pe_loop *running __attribute__((tls_model("initial-exec")));
 
@@ -42,49 +39,14 @@ void pe__loop_leave(pe_loop *before)
     running = before;
 }
 
-int pe__loop_check(const pe_loop *loop)
-{
-    if (loop == NULL)
-        return PE_EINVAL;
-    if (pe__base_forked(loop->token))
-        return PE_EFORKED;
-    return loop->phase == PE__LOOP_CLOSED ? PE_ECLOSED : 0;
-}
-
 /* ---- turns ---- */
-
-static bool is_over(uint64_t begin)
-{
-    return pe__base_ticks_to_ns(pe__base_ticks() - begin) >= TURN_NS;
-}
-
-static void run_ready(pe_loop *loop)
-{
-    uint64_t begin = 0;
-    struct pe__task *task;
-
-    for (uint32_t steps = 0; (task = loop->ready) != NULL; steps++) {
-        if (steps == STEPS_BETWEEN_LOOKS) {
-            if (begin == 0)
-                begin = pe__base_ticks();
-            else if (is_over(begin))
-                break;
-            steps = 0;
-        }
-        loop->ready = task->in.next;
-        __builtin_prefetch(loop->ready);
-        loop->current = task;
-        pe__task_step(task);
-    }
-    loop->current = NULL;
-}
 
 static void on_idle(uv_idle_t *idle)
 {
     pe_loop *loop = idle->data;
     pe_loop *before = pe__loop_enter(loop);
 
-    run_ready(loop);
+    pe__task_run_ready(loop);
     if (loop->ready == NULL) {
         uv_idle_stop(&loop->idle);
         loop->is_idling = false;
@@ -136,15 +98,11 @@ void pe__loop_arm(pe_loop *loop)
 
 /* ---- tasks ---- */
 
-void pe__loop_task_lives(pe_loop *loop)
+void pe__loop_keep_alive(pe_loop *loop, bool on)
 {
-    if (loop->live++ == 0)
+    if (on)
         uv_ref((uv_handle_t *)&loop->async);
-}
-
-void pe__loop_task_ended(pe_loop *loop)
-{
-    if (--loop->live == 0)
+    else
         uv_unref((uv_handle_t *)&loop->async);
 }
 

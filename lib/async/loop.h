@@ -22,6 +22,7 @@
 
 #include "async/slab.h"
 #include "async/timer.h"
+#include "base/forked.h"
 #include "base/list.h"
 
 struct pe__task;
@@ -76,7 +77,14 @@ struct pe__object {
 };
 
 /* 0; PE_EINVAL, PE_EFORKED, PE_ECLOSED. For calls that are made outside tasks too. */
-int pe__loop_check(const pe_loop *loop);
+static inline int pe__loop_check(const pe_loop *loop)
+{
+    if (loop == NULL)
+        return PE_EINVAL;
+    if (__builtin_expect(pe__base_forked(loop->token), 0))
+        return PE_EFORKED;
+    return __builtin_expect(loop->phase == PE__LOOP_CLOSED, 0) ? PE_ECLOSED : 0;
+}
 
 void pe__object_open(pe_loop *loop, struct pe__object *object, void (*close)(struct pe__object *object));
 void pe__object_close(struct pe__object *object); /* takes it off its loop; the handles are the caller's */
@@ -112,9 +120,10 @@ void pe__loop_wake(pe_loop *loop);
 /* The libuv timer follows the timers. After timers have been started or stopped outside a pass. */
 void pe__loop_arm(pe_loop *loop);
 
-/* A task begins to live, has ended, and its memory has been given back. */
-void pe__loop_task_lives(pe_loop *loop);
-void pe__loop_task_ended(pe_loop *loop);
+/* Whether the libuv loop goes on though nothing else holds it: while tasks live. */
+void pe__loop_keep_alive(pe_loop *loop, bool on);
+
+/* The memory of the last task that there was has been given back. */
 void pe__loop_task_gone(pe_loop *loop);
 
 #endif

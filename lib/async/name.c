@@ -42,6 +42,6 @@ const char *pe_task_name(const pe_task *t)
         return "";
     if (task->more != NULL && task->more->name != NULL)
         return task->more->name;
-    pe__call_outermost(task, &fn, &frame);
+    pe__task_origin(task, &fn, &frame);
     return pe__symbol_of((uintptr_t)fn, &symbol) && symbol.name != NULL ? symbol.name : "task";
 }

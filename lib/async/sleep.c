@@ -10,8 +10,10 @@ int pe_yield(pe_task *t)
 
     if (result != 0)
         return result;
-    pe__task_of(t)->head.result = 0;
-    pe__wait_ready_up(pe__task_of(t));
+    struct pe__task *task = pe__task_of(t);
+    task->loop->current = NULL;
+    task->head.result = 0;
+    pe__wait_ready_up(task);
     return PE_WAIT;
 }
 
@@ -52,6 +54,7 @@ static int sleep_till(pe_task *t, int64_t deadline_ns)
     result = pe__timer_start(&task->loop->timers, &task->in.timer, deadline_ns, due);
     if (result == 0)
         return PE_WAIT;
+    task->loop->current = task;
     task->wait = NULL;
     return result;
 }

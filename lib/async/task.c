@@ -1,9 +1,8 @@
 /*
- * task.c - the life of a task: start, steps, end.
+ * task.c - tasks: how they start, and what their handles are good for.
  *
  * Task and frame are one block of the loop's slab. The block is given back when the task has ended and no handle is
- * left; the loop's own reference keeps a task going that nobody holds. What a function of the program left open, time
- * limits and regions, ends with it.
+ * left; the loop's own reference keeps a task going that nobody holds.
  */
 #include "async/task.h"
 
@@ -11,7 +10,6 @@
 #include <string.h>
 
 #include "async/failure.h"
-#include "async/limit.h"
 #include "async/local.h"
 #include "async/watch.h"
 
@@ -33,14 +31,14 @@ static void give_back(struct pe__task *task)
         pe__slab_free(&loop->slab, task->more, sizeof *task->more);
     }
     pe__slab_free(&loop->slab, task, (size_t)task->block_steps * PE__SLAB_STEP);
-    pe__loop_task_gone(loop);
+    if (--loop->kept == 0)
+        pe__loop_task_gone(loop);
 }
 
-static void unref(struct pe__task *task)
+void pe__task_last_unref(struct pe__task *task)
 {
-    if (--task->refs > 0)
-        return;
-    pe__failure_forgotten(task);
+    if (task->head.result < 0)
+        pe__failure_forgotten(task);
     give_back(task);
 }
 
@@ -53,7 +51,18 @@ static struct pe__task *new_task(pe_loop *loop, const void *frame, size_t frame_
 
     if (task == NULL)
         return NULL;
-    *task = (struct pe__task){ .loop = loop, .block_steps = (uint32_t)steps & 0xffffff, .refs = 1 };
+    /* Member by member, since the compiler clears the whole of it more slowly; `object` and `in` need nothing. */
+    task->head = (pe_task){ 0, 0 };
+    task->loop = loop;
+    task->watches = NULL;
+    task->more = NULL;
+    task->call = NULL;
+    task->limit = NULL;
+    task->block_steps = (uint32_t)steps & 0xffffff;
+    task->cancels = 0;
+    task->refs = 1;
+    task->stop = 0;
+    task->shield = 0;
     task->frame = frame_bytes > 0 ? task + 1 : (void *)(uintptr_t)frame;
     if (frame_bytes > 0 && frame != NULL)
         memcpy(task->frame, frame, frame_bytes);
@@ -75,7 +84,8 @@ struct pe__task *pe__task_start(pe_loop *loop, pe_task_fn *fn, const void *frame
     task->fn = fn;
     loop->kept++;
     pe__base_list_push_back(&loop->tasks, &task->all);
-    pe__loop_task_lives(loop);
+    if (loop->live++ == 0)
+        pe__loop_keep_alive(loop, true);
     pe__wait_ready_up(task);
     task->wait = &pe__wait_new;
     return task;
@@ -101,75 +111,6 @@ int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_byte
     return 0;
 }
 
-/* ---- steps ---- */
-
-static void tell_watches(struct pe__task *task)
-{
-    struct pe__base_list *link;
-
-    pe__task_seen(task);
-    while ((link = task->watches) != NULL) {
-        struct pe__watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__watch, link);
-
-        pe__watch_stop(task, watch);
-        watch->ended(watch, task);
-    }
-}
-
-static void end(struct pe__task *task, int value)
-{
-    pe_loop *loop = task->loop;
-
-    loop->current = NULL;
-    pe__base_list_remove(&task->all);
-    task->wait = &pe__wait_ended;
-    task->head.result = value;
-    if (task->limit != NULL)
-        pe__limit_leave_all(task);
-    if (task->more != NULL)
-        pe__local_drop(task);
-    if (value < 0)
-        pe__failure_note(task);
-    if (task->watches != NULL)
-        tell_watches(task);
-    unref(task);
-    pe__loop_task_ended(loop);
-}
-
-/* What the function has returned, when that is no wait that goes on. */
-static int checked(const struct pe__task *task, int value)
-{
-    if (value != PE_WAIT)
-        return value;
-    return task->wait == NULL ? PE_EINVAL : PE_WAIT;
-}
-
-/* Cancelled before its first turn, or given up by its loop: its function is not called any more. */
-static void end_uncalled(struct pe__task *task)
-{
-    while (task->call != NULL)
-        pe__call_return(task, PE_ECANCELED);
-    end(task, PE_ECANCELED);
-}
-
-void pe__task_step(struct pe__task *task)
-{
-    int value;
-
-    if (__builtin_expect(task->wait == &pe__wait_new, 0) && (task->stop & PE__STOP_CANCEL)) {
-        end_uncalled(task);
-        return;
-    }
-    task->wait = NULL;
-    value = checked(task, task->fn(&task->head, task->frame));
-    while (value != PE_WAIT && task->call != NULL) {
-        pe__call_return(task, value);
-        value = checked(task, task->fn(&task->head, task->frame));
-    }
-    if (value != PE_WAIT)
-        end(task, value);
-}
-
 /* ---- cancelling ---- */
 
 int pe_task_cancel(pe_task *t)
@@ -185,7 +126,10 @@ int pe_task_cancel(pe_task *t)
     if (task->cancels < 255)
         task->cancels++;
     task->stop |= PE__STOP_CANCEL;
-    pe__wait_stop(task);
+    if (task->wait == &pe__wait_new)
+        pe__task_give_up(task);
+    else
+        pe__wait_stop(task);
     return 0;
 }
 
@@ -199,7 +143,7 @@ static bool is_ours(const pe_task *t)
 void pe_task_free(pe_task *t)
 {
     if (is_ours(t))
-        unref(pe__task_of(t));
+        pe__task_unref(pe__task_of(t));
 }
 
 pe_task *pe_task_ref(pe_task *t)
@@ -216,7 +160,7 @@ void *pe_task_frame(pe_task *t)
     void *frame = NULL;
 
     if (is_ours(t))
-        pe__call_outermost(pe__task_of(t), &fn, &frame);
+        pe__task_origin(pe__task_of(t), &fn, &frame);
     return frame;
 }
 

@@ -25,6 +25,7 @@ struct pe__wait_kind;
 #define PE__STOP_CANCEL 1u /* by pe_task_cancel */
 #define PE__STOP_LIMIT 2u  /* a time limit has fired */
 #define PE__STOP_ASKED 4u  /* the wait's cancel has been called for them */
+#define PE__STOP_FINAL 8u  /* the loop's last phase: every wait ends at once */
 
 /* Called when the task that is watched has ended: takes the watch out of its list before the call. */
 struct pe__watch {
@@ -70,8 +71,11 @@ _Static_assert(sizeof(struct pe__task) == 144, "a task takes 144 bytes beside it
 /* Starts one with a single reference, the loop's; arguments as of pe_spawn, checked. NULL: no memory. */
 struct pe__task *pe__task_start(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes);
 
-/* Calls its function once, which is its turn; it has been taken out of the ready queue. */
-void pe__task_step(struct pe__task *task);
+/* Calls tasks that are ready, in their order, till there are none or the time of a turn is over. */
+void pe__task_run_ready(pe_loop *loop);
+
+/* It is in the ready queue, or will be next: its function is not called any more, and it ends with PE_ECANCELED. */
+void pe__task_give_up(struct pe__task *task);
 
 /* Zeroed when it is new; NULL: no memory. */
 struct pe__task_more *pe__task_more(struct pe__task *task);
@@ -79,8 +83,19 @@ struct pe__task_more *pe__task_more(struct pe__task *task);
 /* The innermost call of pe_call has returned this. */
 void pe__call_return(struct pe__task *task, int value);
 
-/* What the task was started with, whatever it calls now. */
+/* The outermost of its calls. */
 void pe__call_outermost(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame);
+
+/* What the task was started with, also after pe__task_give_up. */
+void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame);
+
+void pe__task_last_unref(struct pe__task *task);
+
+static inline void pe__task_unref(struct pe__task *task)
+{
+    if (--task->refs == 0)
+        pe__task_last_unref(task);
+}
 
 static inline struct pe__task *pe__task_of(const pe_task *t)
 {

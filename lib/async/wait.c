@@ -37,19 +37,18 @@ static void answer(struct pe__task *task, int why)
 /* One wait more in the last phase. `shield` counts them: nothing is held back any more. */
 static int end_at_once(struct pe__task *task)
 {
-    bool is_given_up = ++task->shield > LAST_WAITS;
-
-    task->stop = is_given_up ? PE__STOP_CANCEL : 0;
+    task->loop->current = NULL;
+    task->stop = PE__STOP_FINAL;
     task->head.result = PE_ECANCELED;
+    if (++task->shield > LAST_WAITS)
+        pe__task_give_up(task);
     pe__wait_ready_up(task);
-    if (is_given_up)
-        task->wait = &pe__wait_new;
     return PE_WAIT;
 }
 
 int pe__wait_refusal(struct pe__task *task)
 {
-    if (task->loop->phase == PE__LOOP_FINAL)
+    if (task->stop & PE__STOP_FINAL)
         return end_at_once(task);
     if (reason(task) != PE_ECANCELED)
         return 0;
@@ -88,7 +87,7 @@ void pe__wait_stop_all(pe_loop *loop)
         struct pe__task *task = PE__BASE_LIST_ENTRY(link, struct pe__task, all);
 
         task->shield = 0;
-        task->stop |= PE__STOP_CANCEL;
+        task->stop |= PE__STOP_CANCEL | PE__STOP_FINAL;
         pe__wait_stop(task);
     }
 }
@@ -113,7 +112,7 @@ int pe_wait_external(pe_task *t, int started, pe_cancel_fn *cancel, void *object
     if (result < 0 || started < 0)
         return result < 0 ? result : started == PE_WAIT ? PE_EINVAL : started;
     task->in.cancel = cancel;
-    if (task->loop->phase == PE__LOOP_FINAL)
+    if (task->stop & PE__STOP_FINAL)
         task->stop |= PE__STOP_CANCEL;
     return pe__wait_begin_anyway(t, &external, object);
 }

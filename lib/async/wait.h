@@ -35,7 +35,7 @@ extern const struct pe__wait_kind pe__wait_ready __attribute__((visibility("hidd
 extern const struct pe__wait_kind pe__wait_new __attribute__((visibility("hidden")));
 extern const struct pe__wait_kind pe__wait_ended __attribute__((visibility("hidden")));
 
-/* For pe__wait_check, where there are requests or the loop's grace is over. */
+/* For pe__wait_check, where there are requests. */
 int pe__wait_refusal(struct pe__task *task);
 
 /* For pe__wait_begin: a time limit has fired. PE_ETIMEDOUT, or 0: it is held back. */
@@ -50,7 +50,7 @@ void pe__wait_stop(struct pe__task *task);
 /* Every wait of the loop is asked to end, whatever shields it. */
 void pe__wait_stop_all(pe_loop *loop);
 
-/* That t is the task which runs, and does not wait already. 0, PE_EINVAL, PE_EFORKED. */
+/* That t is the task which runs, and has not begun to wait. 0, PE_EINVAL, PE_EFORKED. */
 static inline int pe__wait_check_running(const pe_task *t)
 {
     const struct pe__task *task = pe__task_of(t);
@@ -59,7 +59,7 @@ static inline int pe__wait_check_running(const pe_task *t)
         return PE_EINVAL;
     if (__builtin_expect(pe__base_forked(task->loop->token), 0))
         return PE_EFORKED;
-    return __builtin_expect(task->loop->current != task || task->wait != NULL, 0) ? PE_EINVAL : 0;
+    return __builtin_expect(task->loop->current != task, 0) ? PE_EINVAL : 0;
 }
 
 static inline int pe__wait_check(const pe_task *t)
@@ -69,7 +69,7 @@ static inline int pe__wait_check(const pe_task *t)
 
     if (result < 0)
         return result;
-    if (__builtin_expect(task->stop != 0 || task->loop->phase == PE__LOOP_FINAL, 0))
+    if (__builtin_expect(task->stop != 0, 0))
         return pe__wait_refusal(task);
     return 0;
 }
@@ -84,6 +84,7 @@ static inline int pe__wait_begin(pe_task *t, const struct pe__wait_kind *kind, v
         if (result < 0)
             return result;
     }
+    task->loop->current = NULL;
     task->wait = kind;
     task->object = object;
     return PE_WAIT;
@@ -95,6 +96,7 @@ static inline int pe__wait_begin_anyway(pe_task *t, const struct pe__wait_kind *
 {
     struct pe__task *task = pe__task_of(t);
 
+    task->loop->current = NULL;
     task->wait = kind;
     task->object = object;
     if (__builtin_expect(task->stop != 0, 0))
@@ -109,13 +111,14 @@ static inline void pe__wait_ready_up(struct pe__task *task)
 
     task->wait = &pe__wait_ready;
     task->in.next = NULL;
-    if (loop->ready != NULL)
+    if (loop->ready != NULL) {
         loop->ready_last->in.next = task;
-    else
+    } else {
         loop->ready = task;
+        if (__builtin_expect(!loop->is_idling, 0))
+            pe__loop_wake(loop);
+    }
     loop->ready_last = task;
-    if (__builtin_expect(!loop->is_idling, 0))
-        pe__loop_wake(loop);
 }
 
 static inline void pe__wait_end(struct pe__task *task, int result)

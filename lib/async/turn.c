@@ -1,0 +1,159 @@
+/*
+ * turn.c - turns of tasks: those that are ready are called one after the other; how a task ends.
+ *
+ * A step is one call of a task's function, and has to be quick: it is what a wait costs. While it goes on the task is
+ * the loop's `current`; what begins a wait takes it away from there. What a function left open, calls and time limits,
+ * ends with the task.
+ */
+#include "async/failure.h"
+#include "async/limit.h"
+#include "async/local.h"
+#include "async/watch.h"
+#include "base/clock.h"
+
+#define TURN_NS 50000
+#define STEPS_BETWEEN_LOOKS 16 /* at the clock, which costs more than a step */
+#define STEPS_BETWEEN_LOOKS_MOST 256 /* more where they turn out to be short */
+
+/* ---- ends ---- */
+
+static void tell_watches(struct pe__task *task)
+{
+    struct pe__base_list *link;
+
+    if (task->head.result < 0)
+        pe__task_seen(task);
+    while ((link = task->watches) != NULL) {
+        struct pe__watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__watch, link);
+
+        pe__watch_stop(task, watch);
+        watch->ended(watch, task);
+    }
+}
+
+static void end(struct pe__task *task, int value)
+{
+    pe_loop *loop = task->loop;
+
+    loop->current = NULL;
+    pe__base_list_remove(&task->all);
+    task->wait = &pe__wait_ended;
+    task->head.result = value;
+    if (task->limit != NULL)
+        pe__limit_leave_all(task);
+    if (task->more != NULL)
+        pe__local_drop(task);
+    if (value < 0)
+        pe__failure_note(task);
+    if (task->watches != NULL)
+        tell_watches(task);
+    pe__task_unref(task);
+    if (--loop->live == 0)
+        pe__loop_keep_alive(loop, false);
+}
+
+/* What is called of a task that has been given up. */
+static int uncalled(pe_task *t, void *frame)
+{
+    (void)t, (void)frame;
+    return PE_ECANCELED;
+}
+
+void pe__task_give_up(struct pe__task *task)
+{
+    while (task->call != NULL)
+        pe__call_return(task, PE_ECANCELED);
+    if (task->fn != uncalled)
+        task->object = (void *)(uintptr_t)task->fn;
+    task->fn = uncalled;
+}
+
+void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame)
+{
+    pe__call_outermost(task, ret_fn, ret_frame);
+    if (*ret_fn == uncalled)
+        *ret_fn = (pe_task_fn *)(uintptr_t)task->object;
+}
+
+/* ---- steps ---- */
+
+/* It did not wait, or called something that did not: back to the caller, or to the end. */
+static void finish_step(struct pe__task *task, int value)
+{
+    while (value != PE_WAIT || task->wait == NULL) {
+        if (value == PE_WAIT)
+            value = PE_EINVAL;
+        if (task->call == NULL) {
+            end(task, value);
+            return;
+        }
+        pe__call_return(task, value);
+        value = task->fn(&task->head, task->frame);
+    }
+}
+
+static inline void step(pe_loop *loop, struct pe__task *task)
+{
+    loop->current = task;
+    task->wait = NULL;
+    int value = task->fn(&task->head, task->frame);
+    if (value != PE_WAIT || __builtin_expect(task->wait == NULL, 0))
+        finish_step(task, value);
+}
+
+/* ---- turns ---- */
+
+struct turn {
+    uint64_t begin; /* ticks; 0: the clock has not been looked at */
+    int64_t last_ns; /* from there to the last look */
+    uint32_t steps_left; /* to the next look */
+    uint32_t steps_between;
+};
+
+static bool is_over(struct turn *turn)
+{
+    int64_t now_ns = 0;
+
+    if (turn->begin == 0)
+        turn->begin = pe__base_ticks();
+    else
+        now_ns = pe__base_ticks_to_ns(pe__base_ticks() - turn->begin);
+    if (now_ns - turn->last_ns < TURN_NS / 16 && turn->steps_between < STEPS_BETWEEN_LOOKS_MOST)
+        turn->steps_between *= 2;
+    turn->last_ns = now_ns;
+    turn->steps_left = turn->steps_between;
+    return now_ns >= TURN_NS;
+}
+
+/* What a pass has not come to is the first in the queue again. */
+static void put_back(pe_loop *loop, struct pe__task *first, struct pe__task *last)
+{
+    if (first == NULL)
+        return;
+    last->in.next = loop->ready;
+    if (loop->ready == NULL)
+        loop->ready_last = last;
+    loop->ready = first;
+}
+
+/* A turn is made of passes: the queue as it is, taken out at once, so that the way from a task to the next does not
+ * lead through the loop. What becomes ready meanwhile is for the next pass. */
+void pe__task_run_ready(pe_loop *loop)
+{
+    struct turn turn = { .steps_left = STEPS_BETWEEN_LOOKS, .steps_between = STEPS_BETWEEN_LOOKS };
+    bool goes_on = true;
+
+    while (goes_on && loop->ready != NULL) {
+        struct pe__task *task = loop->ready, *last = loop->ready_last, *next;
+
+        for (loop->ready = NULL; task != NULL && goes_on; task = next) {
+            next = task->in.next;
+            __builtin_prefetch(next);
+            step(loop, task);
+            if (--turn.steps_left == 0)
+                goes_on = !is_over(&turn);
+        }
+        put_back(loop, task, last);
+    }
+    loop->current = NULL;
+}
