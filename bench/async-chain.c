@@ -47,10 +47,11 @@ static void call_soon(struct chain *chain, chained_fn *fn, void *context)
 
 static void run_all(struct chain *chain)
 {
-    while (chain->head < chain->tail) {
-        struct link link = chain->links[chain->head++ & (chain->room - 1)];
-        link.fn(link.context);
-    }
+    for (uint64_t last; chain->head < (last = chain->tail); chain->head = last)
+        for (uint64_t i = chain->head; i < last; i++) {
+            struct link link = chain->links[i & (chain->room - 1)];
+            link.fn(link.context);
+        }
 }
 
 static void count(void *context)

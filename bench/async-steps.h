@@ -44,6 +44,8 @@ extern const struct steps states_spawn, states_await, states_yield, states_live,
 extern const struct steps chain_spawn, chain_await, chain_yield;
 /* async-uv.c: plain libuv. */
 extern const struct steps handles_spawn, handles_await, handles_yield, handles_live, handles_asleep;
+/* async-ours.c; ours_call: a function awaited as a part of the task that calls it. */
+extern const struct steps ours_spawn, ours_await, ours_call, ours_yield, ours_live, ours_asleep;
 /* async-event.c: a thread that is woken and wakes through an eventfd. */
 extern const struct steps event_trips;
 /* async-work.c: uv_queue_work. */
