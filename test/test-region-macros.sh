@@ -1,5 +1,5 @@
 #!/bin/sh
-# test-region-macros.sh LIBRARY: the macros of region.h in each dialect of C and C++, without a warning; with exceptions,
+# test-region-macros.sh LIBRARY: the macros of region.h and task_region.h in each dialect of C and C++, without a warning; with exceptions,
 # lambdas and templates in C++; with PE_REGION_DISABLE they leave nothing in the object file.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -36,6 +36,39 @@ int use(int n)
 }
 END
 cp "$work/use.c" "$work/use.cc"
+
+cat >"$work/task.c" <<'END'
+#include <parexec/async.h>
+
+struct frame {
+    pe_task_region outer, inner, last;
+    int at;
+};
+
+int work(pe_task *t, void *memory);
+int work(pe_task *t, void *memory)
+{
+    struct frame *f = (struct frame *)memory;
+
+    PE_BEGIN(t);
+    PE_TASK_REGION(t, &f->outer, "outer") {
+        for (f->at = 0; f->at < 9; f->at++) {
+            PE_TASK_REGION(t, &f->inner, "inner") PE_TASK_REGION(t, &f->last, "same line")
+                PE_TRY(t, pe_sleep(t, 1));
+            if (f->at == 7)
+                PE_TASK_REGION(t, &f->inner, "if")
+                    PE_YIELD(t);
+            else
+                PE_TASK_REGION(t, &f->inner, "else")
+                    continue;
+        }
+        PE_REGION("region without a wait")
+            f->at++;
+    }
+    PE_END(t);
+}
+END
+cp "$work/task.c" "$work/task.cc"
 
 cat >"$work/run.cc" <<'END'
 #include <cstdio>
@@ -108,7 +141,10 @@ END
 compiles() { # COMPILER STANDARD SUFFIX
     # shellcheck disable=SC2086 # lists of words
     $1 "-std=$2" $strict -O2 -c -o "$work/$3.o" "$work/use.$3" &&
-        $1 "-std=$2" $strict -DPE_REGION_DISABLE -c -o "$work/$3-none.o" "$work/use.$3"
+        $1 "-std=$2" $strict -DPE_REGION_DISABLE -c -o "$work/$3-none.o" "$work/use.$3" &&
+        $1 "-std=$2" $strict -O2 -c -o "$work/task-$3.o" "$work/task.$3" &&
+        $1 "-std=$2" $strict -DPE_TASK_SWITCH -O2 -c -o "$work/task-$3.o" "$work/task.$3" &&
+        $1 "-std=$2" $strict -DPE_REGION_DISABLE -c -o "$work/task-$3-none.o" "$work/task.$3"
 }
 
 try_dialect() {
@@ -126,8 +162,14 @@ tells_inside() { # COMPILER
         ! "$@" -DIN_REGION= '-DIN_SCOPE=MUST_NOT_BE_INSIDE();' 2>/dev/null
 }
 
-leaves_nothing() { ! nm "$work/c-none.o" | grep -i pe_ && ! strings "$work/c-none.o" | grep 'same line'; }
-leaves_something() { nm "$work/c.o" | grep -q 'U pe_region_enter_site' && strings "$work/c.o" | grep -q 'same line'; }
+leaves_nothing() {
+    ! nm "$work/c-none.o" | grep -i pe_ && ! nm "$work/task-c-none.o" | grep region &&
+        ! strings "$work/c-none.o" "$work/task-c-none.o" | grep 'same line'
+}
+leaves_something() {
+    nm "$work/c.o" | grep -q 'U pe_region_enter_site' && nm "$work/task-c.o" | grep -q 'U pe_task_region_enter' &&
+        strings "$work/c.o" | grep -q 'same line' && strings "$work/task-c.o" | grep -q 'same line'
+}
 
 without_extensions() {
     printf '%s\n' '#include <parexec/region.h>' 'void use(void);' \

@@ -38,6 +38,7 @@ struct scene {
     pe_loop *made;  /* in a task, where it cannot be freed */
     pe_limit limit;
     pe_call_link link;
+    pe_task_region region;
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -70,6 +71,7 @@ static pe_task_fn *task_fn(const struct scene *scene)
 }
 
 static const pe_local_key key;
+static pe_region_site site = PE_REGION_SITE("situation");
 
 /* ---- one call of each function ---- */
 
@@ -105,6 +107,8 @@ CALL(pe_task_has_ended, pe_task_has_ended(scene->other))
 CALL(pe_task_local, pe_task_local(scene->other, &key) != NULL)
 CALL(pe_task_loop, pe_task_loop(scene->other) != NULL)
 CALL(pe_task_name, *pe_task_name(scene->other) != '\0')
+CALL(pe_task_region_enter, pe_task_region_enter(scene->t, &scene->region, &site))
+CALL(pe_task_region_leave, pe_task_region_leave(scene->t, &scene->region))
 CALL(pe_task_result, pe_task_result(scene->other))
 CALL(pe_task_set_local, pe_task_set_local(scene->other, &key, scene))
 CALL(pe_task_set_name, pe_task_set_name(scene->other, "name"))
@@ -230,6 +234,8 @@ static const struct row rows[] = {
     ROW(pe_task_loop, GIVES(1, 1, 0)),
     ROW(pe_task_name, GIVES(1, 1, 1)),
     ROW(pe_task_ref, GIVES(1, 1, 1)),
+    ROW(pe_task_region_enter, IN_TASK(0)),
+    ROW(pe_task_region_leave, IN_TASK(PE_EINVAL)), /* it has entered none */
     ROW(pe_task_result, ON_HANDLE(PE_EAGAIN, PE_ECANCELED)),
     ROW(pe_task_set_local, ON_HANDLE(0, 0)),
     ROW(pe_task_set_name, ON_HANDLE(0, 0)),

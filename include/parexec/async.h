@@ -1,9 +1,10 @@
 /*
  * async.h: all about tasks that wait.
  *
- *     task.h      tasks: writing, starting, awaiting, cancelling them
- *     loop.h      what they run on: a loop of its own, one that the program runs already, or one driven by another
- *     limit.h     time limits
+ *     task.h          tasks: writing, starting, awaiting, cancelling them
+ *     loop.h          what they run on: a loop of its own, one that the program runs already, or one driven by another
+ *     limit.h         time limits
+ *     task_region.h   regions (region.h) of tasks, which span waits
  *
  * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
  */
@@ -13,5 +14,6 @@
 #include <parexec/limit.h>
 #include <parexec/loop.h>
 #include <parexec/task.h>
+#include <parexec/task_region.h>
 
 #endif

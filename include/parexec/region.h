@@ -46,6 +46,8 @@
  * bodies of less than about 100 ns too short; the sampled mode counts each call and times one in sixteen. What takes
  * less than about 20 ns is shown as less, down to 0: a part of it goes on while the counter is being read.
  *
+ * Tasks (task.h) have regions of their own, which waits may be in: task_region.h.
+ *
  * Wrong use is counted, shown in the report with the first place where it happened, and spoils nothing else: a leave
  * without an enter, ends that cross, regions still open when their thread ends, regions that longjmp has left in C,
  * which stay open until the one around them is left. pthread_exit and cancellation end the regions around them only in

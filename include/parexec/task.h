@@ -38,7 +38,7 @@
  * switch statements too; elsewhere, and with PE_TASK_SWITCH defined, where the macros are a switch of standard C, not
  * in a switch statement of the program's, and no two on one line. It cannot stand inside PE_REGION or after
  * PE_REGION_SCOPE (region.h), and in C++ not in the scope of a variable that has been initialised: both are errors of
- * the compiler. A task measures a stretch with waits in it by pe_task_region_enter.
+ * the compiler. A task measures a stretch with waits in it by PE_TASK_REGION (task_region.h).
  *
  * Everything that can be waited for has this form: a call that takes the waiting task first and returns int. It is
  * meant to stand in PE_AWAIT and nowhere else; its result is PE_WAIT, which no task may take for a value.
@@ -122,7 +122,7 @@ typedef void pe_cancel_fn(pe_task *t, void *object);
 #if defined(PE__IS_INSIDE_REGION)
 #define PE__AWAIT_PLACE() \
     __extension__ _Static_assert(!PE__IS_INSIDE_REGION(), \
-                                 "PE_AWAIT cannot stand inside a region: use pe_task_region_enter")
+                                 "PE_AWAIT cannot stand inside a region: use PE_TASK_REGION")
 #else
 #define PE__AWAIT_PLACE() (void)0
 #endif

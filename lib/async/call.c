@@ -3,6 +3,7 @@
  * wait in a chain of links, with the points where they go on. The first call of one that waits is inside pe_call, so
  * that what needs no wait costs a call and no more.
  */
+#include "async/region.h"
 #include "async/wait.h"
 
 struct call {
@@ -18,6 +19,8 @@ void pe__call_return(struct pe__task *task, int value)
 {
     struct call *call = (struct call *)task->call;
 
+    if (pe__task_has_regions(task))
+        pe__task_regions_leave_call(task);
     task->fn = call->fn;
     task->frame = call->frame;
     task->head.resume = (uint32_t)call->resume;

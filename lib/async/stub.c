@@ -142,6 +142,20 @@ int pe_wait_end(pe_task *t, int result)
     return PE_ENOSYS;
 }
 
+/* ---- task_region.h ---- */
+
+int pe_task_region_enter(pe_task *t, pe_task_region *region, pe_region_site *site)
+{
+    (void)t, (void)region, (void)site;
+    return PE_ENOSYS;
+}
+
+int pe_task_region_leave(pe_task *t, pe_task_region *region)
+{
+    (void)t, (void)region;
+    return PE_ENOSYS;
+}
+
 /* ---- limit.h ---- */
 
 int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns)

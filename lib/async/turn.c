@@ -2,12 +2,13 @@
  * turn.c - turns of tasks: those that are ready are called one after the other; how a task ends.
  *
  * A step is one call of a task's function, and has to be quick: it is what a wait costs. While it goes on the task is
- * the loop's `current`; what begins a wait takes it away from there. What a function left open, calls and time limits,
- * ends with the task.
+ * the loop's `current`; what begins a wait takes it away from there. What a function left open, calls, time limits and
+ * regions, ends with the task.
  */
 #include "async/failure.h"
 #include "async/limit.h"
 #include "async/local.h"
+#include "async/region.h"
 #include "async/watch.h"
 #include "base/clock.h"
 
@@ -41,8 +42,10 @@ static void end(struct pe__task *task, int value)
     task->head.result = value;
     if (task->limit != NULL)
         pe__limit_leave_all(task);
-    if (task->more != NULL)
+    if (task->more != NULL) {
+        pe__task_regions_leave_all(task);
         pe__local_drop(task);
+    }
     if (value < 0)
         pe__failure_note(task);
     if (task->watches != NULL)
@@ -77,7 +80,8 @@ void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **re
 
 /* ---- steps ---- */
 
-/* It did not wait, or called something that did not: back to the caller, or to the end. */
+/* It did not wait, or called something that did not: back to the caller, or to the end. Or it waits, and is in regions
+ * which wait with it. */
 static void finish_step(struct pe__task *task, int value)
 {
     while (value != PE_WAIT || task->wait == NULL) {
@@ -90,14 +94,18 @@ static void finish_step(struct pe__task *task, int value)
         pe__call_return(task, value);
         value = task->fn(&task->head, task->frame);
     }
+    if (pe__task_has_regions(task))
+        pe__task_regions_wait(task);
 }
 
 static inline void step(pe_loop *loop, struct pe__task *task)
 {
     loop->current = task;
     task->wait = NULL;
+    if (pe__task_has_regions(task))
+        pe__task_regions_resume(task);
     int value = task->fn(&task->head, task->frame);
-    if (value != PE_WAIT || __builtin_expect(task->wait == NULL, 0))
+    if (value != PE_WAIT || __builtin_expect(task->wait == NULL, 0) || pe__task_has_regions(task))
         finish_step(task, value);
 }
 

@@ -253,6 +253,18 @@ PE_TEST(layout_pe_region_site)
 }
 
 /* since 0.1 */
+PE_TEST(layout_pe_task_region)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_task_region, 104),
+        MEMBER(pe_task_region, opaque, 0, 96),
+        MEMBER(pe_task_region, turn, 96, 4),
+        MEMBER(pe_task_region, is_measured, 100, 4),
+    };
+    compare(lines, COUNT(lines));
+}
+
+/* since 0.1 */
 PE_TEST(layout_pe_region_options)
 {
     static const struct line lines[] = {
