@@ -174,7 +174,7 @@ PE_BEGIN_DECLS
  * fn            the task's function.
  * frame         what to copy into the task's own frame; NULL: it is zeroed. With frame_bytes 0 the function gets this
  *               pointer itself, and what is there must live as long as the task.
- * frame_bytes   the size of the frame, at most 64 MiB; aligned for any type.
+ * frame_bytes   the size of the frame, at most 1 GiB; aligned for any type.
  * ret_task      gets a handle, to be given back by pe_task_free. NULL: none; the loop sees the task to its end.
  * Returns: 0. Errors: PE_EINVAL: loop or fn NULL, or too many bytes. PE_ENOMEM. PE_ECLOSED: the loop is being closed
  * and this is called outside its tasks. PE_EFORKED.

@@ -4,17 +4,27 @@
 #include "async/wait.h"
 #include "base/clock.h"
 
-int pe_yield(pe_task *t)
+/* A turn goes on, so nothing has to be woken. */
+static inline int yield(struct pe__task *task)
+{
+    pe_loop *loop = task->loop;
+
+    loop->current = NULL;
+    task->head.result = 0;
+    pe__wait_push(loop, task);
+    return PE_WAIT;
+}
+
+static __attribute__((noinline)) int yield_checked(pe_task *t)
 {
     int result = pe__wait_check(t);
 
-    if (result != 0)
-        return result;
-    struct pe__task *task = pe__task_of(t);
-    task->loop->current = NULL;
-    task->head.result = 0;
-    pe__wait_ready_up(task);
-    return PE_WAIT;
+    return result != 0 ? result : yield(pe__task_of(t));
+}
+
+int pe_yield(pe_task *t)
+{
+    return pe__wait_is_plain(t) ? yield(pe__task_of(t)) : yield_checked(t);
 }
 
 static struct pe__task *task_of(struct pe__timer *timer)

@@ -13,7 +13,7 @@
 #include "async/local.h"
 #include "async/watch.h"
 
-#define FRAME_BYTES_MOST (UINT32_C(1) << 26)
+#define FRAME_BYTES_MOST (UINT32_C(1) << 30)
 
 struct pe__task_more *pe__task_more(struct pe__task *task)
 {
@@ -22,15 +22,25 @@ struct pe__task_more *pe__task_more(struct pe__task *task)
     return task->more;
 }
 
-static void give_back(struct pe__task *task)
+/* Of a large block no more than that it is one. */
+static size_t bytes_of(const struct pe__task *task)
+{
+    return (size_t)task->block_steps * PE__SLAB_STEP;
+}
+
+static __attribute__((noinline)) void give_back_more(struct pe__task *task)
+{
+    free(task->more->name);
+    pe__slab_free(&task->loop->slab, task->more, sizeof *task->more);
+}
+
+static inline void give_back(struct pe__task *task)
 {
     pe_loop *loop = task->loop;
 
-    if (task->more != NULL) {
-        free(task->more->name);
-        pe__slab_free(&loop->slab, task->more, sizeof *task->more);
-    }
-    pe__slab_free(&loop->slab, task, (size_t)task->block_steps * PE__SLAB_STEP);
+    if (task->more != NULL)
+        give_back_more(task);
+    pe__slab_free(&loop->slab, task, bytes_of(task));
     if (--loop->kept == 0)
         pe__loop_task_gone(loop);
 }
@@ -44,50 +54,67 @@ void pe__task_last_unref(struct pe__task *task)
 
 /* ---- start ---- */
 
-static struct pe__task *new_task(pe_loop *loop, const void *frame, size_t frame_bytes)
+static __attribute__((noinline)) void fill_frame(struct pe__task *task, const void *frame, size_t frame_bytes)
 {
-    size_t steps = (sizeof(struct pe__task) + frame_bytes + PE__SLAB_STEP - 1) / PE__SLAB_STEP;
-    struct pe__task *task = pe__slab_new(&loop->slab, steps * PE__SLAB_STEP);
+    task->frame = task + 1;
+    if (frame != NULL)
+        memcpy(task->frame, frame, frame_bytes);
+    else
+        memset(task->frame, 0, frame_bytes);
+}
 
-    if (task == NULL)
-        return NULL;
-    /* Member by member, since the compiler clears the whole of it more slowly; `object` and `in` need nothing. */
+/* Its values are those of the task that starts it, if one does. False: no memory, and the task is gone. */
+static __attribute__((noinline)) bool inherit(struct pe__task *task, const struct pe__task *parent)
+{
+    if (pe__local_inherit(task, parent))
+        return true;
+    pe__slab_free(&task->loop->slab, task, bytes_of(task));
+    return false;
+}
+
+/* Member by member, since the compiler clears the whole of it more slowly; `object` and `in` need nothing. */
+static inline void init(struct pe__task *task, pe_loop *loop, pe_task_fn *fn, size_t steps)
+{
     task->head = (pe_task){ 0, 0 };
+    task->fn = fn;
     task->loop = loop;
     task->watches = NULL;
     task->more = NULL;
     task->call = NULL;
     task->limit = NULL;
-    task->block_steps = (uint32_t)steps & 0xffffff;
-    task->cancels = 0;
+    task->block_steps = steps < UINT16_MAX ? (uint16_t)steps : UINT16_MAX;
     task->refs = 1;
+    task->cancels = 0;
     task->stop = 0;
     task->shield = 0;
-    task->frame = frame_bytes > 0 ? task + 1 : (void *)(uintptr_t)frame;
-    if (frame_bytes > 0 && frame != NULL)
-        memcpy(task->frame, frame, frame_bytes);
-    else if (frame_bytes > 0)
-        memset(task->frame, 0, frame_bytes);
-    return task;
+    task->unused = 0;
 }
 
-struct pe__task *pe__task_start(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes)
+static inline void begin_life(struct pe__task *task, pe_loop *loop)
 {
-    struct pe__task *task = new_task(loop, frame, frame_bytes);
-
-    if (task == NULL)
-        return NULL;
-    if (loop->current != NULL && loop->current->more != NULL && !pe__local_inherit(task, loop->current)) {
-        pe__slab_free(&loop->slab, task, (size_t)task->block_steps * PE__SLAB_STEP);
-        return NULL;
-    }
-    task->fn = fn;
     loop->kept++;
     pe__base_list_push_back(&loop->tasks, &task->all);
     if (loop->live++ == 0)
         pe__loop_keep_alive(loop, true);
     pe__wait_ready_up(task);
     task->wait = &pe__wait_new;
+}
+
+static inline struct pe__task *start(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes)
+{
+    size_t steps = (sizeof(struct pe__task) + frame_bytes + PE__SLAB_STEP - 1) / PE__SLAB_STEP;
+    struct pe__task *task = pe__slab_new(&loop->slab, steps * PE__SLAB_STEP);
+
+    if (task == NULL)
+        return NULL;
+    init(task, loop, fn, steps);
+    if (frame_bytes > 0)
+        fill_frame(task, frame, frame_bytes);
+    else
+        task->frame = (void *)(uintptr_t)frame;
+    if (loop->current != NULL && loop->current->more != NULL && !inherit(task, loop->current))
+        return NULL;
+    begin_life(task, loop);
     return task;
 }
 
@@ -101,7 +128,7 @@ int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_byte
         result = PE_ECLOSED;
     if (result < 0)
         return result;
-    struct pe__task *task = pe__task_start(loop, fn, frame, frame_bytes);
+    struct pe__task *task = start(loop, fn, frame, frame_bytes);
     if (task == NULL)
         return PE_ENOMEM;
     if (ret_task != NULL) {
@@ -123,7 +150,7 @@ int pe_task_cancel(pe_task *t)
         return PE_EFORKED;
     if (task->wait == &pe__wait_ended)
         return PE_EALREADY;
-    if (task->cancels < 255)
+    if (task->cancels < UINT8_MAX)
         task->cancels++;
     task->stop |= PE__STOP_CANCEL;
     if (task->wait == &pe__wait_new)
@@ -193,7 +220,7 @@ int pe_task_cancels(const pe_task *t)
         return PE_EINVAL;
     if (pe__base_forked(pe__task_of(t)->loop->token))
         return PE_EFORKED;
-    return (int)pe__task_of(t)->cancels;
+    return pe__task_of(t)->cancels;
 }
 
 pe_loop *pe_task_loop(const pe_task *t)

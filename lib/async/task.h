@@ -59,17 +59,15 @@ struct pe__task {
     struct pe__task_more *more;
     struct pe_call_link *call; /* innermost call of pe_call that goes on; NULL: none */
     struct pe__limit *limit;   /* innermost time limit */
-    uint32_t block_steps : 24; /* size of the block of task and frame, in PE__SLAB_STEP */
-    uint32_t cancels : 8;      /* requests by pe_task_cancel so far; 255 stays */
+    uint16_t block_steps;      /* size of the block of task and frame, in PE__SLAB_STEP; UINT16_MAX: or above */
     uint16_t refs;             /* handles, and one for the loop while it lives */
+    uint8_t cancels;           /* requests by pe_task_cancel so far; UINT8_MAX stays */
     uint8_t stop;              /* PE__STOP_* */
     uint8_t shield;            /* depth of pe_shield_enter */
+    uint8_t unused;
 };
 
 _Static_assert(sizeof(struct pe__task) == 144, "a task takes 144 bytes beside its frame");
-
-/* Starts one with a single reference, the loop's; arguments as of pe_spawn, checked. NULL: no memory. */
-struct pe__task *pe__task_start(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes);
 
 /* Calls tasks that are ready, in their order, till there are none or the time of a turn is over. */
 void pe__task_run_ready(pe_loop *loop);

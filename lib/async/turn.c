@@ -27,12 +27,15 @@ static void tell_watches(struct pe__task *task)
     while ((link = task->watches) != NULL) {
         struct pe__watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__watch, link);
 
-        pe__watch_stop(task, watch);
+        if (link->next == link)
+            task->watches = NULL;
+        else
+            pe__watch_stop(task, watch);
         watch->ended(watch, task);
     }
 }
 
-static void end(struct pe__task *task, int value)
+static inline void end(struct pe__task *task, int value)
 {
     pe_loop *loop = task->loop;
 
@@ -82,7 +85,7 @@ void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **re
 
 /* It did not wait, or called something that did not: back to the caller, or to the end. Or it waits, and is in regions
  * which wait with it. */
-static void finish_step(struct pe__task *task, int value)
+static __attribute__((noinline)) void finish_step(struct pe__task *task, int value)
 {
     while (value != PE_WAIT || task->wait == NULL) {
         if (value == PE_WAIT)
@@ -105,7 +108,7 @@ static inline void step(pe_loop *loop, struct pe__task *task)
     if (pe__task_has_regions(task))
         pe__task_regions_resume(task);
     int value = task->fn(&task->head, task->frame);
-    if (value != PE_WAIT || __builtin_expect(task->wait == NULL, 0) || pe__task_has_regions(task))
+    if (__builtin_expect(value != PE_WAIT || task->wait == NULL || pe__task_has_regions(task), 0))
         finish_step(task, value);
 }
 
@@ -118,7 +121,7 @@ struct turn {
     uint32_t steps_between;
 };
 
-static bool is_over(struct turn *turn)
+static __attribute__((noinline)) bool is_over(struct turn *turn)
 {
     int64_t now_ns = 0;
 
@@ -129,7 +132,6 @@ static bool is_over(struct turn *turn)
     if (now_ns - turn->last_ns < TURN_NS / 16 && turn->steps_between < STEPS_BETWEEN_LOOKS_MOST)
         turn->steps_between *= 2;
     turn->last_ns = now_ns;
-    turn->steps_left = turn->steps_between;
     return now_ns >= TURN_NS;
 }
 
@@ -144,24 +146,35 @@ static void put_back(pe_loop *loop, struct pe__task *first, struct pe__task *las
     loop->ready = first;
 }
 
-/* A turn is made of passes: the queue as it is, taken out at once, so that the way from a task to the next does not
- * lead through the loop. What becomes ready meanwhile is for the next pass. */
+/* The queue as it is, taken out at once, so that the way from a task to the next does not lead through the loop. What
+ * becomes ready meanwhile is for the next pass. False: the time is over. */
+static inline bool pass(pe_loop *loop, struct turn *turn)
+{
+    struct pe__task *task = loop->ready, *last = loop->ready_last, *next;
+    uint32_t steps_left = turn->steps_left;
+
+    loop->ready = NULL;
+    do {
+        next = task->in.next;
+        step(loop, task);
+        if (__builtin_expect(--steps_left == 0, 0)) {
+            if (is_over(turn)) {
+                put_back(loop, next, last);
+                return false;
+            }
+            steps_left = turn->steps_between;
+        }
+        task = next;
+    } while (task != NULL);
+    turn->steps_left = steps_left;
+    return true;
+}
+
 void pe__task_run_ready(pe_loop *loop)
 {
     struct turn turn = { .steps_left = STEPS_BETWEEN_LOOKS, .steps_between = STEPS_BETWEEN_LOOKS };
-    bool goes_on = true;
 
-    while (goes_on && loop->ready != NULL) {
-        struct pe__task *task = loop->ready, *last = loop->ready_last, *next;
-
-        for (loop->ready = NULL; task != NULL && goes_on; task = next) {
-            next = task->in.next;
-            __builtin_prefetch(next);
-            step(loop, task);
-            if (--turn.steps_left == 0)
-                goes_on = !is_over(&turn);
-        }
-        put_back(loop, task, last);
-    }
+    while (loop->ready != NULL && pass(loop, &turn))
+        continue;
     loop->current = NULL;
 }

@@ -74,6 +74,16 @@ static inline int pe__wait_check(const pe_task *t)
     return 0;
 }
 
+/* For functions that have to be quick: pe__wait_check would give 0. With the way on as a last call where it would not,
+ * nothing has to be saved on the stack. */
+static inline bool pe__wait_is_plain(const pe_task *t)
+{
+    const struct pe__task *task = pe__task_of(t);
+
+    return __builtin_expect(t != NULL && !pe__base_forked(task->loop->token) && task->loop->current == task &&
+                                task->stop == 0, 1);
+}
+
 static inline int pe__wait_begin(pe_task *t, const struct pe__wait_kind *kind, void *object)
 {
     struct pe__task *task = pe__task_of(t);
@@ -104,21 +114,26 @@ static inline int pe__wait_begin_anyway(pe_task *t, const struct pe__wait_kind *
     return PE_WAIT;
 }
 
-/* The task goes to the end of the ready queue; it is in no other place. */
+/* To the end of the ready queue. While a turn goes on that is all; else pe__wait_ready_up sees to a turn. */
+static inline void pe__wait_push(pe_loop *loop, struct pe__task *task)
+{
+    task->wait = &pe__wait_ready;
+    task->in.next = NULL;
+    if (loop->ready != NULL)
+        loop->ready_last->in.next = task;
+    else
+        loop->ready = task;
+    loop->ready_last = task;
+}
+
+/* The task is in no other place. */
 static inline void pe__wait_ready_up(struct pe__task *task)
 {
     pe_loop *loop = task->loop;
 
-    task->wait = &pe__wait_ready;
-    task->in.next = NULL;
-    if (loop->ready != NULL) {
-        loop->ready_last->in.next = task;
-    } else {
-        loop->ready = task;
-        if (__builtin_expect(!loop->is_idling, 0))
-            pe__loop_wake(loop);
-    }
-    loop->ready_last = task;
+    pe__wait_push(loop, task);
+    if (__builtin_expect(!loop->is_idling, 0))
+        pe__loop_wake(loop);
 }
 
 static inline void pe__wait_end(struct pe__task *task, int result)
