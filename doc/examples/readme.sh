@@ -67,7 +67,8 @@ check "the first program is first.c" same c 1 first.c
 check "its output is first.out" same text 1 first.out
 check "the second program is crash.c" same c 2 crash.c
 check "its output is crash.out" same text 2 crash.out
-check "the third program is region.c" same c 3 region.c
+check "the third program is hello.c" same c 3 hello.c
+check "the fourth program is region.c" same c 4 region.c
 check "its output is region.out" same text 3 region.out
 check "the program in parexec.h is divide.c" same_in_header divide.c
 check "the guide shows the programs of doc/examples" guide_shows
