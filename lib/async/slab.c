@@ -5,6 +5,8 @@
 
 #include <stdalign.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define CHUNK_BYTES_FIRST 16384
 #define CHUNK_BYTES_MOST (1 << 20)
@@ -28,9 +30,22 @@ void pe__slab_fini(struct pe__slab *slab)
     }
 }
 
+/* One of the largest will be used up before long: its pages all at once cost less than one by one. */
+static struct pe__slab_chunk *new_chunk(size_t bytes)
+{
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    struct pe__slab_chunk *chunk = bytes < CHUNK_BYTES_MOST ? malloc(bytes) : aligned_alloc(page_bytes, bytes);
+
+#ifdef MADV_POPULATE_WRITE
+    if (chunk != NULL && bytes == CHUNK_BYTES_MOST)
+        (void)madvise(chunk, bytes, MADV_POPULATE_WRITE);
+#endif
+    return chunk;
+}
+
 static int add_chunk(struct pe__slab *slab)
 {
-    struct pe__slab_chunk *chunk = malloc(slab->chunk_bytes);
+    struct pe__slab_chunk *chunk = new_chunk(slab->chunk_bytes);
 
     if (chunk == NULL)
         return -1;
