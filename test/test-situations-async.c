@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct scene {
     pe_limit limit;
     pe_call_link link;
     pe_task_region region;
+    int fd;         /* never readable */
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -83,6 +85,7 @@ static pe_region_site site = PE_REGION_SITE("situation");
 
 CALL(pe_await, pe_await(scene->t, scene->other))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
+CALL(pe_fd_wait, pe_fd_wait(scene->t, scene->fd, PE_FD_READABLE))
 CALL(pe_limit_enter, pe_limit_enter(scene->t, &scene->limit, PE_FOREVER))
 CALL(pe_loop_close, pe_loop_close(scene->loop, NULL))
 CALL(pe_loop_fd, pe_loop_fd(scene->loop) >= 0 ? 0 : pe_loop_fd(scene->loop))
@@ -203,6 +206,7 @@ struct row {
 static const struct row rows[] = {
     ROW(pe_await, IN_TASK(PE_WAIT)),
     ROW(pe_call, IN_TASK(0)),
+    ROW(pe_fd_wait, IN_TASK(PE_WAIT)),
     ROW(pe_limit_enter, IN_TASK(0)),
     ROW(pe_limit_leave, IN_TASK(0)),
     ROW(pe_limit_move, IN_TASK(0)),
@@ -268,7 +272,7 @@ static void settle(pe_loop *loop)
 
 static void begin_scene(enum situation situation)
 {
-    scene = (struct scene){ .situation = situation };
+    scene = (struct scene){ .situation = situation, .fd = eventfd(0, EFD_CLOEXEC) };
     MUST(pe_loop_new(NULL, &scene.loop), 0);
     scene.t = sleeper(scene.loop);
     scene.other = sleeper(scene.loop);
@@ -281,6 +285,7 @@ static void end_scene(void)
     pe_loop_free(scene.made);
     pe_task_free(scene.t);
     pe_task_free(scene.other);
+    close(scene.fd);
 }
 
 /* A task that makes the call in its first turn. */

@@ -30,10 +30,14 @@
 /* Number, name and text of every code, the one list. X(name, value, text) */
 #define PE_ERROR_LIST(X) \
     X(PE_EPERM, -EPERM, "not permitted here") \
+    X(PE_ENOENT, -ENOENT, "no such file or directory") \
+    X(PE_ESRCH, -ESRCH, "no such process") \
     X(PE_EINTR, -EINTR, "interrupted by pe_pool_interrupt") \
+    X(PE_EBADF, -EBADF, "not an open descriptor") \
     X(PE_EAGAIN, -EAGAIN, "not now: it would have to wait") \
     X(PE_ENOMEM, -ENOMEM, "out of memory") \
     X(PE_EFAULT, -EFAULT, "memory is younger than the workers") \
+    X(PE_EEXIST, -EEXIST, "is there already") \
     X(PE_EINVAL, -EINVAL, "invalid argument") \
     X(PE_ENFILE, -ENFILE, "too many open files in the system") \
     X(PE_EMFILE, -EMFILE, "too many open files in the process") \

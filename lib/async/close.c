@@ -18,6 +18,7 @@
 static void destroy(pe_loop *loop)
 {
     pe__timers_fini(&loop->timers);
+    pe__fd_table_fini(&loop->fds);
     pe__slab_fini(&loop->slab);
     pthread_mutex_destroy(&loop->post_mutex);
     free(loop);

@@ -20,6 +20,7 @@
 
 #include <parexec/loop.h>
 
+#include "async/fd.h"
 #include "async/slab.h"
 #include "async/timer.h"
 #include "base/forked.h"
@@ -46,6 +47,7 @@ struct pe_loop {
     uint64_t kept;             /* tasks whose memory is in use */
     struct pe__slab slab;
     struct pe__timers timers;
+    struct pe__fd_table fds;
     struct pe__base_list tasks;   /* those that live, in the order of their start */
     struct pe__base_list failed;  /* those that have failed, whose handles are held and which nobody has looked at */
     struct pe__base_list objects; /* struct pe__object */

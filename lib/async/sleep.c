@@ -62,11 +62,7 @@ static int sleep_till(pe_task *t, int64_t deadline_ns)
     if (result != PE_WAIT)
         return result;
     result = pe__timer_start(&task->loop->timers, &task->in.timer, deadline_ns, due);
-    if (result == 0)
-        return PE_WAIT;
-    task->loop->current = task;
-    task->wait = NULL;
-    return result;
+    return result == 0 ? PE_WAIT : pe__wait_undo(task, result);
 }
 
 int pe_sleep(pe_task *t, int64_t duration_ns)

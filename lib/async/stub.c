@@ -260,3 +260,11 @@ struct uv_loop_s *pe_loop_uv(const pe_loop *loop)
     (void)loop;
     return NULL;
 }
+
+/* ---- fd.h ---- */
+
+int pe_fd_wait(pe_task *t, int fd, int events)
+{
+    (void)t, (void)fd, (void)events;
+    return PE_ENOSYS;
+}

@@ -13,6 +13,7 @@
 
 #include <parexec/task.h>
 
+#include "async/fd.h"
 #include "async/loop.h"
 #include "async/timer.h"
 #include "base/list.h"
@@ -52,6 +53,7 @@ struct pe__task {
         struct pe__base_list link;
         struct pe__watch watch;
         struct pe__timer timer;
+        struct pe__fd_watch fd;
         pe_cancel_fn *cancel;
     } in;                      /* how it waits, the kind's */
     struct pe__base_list all;  /* in the loop's tasks, or failed */

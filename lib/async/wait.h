@@ -8,7 +8,8 @@
  *     3. calls pe__wait_begin, and returns what that gives unless it is PE_WAIT: a time limit that is over already;
  *     4. starts what it waits for, noting the task (in `object` and `in`), and returns PE_WAIT.
  *
- * Where starting can fail, that comes between 2 and 3 if it can be undone, else the failure is told by pe__wait_end.
+ * Where starting can fail, that comes between 2 and 3 if it can be undone; or it fails in 4 with nothing noted, and
+ * pe__wait_undo takes 3 back; else the failure is told by pe__wait_end.
  * Whatever ends the wait calls pe__wait_end exactly once, on the loop's thread, never inside the function that began
  * it (but for the failure above). The task runs in a later pass.
  *
@@ -98,6 +99,14 @@ static inline int pe__wait_begin(pe_task *t, const struct pe__wait_kind *kind, v
     task->wait = kind;
     task->object = object;
     return PE_WAIT;
+}
+
+/* What it has begun to wait for could not be started, and this is why. */
+static inline int pe__wait_undo(struct pe__task *task, int result)
+{
+    task->loop->current = task;
+    task->wait = NULL;
+    return result;
 }
 
 /* For waits that are begun even if they are to be stopped, because what they wait for must be stopped with them: asks
