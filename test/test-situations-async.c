@@ -41,6 +41,7 @@ struct scene {
     pe_call_link link;
     pe_task_region region;
     int fd;         /* never readable */
+    pe_completed *completed; /* of `other` */
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -86,6 +87,8 @@ static pe_region_site site = PE_REGION_SITE("situation");
 CALL(pe_await, pe_await(scene->t, scene->other))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
 CALL(pe_fd_wait, pe_fd_wait(scene->t, scene->fd, PE_FD_READABLE))
+CALL(pe_completed_next, pe_completed_next(scene->t, scene->completed, NULL))
+CALL(pe_gather, pe_gather(scene->t, &scene->other, 1, 0))
 CALL(pe_limit_enter, pe_limit_enter(scene->t, &scene->limit, PE_FOREVER))
 CALL(pe_loop_close, pe_loop_close(scene->loop, NULL))
 CALL(pe_loop_fd, pe_loop_fd(scene->loop) >= 0 ? 0 : pe_loop_fd(scene->loop))
@@ -118,7 +121,26 @@ CALL(pe_task_set_name, pe_task_set_name(scene->other, "name"))
 CALL(pe_timeout, pe_timeout(scene->t, &scene->limit, PE_FOREVER, scene->other))
 CALL(pe_wait_end, pe_wait_end(scene->t, 0))
 CALL(pe_wait_external, pe_wait_external(scene->t, -7, NULL, NULL))
+CALL(pe_wait_first, pe_wait_first(scene->t, &scene->other, 1, NULL))
 CALL(pe_yield, pe_yield(scene->t))
+
+static int call_pe_completed_new(struct scene *scene)
+{
+    pe_completed *completed = NULL;
+    int result = pe_completed_new(scene->loop, &scene->other, scene->other != NULL, &completed);
+
+    ck_assert((result == 0) == (completed != NULL));
+    pe_completed_free(completed);
+    return result;
+}
+
+static int call_pe_completed_free(struct scene *scene)
+{
+    pe_completed_free(scene->completed);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->completed = NULL;
+    return 0;
+}
 
 static int call_pe_limit_leave(struct scene *scene)
 {
@@ -207,6 +229,10 @@ static const struct row rows[] = {
     ROW(pe_await, IN_TASK(PE_WAIT)),
     ROW(pe_call, IN_TASK(0)),
     ROW(pe_fd_wait, IN_TASK(PE_WAIT)),
+    ROW(pe_completed_free, ALWAYS(0)),
+    ROW(pe_completed_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_completed_next, IN_TASK(PE_WAIT)),
+    ROW(pe_gather, IN_TASK(PE_WAIT)),
     ROW(pe_limit_enter, IN_TASK(0)),
     ROW(pe_limit_leave, IN_TASK(0)),
     ROW(pe_limit_move, IN_TASK(0)),
@@ -246,6 +272,7 @@ static const struct row rows[] = {
     ROW(pe_timeout, IN_TASK(PE_WAIT)),
     ROW(pe_wait_end, IN_TASK(PE_EINVAL)),
     ROW(pe_wait_external, IN_TASK(-7)),
+    ROW(pe_wait_first, IN_TASK(PE_WAIT)),
     ROW(pe_yield, IN_TASK(PE_WAIT)),
 };
 
@@ -276,6 +303,7 @@ static void begin_scene(enum situation situation)
     MUST(pe_loop_new(NULL, &scene.loop), 0);
     scene.t = sleeper(scene.loop);
     scene.other = sleeper(scene.loop);
+    MUST(pe_completed_new(scene.loop, &scene.other, 1, &scene.completed), 0);
     settle(scene.loop);
 }
 
@@ -283,6 +311,7 @@ static void end_scene(void)
 {
     pe_loop_free(scene.loop);
     pe_loop_free(scene.made);
+    pe_completed_free(scene.completed);
     pe_task_free(scene.t);
     pe_task_free(scene.other);
     close(scene.fd);

@@ -4,6 +4,7 @@
  *     task.h          tasks: writing, starting, awaiting, cancelling them
  *     loop.h          what they run on: a loop of its own, one that the program runs already, or one driven by another
  *     limit.h         time limits
+ *     group.h         waiting for several tasks
  *     fd.h            descriptors that are ready
  *     task_region.h   regions (region.h) of tasks, which span waits
  *
@@ -13,6 +14,7 @@
 #define PAREXEC_ASYNC_H
 
 #include <parexec/fd.h>
+#include <parexec/group.h>
 #include <parexec/limit.h>
 #include <parexec/loop.h>
 #include <parexec/task.h>

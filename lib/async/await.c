@@ -14,6 +14,7 @@ static struct pe__task *watcher_of(struct pe__watch *watch)
 
 static void await_ended(struct pe__watch *watch, struct pe__task *ended)
 {
+    pe__task_seen(ended);
     pe__wait_end(watcher_of(watch), ended->head.result);
 }
 
@@ -21,6 +22,7 @@ static void timeout_ended(struct pe__watch *watch, struct pe__task *ended)
 {
     struct pe__task *task = watcher_of(watch);
 
+    pe__task_seen(ended);
     pe__wait_end(task, ended->head.result);
     pe__limit_leave(task->limit);
 }
@@ -41,23 +43,19 @@ static struct pe__task *target(const struct pe__task *task)
     return task->object;
 }
 
-static const struct pe__wait_kind await_kind = { "a task", cancel_await, target };
-static const struct pe__wait_kind shield_kind = { "a task, shielded", cancel_shield, target };
-
-/* Does it wait, through others or not at all, for `task`, which runs? */
-static bool waits_for(const struct pe__task *waiter, const struct pe__task *task)
-{
-    while (waiter->wait != NULL && waiter->wait->target != NULL)
-        waiter = waiter->wait->target(waiter);
-    return waiter == task;
-}
+static const struct pe__wait_kind await_kind = { .name = "a task", .cancel = cancel_await, .target = target };
+static const struct pe__wait_kind shield_kind = {
+    .name = "a task, shielded",
+    .cancel = cancel_shield,
+    .target = target,
+};
 
 /* 0: it has not ended, and can be waited for. */
 static int check_other(const struct pe__task *task, const struct pe__task *other)
 {
     if (other == NULL || other->loop != task->loop)
         return PE_EINVAL;
-    return waits_for(other, task) ? PE_EDEADLK : 0;
+    return pe__wait_is_for(other, task) ? PE_EDEADLK : 0;
 }
 
 static int result_of(struct pe__task *ended)

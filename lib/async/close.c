@@ -30,7 +30,7 @@ static void destroy_if_unused(pe_loop *loop)
         destroy(loop);
 }
 
-void pe__loop_task_gone(pe_loop *loop)
+void pe__loop_unused(pe_loop *loop)
 {
     destroy_if_unused(loop);
 }

@@ -14,11 +14,6 @@ void pe__failure_note(struct pe__task *task)
         pe__base_list_push_back(&task->loop->failed, &task->all);
 }
 
-void pe__task_seen(struct pe__task *task)
-{
-    pe__base_list_remove(&task->all);
-}
-
 static void report(struct pe__task *task)
 {
     pe_loop *loop = task->loop;

@@ -44,7 +44,7 @@ struct pe_loop {
     enum pe__loop_phase phase;
     uint32_t handles;          /* of libuv, of this loop and its objects, that have not been closed */
     uint64_t live;             /* tasks that have not ended */
-    uint64_t kept;             /* tasks whose memory is in use */
+    uint64_t kept;             /* tasks and objects whose memory is in use */
     struct pe__slab slab;
     struct pe__timers timers;
     struct pe__fd_table fds;
@@ -125,7 +125,24 @@ void pe__loop_arm(pe_loop *loop);
 /* Whether the libuv loop goes on though nothing else holds it: while tasks live. */
 void pe__loop_keep_alive(pe_loop *loop, bool on);
 
-/* The memory of the last task that there was has been given back. */
-void pe__loop_task_gone(pe_loop *loop);
+/* The memory of the last task or object that there was has been given back. */
+void pe__loop_unused(pe_loop *loop);
+
+/* Memory of an object that the program gives back by itself, maybe after the loop. NULL: there is none. */
+static inline void *pe__loop_alloc(pe_loop *loop, size_t bytes)
+{
+    void *block = pe__slab_new(&loop->slab, bytes);
+
+    if (block != NULL)
+        loop->kept++;
+    return block;
+}
+
+static inline void pe__loop_dealloc(pe_loop *loop, void *block, size_t bytes)
+{
+    pe__slab_free(&loop->slab, block, bytes);
+    if (--loop->kept == 0)
+        pe__loop_unused(loop);
+}
 
 #endif

@@ -268,3 +268,34 @@ int pe_fd_wait(pe_task *t, int fd, int events)
     (void)t, (void)fd, (void)events;
     return PE_ENOSYS;
 }
+
+/* ---- group.h ---- */
+
+int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_t flags)
+{
+    (void)t, (void)tasks, (void)count, (void)flags;
+    return PE_ENOSYS;
+}
+
+int pe_wait_first(pe_task *t, pe_task *const *tasks, size_t count, size_t *ret_index)
+{
+    (void)t, (void)tasks, (void)count, (void)ret_index;
+    return PE_ENOSYS;
+}
+
+int pe_completed_new(pe_loop *loop, pe_task *const *tasks, size_t count, pe_completed **ret_completed)
+{
+    (void)loop, (void)tasks, (void)count, (void)ret_completed;
+    return PE_ENOSYS;
+}
+
+int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret_index)
+{
+    (void)t, (void)completed, (void)ret_index;
+    return PE_ENOSYS;
+}
+
+void pe_completed_free(pe_completed *completed)
+{
+    (void)completed;
+}

@@ -42,7 +42,7 @@ static inline void give_back(struct pe__task *task)
         give_back_more(task);
     pe__slab_free(&loop->slab, task, bytes_of(task));
     if (--loop->kept == 0)
-        pe__loop_task_gone(loop);
+        pe__loop_unused(loop);
 }
 
 void pe__task_last_unref(struct pe__task *task)

@@ -34,6 +34,12 @@ struct pe__watch {
     void (*ended)(struct pe__watch *watch, struct pe__task *task);
 };
 
+/* One that waits for an object of the program's, see waiters.h. */
+struct pe__waiter {
+    struct pe__base_list link;
+    void *place;
+};
+
 /* What few tasks have; from the loop's slab, zeroed. */
 struct pe__task_more {
     char *name;                /* malloc'ed; NULL: that of the function */
@@ -51,6 +57,7 @@ struct pe__task {
     union {
         struct pe__task *next; /* in the ready queue */
         struct pe__base_list link;
+        struct pe__waiter waiter;
         struct pe__watch watch;
         struct pe__timer timer;
         struct pe__fd_watch fd;

@@ -22,8 +22,6 @@ static void tell_watches(struct pe__task *task)
 {
     struct pe__base_list *link;
 
-    if (task->head.result < 0)
-        pe__task_seen(task);
     while ((link = task->watches) != NULL) {
         struct pe__watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__watch, link);
 

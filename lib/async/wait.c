@@ -81,6 +81,12 @@ void pe__wait_stop(struct pe__task *task)
     task->wait->cancel(task);
 }
 
+static void abandon(struct pe__task *task)
+{
+    task->stop |= PE__STOP_ASKED;
+    task->wait->abandon(task);
+}
+
 void pe__wait_stop_all(pe_loop *loop)
 {
     PE__BASE_LIST_EACH_SAFE(link, after, &loop->tasks) {
@@ -88,8 +94,18 @@ void pe__wait_stop_all(pe_loop *loop)
 
         task->shield = 0;
         task->stop |= PE__STOP_CANCEL | PE__STOP_FINAL;
-        pe__wait_stop(task);
+        if (task->wait != NULL && task->wait->abandon != NULL)
+            abandon(task);
+        else
+            pe__wait_stop(task);
     }
+}
+
+bool pe__wait_is_for(const struct pe__task *waiter, const struct pe__task *task)
+{
+    while (waiter->wait != NULL && waiter->wait->target != NULL)
+        waiter = waiter->wait->target(waiter);
+    return waiter == task;
 }
 
 /* ---- any operation with a callback ---- */

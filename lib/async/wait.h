@@ -30,6 +30,8 @@ struct pe__wait_kind {
     void (*cancel)(struct pe__task *task);  /* NULL: there is nothing to stop */
     /* The task that this one waits for, where it is one; NULL as a whole: it is none. */
     struct pe__task *(*target)(const struct pe__task *task);
+    /* In the loop's last phase, where a cancel might not have an end: ends the wait by pe__wait_end. NULL: `cancel`. */
+    void (*abandon)(struct pe__task *task);
 };
 
 extern const struct pe__wait_kind pe__wait_ready __attribute__((visibility("hidden")));
@@ -50,6 +52,9 @@ void pe__wait_stop(struct pe__task *task);
 
 /* Every wait of the loop is asked to end, whatever shields it. */
 void pe__wait_stop_all(pe_loop *loop);
+
+/* Does the waiter wait, through others or not at all, for `task`, which waits for none itself? */
+bool pe__wait_is_for(const struct pe__task *waiter, const struct pe__task *task);
 
 /* That t is the task which runs, and has not begun to wait. 0, PE_EINVAL, PE_EFORKED. */
 static inline int pe__wait_check_running(const pe_task *t)

@@ -27,6 +27,10 @@ static inline void pe__watch_stop(struct pe__task *task, struct pe__watch *watch
 }
 
 /* Somebody has seen how the task ended, so a failure need not be reported. */
-void pe__task_seen(struct pe__task *task);
+static inline void pe__task_seen(struct pe__task *task)
+{
+    if (task->head.result < 0)
+        pe__base_list_remove(&task->all);
+}
 
 #endif

@@ -1,0 +1,117 @@
+/*
+ * group.h: waiting for several tasks: for all of them, for the first, for one after the other.
+ *
+ *     static int fetch_both(pe_task *t, void *frame)
+ *     {
+ *         struct fetch_both *f = frame;
+ *         PE_BEGIN(t);
+ *         pe_spawn(pe_task_loop(t), fetch, "one", 0, &f->tasks[0]);
+ *         pe_spawn(pe_task_loop(t), fetch, "two", 0, &f->tasks[1]);
+ *         PE_AWAIT(t, pe_gather(t, f->tasks, 2, 0));
+ *         if (t->result == 0)
+ *             printf("%d and %d\n", pe_task_result(f->tasks[0]), pe_task_result(f->tasks[1]));
+ *         pe_task_free(f->tasks[0]);
+ *         pe_task_free(f->tasks[1]);
+ *         PE_RETURN(t, t->result);
+ *         PE_END(t);
+ *     }
+ *
+ * Arrays of tasks are read during the call only. They may hold tasks that have ended, and one task several times; their
+ * handles may be freed while the wait goes on. What a task has returned is asked by pe_task_result.
+ *
+ * Each call that watches n tasks takes one block of memory, 40 bytes for each, 48 for pe_completed_new, and gives it
+ * back at its end; else nothing is allocated.
+ *
+ * Threads, forks, signals: as task.h says.
+ */
+#ifndef PAREXEC_GROUP_H
+#define PAREXEC_GROUP_H
+
+#include <parexec/export.h>
+#include <parexec/loop.h>
+#include <parexec/task.h>
+
+/* For pe_gather: wait until all have ended, whatever they return. */
+#define PE_GATHER_ALL UINT32_C(1)
+
+/* An array of tasks that are taken as they end. */
+typedef struct pe_completed pe_completed;
+
+PE_BEGIN_DECLS
+
+/*
+ * Waits for several tasks. When one has failed, the others are cancelled and the wait ends at once; the others see to
+ * their clean-up by themselves. If this wait is to be stopped, all of them are cancelled and the wait ends when they
+ * have ended.
+ *
+ * tasks   of the same loop. NULL if there is none.
+ * count   their number; with 0 there is nothing to wait for.
+ * flags   0, or PE_GATHER_ALL: the wait ends when all have ended, and a failure cancels nothing.
+ * Returns, in PE_AWAIT: 0: all have ended, and none has failed. Else what the first one to fail returned; with
+ * PE_GATHER_ALL, and of those that have failed before, the first in the array.
+ * Errors: PE_ECANCELED, PE_ETIMEDOUT: as asked for. PE_EDEADLK: one of them is t, or waits for t by itself or through
+ * other tasks; a ring through another wait for several is not found. PE_EINVAL: tasks NULL with a count, a task NULL or
+ * of another loop, unknown flags; t is not the task that runs. PE_ENOMEM: nothing has been changed. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_t flags);
+
+/*
+ * Waits until one of several tasks has ended, in whatever way. The others go on, also if this wait is to be stopped,
+ * which ends it at once. For one after the other pe_completed_next costs less.
+ *
+ * tasks       of the same loop.
+ * count       1 and above.
+ * ret_index   gets the place of the one that has ended; of several that had ended before, the first. May be NULL; else
+ *             it has to live until the wait has ended.
+ * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED, PE_ETIMEDOUT. PE_EDEADLK: one of them is t. PE_EINVAL: count 0, tasks
+ * NULL, a task NULL or of another loop; t is not the task that runs. PE_ENOMEM. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_wait_first(pe_task *t, pe_task *const *tasks, size_t count, size_t *ret_index);
+
+/*
+ * Watches several tasks, so that they can be taken one after the other in the order in which they end. Those that have
+ * ended before come first, in the order of the array.
+ *
+ *     pe_completed_new(pe_task_loop(t), f->tasks, 10, &f->completed);
+ *     for (;;) {
+ *         PE_AWAIT(t, pe_completed_next(t, f->completed, &f->index));
+ *         if (t->result < 0)
+ *             break;
+ *         printf("%d\n", pe_task_result(f->tasks[f->index]));
+ *     }
+ *     pe_completed_free(f->completed);
+ *
+ * tasks           of that loop; NULL if there is none.
+ * count           their number. One that is there several times is taken as often.
+ * ret_completed   gets what is given back by pe_completed_free.
+ * Returns: 0. Errors: PE_EINVAL: loop or ret_completed NULL, tasks NULL with a count, a task NULL or of another loop.
+ * PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_completed_new(pe_loop *loop, pe_task *const *tasks, size_t count, pe_completed **ret_completed);
+
+/*
+ * Waits for the next one to end. Each is given once; several tasks may wait and get theirs in the order in which they
+ * came.
+ *
+ * ret_index   gets its place in the array. May be NULL; else it has to live until the wait has ended.
+ * Returns, in PE_AWAIT: 0. Errors: PE_ENODATA: all have been given. PE_ECANCELED, PE_ETIMEDOUT: the tasks go on, and
+ * none has been taken. PE_ECLOSED: it has been freed. PE_EINVAL: completed NULL or of another loop; t is not the task
+ * that runs. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret_index);
+
+/*
+ * Stops watching; the tasks go on. Waits for it end with PE_ECLOSED.
+ *
+ * completed   NULL is fine.
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ */
+PE_EXPORT void pe_completed_free(pe_completed *completed);
+
+PE_END_DECLS
+
+#endif
