@@ -15,6 +15,22 @@ block() {
 
 same() { block "$1" "$2" | diff "doc/examples/$3" -; }
 
+# The guide to tasks shows whole programs, each followed by what it prints.
+tasks_guide_shows() {
+    names=$(grep -oxE '/\* [a-z-]+\.c \*/' doc/guide/async.md | sed 's|/\* \(.*\)\.c \*/|\1|')
+    [ -n "$names" ] || return 1
+    for name in $names; do
+        awk -v name="/* $name.c */" '$0 == name { inside = 1; next } $0 == "```" { inside = 0 } inside' \
+            doc/guide/async.md | diff "doc/examples/$name.c" - || return 1
+        awk -v name="/* $name.c */" '
+            $0 == name { is_near = 1 }
+            $0 == "```" { inside = 0 }
+            inside
+            $0 == "```text" { inside = is_near; is_near = 0 }' doc/guide/async.md |
+            diff "doc/examples/$name.out" - || return 1
+    done
+}
+
 # Each block of the guide that begins with the name of a program is that file, or for "of NAME" a part of it.
 guide_shows() {
     for name in course.py course.c; do
@@ -72,6 +88,7 @@ check "the fourth program is region.c" same c 4 region.c
 check "its output is region.out" same text 3 region.out
 check "the program in parexec.h is divide.c" same_in_header divide.c
 check "the guide shows the programs of doc/examples" guide_shows
+check "the guide to tasks shows programs and what they print" tasks_guide_shows
 check_fails "a program that differs is seen" same c 1 crash.c
 check_fails "and in the header" same_in_header first.c
 check "the table of figures has its marks" shows_figures
