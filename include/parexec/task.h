@@ -137,12 +137,15 @@ pe__begin: (void)0
 #define PE__AWAIT(t, start, number) PE__AWAIT_AT(t, start, PE__JOIN(pe__resume_, number))
 #define PE__AWAIT_AT(t, start, label) \
     do { \
+        int pe__started; \
         PE__AWAIT_PLACE(); \
         (t)->resume = (uint32_t)__extension__({ (char *)&&label - (char *)&&pe__begin; }); \
-        (t)->result = (start); \
-        if ((t)->result == PE_WAIT) { \
+        pe__started = (start); \
+        if (pe__started == PE_WAIT) { \
             return PE_WAIT; \
         label:; \
+        } else { \
+            (t)->result = pe__started; \
         } \
     } while (0)
 #define PE_END(t) return ((void)(t), 0)
@@ -153,12 +156,15 @@ pe__begin: (void)0
 #define PE__AWAIT(t, start, number) PE__AWAIT_AT(t, start, (number) + 1u)
 #define PE__AWAIT_AT(t, start, number) \
     do { \
+        int pe__started; \
         PE__AWAIT_PLACE(); \
         (t)->resume = (number); \
-        (t)->result = (start); \
-        if ((t)->result == PE_WAIT) { \
+        pe__started = (start); \
+        if (pe__started == PE_WAIT) { \
             return PE_WAIT; \
         case (number):; \
+        } else { \
+            (t)->result = pe__started; \
         } \
     } while (0)
 #define PE_END(t) break; default: return PE_EINVAL; } return ((void)(t), 0)
@@ -248,7 +254,7 @@ PE_EXPORT int pe_task_cancels(const pe_task *task);
 /*
  * The loop of a task.
  *
- * Returns: the loop; NULL for NULL, for a task that has outlived its loop, and in a forked child.
+ * Returns: the loop; NULL for NULL, for a task that has ended and whose loop has been freed, and in a forked child.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT pe_loop *pe_task_loop(const pe_task *task);
