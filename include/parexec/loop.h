@@ -21,8 +21,9 @@
  *
  * Threads: a loop and all that belongs to it are used by one thread at a time; pe_loop_post alone may be called by any.
  * Forks: a loop belongs to the process that made it. In a child every call gives PE_EFORKED and touches nothing, since
- * the kernel's poll set is still the parent's too; the child may make loops of its own. Signals: none of it is for
- * handlers.
+ * the kernel's poll set is still the parent's too; the child may make loops of its own. A child that is forked inside a
+ * task or a callback has to end there, by _exit or exec: were it to return into the loop, it would take the parent's
+ * events. Signals: none of it is for handlers.
  */
 #ifndef PAREXEC_LOOP_H
 #define PAREXEC_LOOP_H
@@ -74,7 +75,8 @@ PE_EXPORT int pe_run(pe_task_fn *main, void *frame, int *ret_value);
 PE_EXPORT int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop);
 
 /*
- * Runs a loop until no task is left or pe_loop_stop is called. An attached loop is run with it.
+ * Runs a loop until no task is left or pe_loop_stop is called. For an attached one the libuv loop is run meanwhile; it
+ * must not be running already, which cannot be told here, and uv_stop does not end this.
  *
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_EINLOOP: called inside a task, or a loop that runs on this thread.
  * PE_ECLOSED: it has been closed. PE_EFORKED.
@@ -94,8 +96,10 @@ PE_EXPORT int pe_loop_stop(pe_loop *loop);
 /*
  * Closes a loop: cancels all tasks, runs the loop until they have ended, and closes all handles. Tasks have their
  * clean-up, with waits, for the loop's grace time (pe_loop_set_grace); then each wait ends at once, and a task that
- * does not stop waiting then is dropped. For an attached loop the libuv loop is run meanwhile, so this must not be
- * called in a callback of it: there, pe_loop_free leaves the rest to the loop that runs.
+ * does not stop waiting then is dropped; only an operation that cannot be stopped (pe_wait_external) is waited for.
+ * What the program has opened by itself on the loop's own libuv loop is closed too, without its callback. For an
+ * attached loop the libuv loop is run meanwhile, so this must not be called in a callback of it: there, pe_loop_free
+ * leaves the rest to the loop that runs.
  *
  * ret_cancelled   gets how many tasks there were; may be NULL.
  * Returns: 0; again 0 with none cancelled for one that has been closed. Errors: PE_EINVAL: NULL. PE_EINLOOP: called
@@ -105,9 +109,11 @@ PE_EXPORT int pe_loop_stop(pe_loop *loop);
 PE_EXPORT int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled);
 
 /*
- * Gives a loop back; closes it first if that has not been done. An attached loop is not run for that: its tasks are
- * cancelled here, and all of it has gone when the libuv loop has gone on to its end, as after uv_close. Handles of
- * tasks stay valid and tell what the tasks returned.
+ * Gives a loop back; closes it first if that has not been done. An attached loop is not run for that, so it may be
+ * freed anywhere, inside its tasks too: its tasks are cancelled here, and when they have ended its handles are closed,
+ * which the libuv loop has to run for, as after uv_close. Where it is not run any more its handles stay and
+ * uv_loop_close says UV_EBUSY: there, call pe_loop_close before. Handles of tasks stay valid and tell what the tasks
+ * returned.
  *
  * loop   NULL is fine. Inside a task or a loop that runs on this thread, one that is not attached is left as it is.
  * Threads: the loop's. Child: yes, it does nothing there. Since: 0.1
@@ -154,8 +160,9 @@ PE_EXPORT int pe_loop_post(pe_loop *loop, pe_post_fn *fn, void *context);
  *     poll(&(struct pollfd){ pe_loop_fd(loop), POLLIN, 0 }, 1, milliseconds_of(pe_loop_next_ns(loop)));
  *
  * pe_loop_fd returns the descriptor, which stays the same and belongs to the loop. pe_loop_next_ns returns how many
- * nanoseconds from now the loop has something to do by itself, 0 for now, PE_FOREVER for never. pe_loop_poll does what
- * can be done without waiting and returns 1 when there is more at once, else 0.
+ * nanoseconds from now the loop has something to do by itself, 0 for now, PE_FOREVER for never; ask it before each
+ * wait, since what the program does with the loop in between may have changed it. pe_loop_poll does what can be done
+ * without waiting and returns 1 when there is more at once, else 0.
  * Errors: PE_EINVAL: NULL; pe_loop_poll: attached to a libuv loop, which is run by its owner. PE_EINLOOP: pe_loop_poll
  * called inside a task or a loop that runs on this thread. PE_ECLOSED. PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1

@@ -2,8 +2,8 @@
  * close.c - making and closing loops, see the phases in loop.h.
  *
  * A loop of its own is closed inside pe_loop_close, which runs it till nothing is left. One that is attached may also
- * be left to its host: then each callback of ours looks whether the last task has ended, closes the handles, and the
- * close callback of the last one gives the memory back.
+ * be left to its host: then whoever leaves it last (pe__loop_leave) after the last task has ended closes the handles,
+ * and the close callback of the last one gives the memory back.
  */
 #include <stdlib.h>
 
@@ -174,8 +174,11 @@ static void close_handles(pe_loop *loop)
 
 void pe__loop_close_if_done(pe_loop *loop)
 {
-    if (loop->is_freed && loop->live == 0 && loop->phase != PE__LOOP_CLOSED && !loop->is_closing_handles)
-        close_handles(loop);
+    if (!loop->is_freed || loop->live > 0 || loop->is_closing_handles)
+        return;
+    pe_loop *before = pe__loop_enter(loop);
+    close_handles(loop);
+    pe__loop_leave(before);
 }
 
 /* What the program has opened on our libuv loop by itself and not closed. */
@@ -186,11 +189,31 @@ static void close_foreign(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
+/* Again and again, since what is waited for may open more. */
 static void close_uv(uv_loop_t *uv)
 {
-    uv_walk(uv, close_foreign, NULL);
-    while (uv_loop_close(uv) == UV_EBUSY)
+    do {
+        uv_walk(uv, close_foreign, NULL);
         uv_run(uv, UV_RUN_DEFAULT);
+    } while (uv_loop_close(uv) == UV_EBUSY);
+}
+
+static uint64_t close_now(pe_loop *loop)
+{
+    uint64_t live = loop->live;
+    pe_loop *before = pe__loop_enter(loop);
+
+    begin_closing(loop);
+    while (loop->live > 0)
+        uv_run(loop->uv, UV_RUN_ONCE);
+    if (!loop->is_closing_handles)
+        close_handles(loop);
+    while (loop->phase != PE__LOOP_CLOSED)
+        uv_run(loop->uv, UV_RUN_ONCE);
+    if (loop->owns_uv)
+        close_uv(loop->uv);
+    pe__loop_leave(before);
+    return live;
 }
 
 int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled)
@@ -203,17 +226,9 @@ int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled)
     if (pe__loop_is_inside())
         return PE_EINLOOP;
     if (result == 0) {
-        live = loop->live;
-        pe_loop *before = pe__loop_enter(loop);
-        begin_closing(loop);
-        while (loop->live > 0)
-            uv_run(loop->uv, UV_RUN_ONCE);
-        close_handles(loop);
-        while (loop->phase != PE__LOOP_CLOSED)
-            uv_run(loop->uv, UV_RUN_ONCE);
-        if (loop->owns_uv)
-            close_uv(loop->uv);
-        pe__loop_leave(before);
+        pe__loop_hold(loop);
+        live = close_now(loop);
+        pe__loop_let_go(loop);
     }
     if (ret_cancelled != NULL)
         *ret_cancelled = live;
@@ -223,11 +238,12 @@ int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled)
 /* The host's loop sees to the rest. */
 static void detach(pe_loop *loop)
 {
+    pe_loop *before = pe__loop_enter(loop);
+
     loop->is_freed = true;
     if (loop->phase == PE__LOOP_OPEN)
         begin_closing(loop);
-    if (loop->current == NULL)
-        pe__loop_close_if_done(loop);
+    pe__loop_leave(before);
 }
 
 void pe_loop_free(pe_loop *loop)

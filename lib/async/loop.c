@@ -21,9 +21,10 @@
 /* The loop that runs on this thread. Initial-exec: one load. */
 static _Thread_local pe_loop *running __attribute__((tls_model("initial-exec")));
 
+/* A child that was forked inside a loop is outside. */
 bool pe__loop_is_inside(void)
 {
-    return running != NULL;
+    return running != NULL && !pe__base_forked(running->token);
 }
 
 pe_loop *pe__loop_enter(pe_loop *loop)
@@ -36,7 +37,11 @@ pe_loop *pe__loop_enter(pe_loop *loop)
 
 void pe__loop_leave(pe_loop *before)
 {
+    pe_loop *loop = running;
+
     running = before;
+    if (loop != before)
+        pe__loop_close_if_done(loop);
 }
 
 /* ---- turns ---- */
@@ -53,7 +58,6 @@ static void on_idle(uv_idle_t *idle)
     }
     pe__loop_arm(loop);
     pe__loop_leave(before);
-    pe__loop_close_if_done(loop);
 }
 
 void pe__loop_wake(pe_loop *loop)
@@ -71,7 +75,6 @@ static void on_timer(uv_timer_t *timer)
     loop->armed_ns = PE_FOREVER;
     pe__timers_run(&loop->timers, pe__base_now_ns());
     pe__loop_arm(loop);
-    pe__loop_close_if_done(loop);
 }
 
 /* libuv's clock is the same in milliseconds; rounded up, no timer is early. */
@@ -87,7 +90,7 @@ void pe__loop_arm(pe_loop *loop)
 {
     int64_t next_ns = pe__timers_next(&loop->timers);
 
-    if (next_ns == loop->armed_ns || loop->phase == PE__LOOP_CLOSED)
+    if (next_ns == loop->armed_ns || loop->is_closing_handles)
         return;
     loop->armed_ns = next_ns;
     if (next_ns == PE_FOREVER)
@@ -114,7 +117,6 @@ static void on_async(uv_async_t *async)
 
     pe__loop_run_posts(loop);
     pe__loop_arm(loop);
-    pe__loop_close_if_done(loop);
 }
 
 int pe__loop_open_handles(pe_loop *loop)
@@ -146,12 +148,14 @@ int pe_loop_run(pe_loop *loop)
 
     if (result < 0)
         return result;
-    pe__loop_run_posts(loop);
+    pe__loop_hold(loop); /* it may be freed meanwhile */
     pe_loop *before = pe__loop_enter(loop);
+    pe__loop_run_posts(loop);
     while (loop->live > 0 && !loop->is_stopped)
         uv_run(loop->uv, UV_RUN_ONCE);
     loop->is_stopped = false;
     pe__loop_leave(before);
+    pe__loop_let_go(loop);
     return 0;
 }
 
@@ -173,13 +177,22 @@ int pe_loop_fd(const pe_loop *loop)
     return result < 0 ? result : uv_backend_fd(loop->uv);
 }
 
+/* libuv hands descriptors to the kernel when it next polls: those that have come since the last poll do not make the
+ * loop's own readable yet. It has no call that asks for them; an empty queue is its own neighbour in all versions. */
+static bool has_new_descriptors(const uv_loop_t *uv)
+{
+    const void *queue = &uv->watcher_queue;
+
+    return *(const void *const *)queue != queue;
+}
+
 int64_t pe_loop_next_ns(const pe_loop *loop)
 {
     int result = pe__loop_check(loop);
 
     if (result < 0)
         return result;
-    if (loop->ready != NULL)
+    if (loop->ready != NULL || has_new_descriptors(loop->uv))
         return 0;
     if (!uv_loop_alive(loop->uv))
         return PE_FOREVER;

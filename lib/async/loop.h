@@ -44,7 +44,7 @@ struct pe_loop {
     enum pe__loop_phase phase;
     uint32_t handles;          /* of libuv, of this loop and its objects, that have not been closed */
     uint64_t live;             /* tasks that have not ended */
-    uint64_t kept;             /* tasks and objects whose memory is in use */
+    uint64_t kept;             /* tasks and objects whose memory is in use, and calls that run the loop */
     struct pe__slab slab;
     struct pe__timers timers;
     struct pe__fd_table fds;
@@ -99,7 +99,8 @@ static inline void pe__handle_opened(pe_loop *loop)
 }
 void pe__handle_gone(pe_loop *loop);
 
-/* Around calls of the program's code on the loop's thread, so that what it may not call there is refused. */
+/* Around calls of the program's code on the loop's thread, so that what it may not call there is refused. After
+ * pe__loop_leave the loop's handles may be closing, and it goes with them unless it is held. */
 pe_loop *pe__loop_enter(pe_loop *loop); /* returns what to leave with */
 void pe__loop_leave(pe_loop *before);
 
@@ -110,7 +111,8 @@ bool pe__loop_is_inside(void);
 void pe__loop_run_posts(pe_loop *loop);
 void pe__loop_end_posts(pe_loop *loop); /* the last ones; no more are taken */
 
-/* A loop that has been freed by the program and whose tasks have all ended closes its handles. */
+/* A loop that has been freed by the program and whose tasks have all ended closes its handles. Called where no code of
+ * the program's is running inside it. */
 void pe__loop_close_if_done(pe_loop *loop);
 
 /* Opens the handles; 0, or a code of libuv with none left open. */
@@ -127,6 +129,18 @@ void pe__loop_keep_alive(pe_loop *loop, bool on);
 
 /* The memory of the last task or object that there was has been given back. */
 void pe__loop_unused(pe_loop *loop);
+
+/* Its memory stays in between, though the program may free the loop. */
+static inline void pe__loop_hold(pe_loop *loop)
+{
+    loop->kept++;
+}
+
+static inline void pe__loop_let_go(pe_loop *loop)
+{
+    if (--loop->kept == 0)
+        pe__loop_unused(loop);
+}
 
 /* Memory of an object that the program gives back by itself, maybe after the loop. NULL: there is none. */
 static inline void *pe__loop_alloc(pe_loop *loop, size_t bytes)

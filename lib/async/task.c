@@ -225,5 +225,8 @@ int pe_task_cancels(const pe_task *t)
 
 pe_loop *pe_task_loop(const pe_task *t)
 {
-    return is_ours(t) && !pe__task_of(t)->loop->is_freed ? pe__task_of(t)->loop : NULL;
+    if (!is_ours(t))
+        return NULL;
+    pe_loop *loop = pe__task_of(t)->loop;
+    return loop->is_freed && pe__task_of(t)->wait == &pe__wait_ended ? NULL : loop;
 }
