@@ -19,7 +19,6 @@ static int greet(pe_task *t, void *frame)
 struct all {
     pe_task *greetings[3];
     int64_t begin_ns;
-    int i;
 };
 
 static int all_at_once(pe_task *t, void *frame)
@@ -35,16 +34,15 @@ static int all_at_once(pe_task *t, void *frame)
         if (error < 0)
             PE_RETURN(t, error);
     }
-    for (f->i = 0; f->i < 3; f->i++) {
-        PE_TRY(t, pe_await(t, f->greetings[f->i]));
-        pe_task_free(f->greetings[f->i]);
-    }
+    PE_TRY(t, pe_gather(t, f->greetings, 3, 0));
+    for (int i = 0; i < 3; i++)
+        pe_task_free(f->greetings[i]);
     printf("three seconds of sleep in %d\n", (int)((pe_now() - f->begin_ns) / PE_SECONDS(1)));
     PE_END(t);
 }
 
 int main(void)
 {
-    struct all f = { { NULL }, 0, 0 };
+    struct all f = { { NULL }, 0 };
     return pe_run(all_at_once, &f, NULL) < 0;
 }
