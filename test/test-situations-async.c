@@ -103,6 +103,7 @@ CALL(pe_run, pe_run(task_fn(scene), NULL, NULL))
 CALL(pe_shield, pe_shield(scene->t, scene->other))
 CALL(pe_shield_enter, pe_shield_enter(scene->t))
 CALL(pe_shield_leave, pe_shield_leave(scene->t))
+CALL(pe_limit_is_to_blame, pe_limit_is_to_blame(scene->t, &scene->limit))
 CALL(pe_sleep, pe_sleep(scene->t, PE_FOREVER))
 CALL(pe_sleep_until, pe_sleep_until(scene->t, PE_FOREVER))
 CALL(pe_spawn, pe_spawn(scene->loop, return_nothing, NULL, 0, NULL))
@@ -234,6 +235,7 @@ static const struct row rows[] = {
     ROW(pe_completed_next, IN_TASK(PE_WAIT)),
     ROW(pe_gather, IN_TASK(PE_WAIT)),
     ROW(pe_limit_enter, IN_TASK(0)),
+    ROW(pe_limit_is_to_blame, IN_TASK(0)),
     ROW(pe_limit_leave, IN_TASK(0)),
     ROW(pe_limit_move, IN_TASK(0)),
     ROW(pe_loop_close, ON_LOOP(0, PE_EINLOOP, 0)),
@@ -267,7 +269,7 @@ static const struct row rows[] = {
     ROW(pe_task_region_enter, IN_TASK(0)),
     ROW(pe_task_region_leave, IN_TASK(PE_EINVAL)), /* it has entered none */
     ROW(pe_task_result, ON_HANDLE(PE_EAGAIN, PE_ECANCELED)),
-    ROW(pe_task_set_local, ON_HANDLE(0, 0)),
+    ROW(pe_task_set_local, ON_HANDLE(0, PE_EALREADY)),
     ROW(pe_task_set_name, ON_HANDLE(0, 0)),
     ROW(pe_timeout, IN_TASK(PE_WAIT)),
     ROW(pe_wait_end, IN_TASK(PE_EINVAL)),

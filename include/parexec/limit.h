@@ -19,8 +19,9 @@
  *     if (pe_limit_leave(t, &f->limit) == 1)
  *         puts("too slow");
  *
- * Limits nest, and each has an identity: pe_limit_leave tells of which the time was over. Where several are, the
- * outermost is to blame.
+ * Limits nest, and each has an identity: each PE_ETIMEDOUT is the doing of one of them, which pe_limit_leave and
+ * pe_limit_is_to_blame tell. Where the time of several is over by then, it is the outermost. A wait that ends with a
+ * request by pe_task_cancel is no limit's doing; limits whose time was over by then do not end another.
  *
  * Threads, forks, signals: as task.h says.
  */
@@ -32,7 +33,7 @@
 
 /* A time limit, in the task's frame from enter to leave. Its contents are the library's. */
 typedef struct pe_limit {
-    uint64_t opaque[8];
+    uint64_t opaque[9];
 } pe_limit;
 
 /*
@@ -54,7 +55,8 @@ PE_BEGIN_DECLS
 /*
  * Begins a time limit, inside those that the task has entered before.
  *
- * limit         memory that lasts until it is left; one that is not entered. A task that ends leaves all of its.
+ * limit         memory that lasts until it is left; one that is not entered. A task that ends leaves all of its, and a
+ *               function called by pe_call those that it has entered.
  * deadline_ns   as of pe_after; 0, and what has passed: the next wait that would have to wait is refused. PE_FOREVER:
  *               none, till pe_limit_move sets one.
  * Returns: 0. Errors: PE_EINVAL: limit NULL or entered already, a negative deadline or a duration by mistake; t is not
@@ -74,12 +76,20 @@ PE_EXPORT int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns);
 /*
  * Ends a time limit, and those inside it that have not been left.
  *
- * Returns: 1: a wait has ended for it, and the time of none around it is over. 0: else; a limit whose time was over but
- * which no wait has seen leaves nothing behind. Errors: PE_EINVAL: the task is not in it; t is not the task that runs.
- * PE_EFORKED.
+ * Returns: 1: a wait has ended with PE_ETIMEDOUT for it. 0: else; a limit whose time was over but which no wait has
+ * seen leaves nothing behind. Errors: PE_EINVAL: the task is not in it; t is not the task that runs. PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_limit_leave(pe_task *t, pe_limit *limit);
+
+/*
+ * Whether a limit has ended a wait with PE_ETIMEDOUT: of one that has been left too, and so after PE_AWAIT_UNTIL and
+ * pe_timeout, as long as its memory has not been used for anything else.
+ *
+ * Returns: 1 or 0. Errors: PE_EINVAL: limit NULL; t is not the task that runs. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_limit_is_to_blame(const pe_task *t, const pe_limit *limit);
 
 /*
  * Waits for a task, at most until then: the task is cancelled at that time, and the wait ends when it has ended. What

@@ -46,7 +46,7 @@
  * Cancelling is a request. It ends the wait that the task is in, or is about to begin, with PE_ECANCELED; the task may
  * then clean up, with further waits, and should return PE_ECANCELED. A request stays until a wait has ended with it: if
  * a wait has got its value before, the task gets that value, and the next wait is refused. Time limits (limit.h) do
- * the same with PE_ETIMEDOUT.
+ * the same with PE_ETIMEDOUT. Where both come before the task has run again, PE_ECANCELED is what it gets.
  *
  * Threads: a task belongs to its loop, and a loop to one thread at a time; only pe_loop_post may be called from others.
  * Forks: in a child every call gives PE_EFORKED. Signals: none of it is for handlers.
@@ -80,6 +80,8 @@ typedef struct pe_loop pe_loop;
  * frame   what lives across its waits: the memory given to pe_run or pe_call, or the task's own copy of what was given
  *         to pe_spawn.
  * Returns: through the macros. 0 and above, or an error below 0; never PE_WAIT by itself, which counts as PE_EINVAL.
+ * One that returns in the middle of a wait, which it has begun without PE_AWAIT, ends the task with PE_EINVAL once that
+ * wait has been stopped.
  * It must not call itself or another task's function directly (pe_call does), and no exception and no longjmp may leave
  * it.
  */
@@ -183,7 +185,7 @@ PE_BEGIN_DECLS
  * frame_bytes   the size of the frame, at most 1 GiB; aligned for any type.
  * ret_task      gets a handle, to be given back by pe_task_free. NULL: none; the loop sees the task to its end.
  * Returns: 0. Errors: PE_EINVAL: loop or fn NULL, or too many bytes. PE_ENOMEM. PE_ECLOSED: the loop is being closed
- * and this is called outside its tasks. PE_EFORKED.
+ * and this is called outside its tasks, or the time for clean-up is over (pe_loop_set_grace). PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task);
@@ -234,8 +236,8 @@ PE_EXPORT int pe_task_has_ended(const pe_task *task);
 /*
  * Asks a task to stop: the wait that it is in, or begins next, ends with PE_ECANCELED, once for each request that has
  * been seen. One that has not begun never does. What it waits for is stopped with it, so the wait may take as long as
- * that needs; see pe_shield and pe_shield_enter for what is not to be stopped. Repeated requests before a wait has
- * ended with one count as one.
+ * that needs; see pe_shield and pe_shield_enter for what is not to be stopped. Requests that come before the task has
+ * seen an earlier one count as one with it.
  *
  * Returns: 0. Errors: PE_EALREADY: it has ended. PE_EINVAL: NULL. PE_EFORKED.
  * Threads: the loop's; a task may cancel itself. Child: no. Since: 0.1
@@ -277,14 +279,14 @@ PE_EXPORT int pe_task_set_name(pe_task *task, const char *name);
 PE_EXPORT const char *pe_task_name(const pe_task *task);
 
 /*
- * Gives a task a value to carry, and asks for it. A task starts with the values of the task that started it; what is
- * set later is seen by those started later.
+ * Gives a task a value to carry till its end, and asks for it. A task starts with the values of the task that started
+ * it; what is set later is seen by those started later.
  *
  * key     a static object of the program's; its address tells values apart.
  * value   any pointer; NULL is one too. Given to key->destroy when neither this task nor one that inherited it carries
  *         it any more.
- * Returns: set: 0; asked: the value, NULL if there is none. Errors: PE_EINVAL: task or key NULL. PE_ENOMEM. PE_EFORKED,
- * or NULL.
+ * Returns: set: 0; asked: the value, NULL if there is none. Errors: PE_EINVAL: task or key NULL. PE_EALREADY: it has
+ * ended. PE_ENOMEM. PE_EFORKED, or NULL.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_task_set_local(pe_task *task, const pe_local_key *key, void *value);
@@ -293,7 +295,8 @@ PE_EXPORT void *pe_task_local(const pe_task *task, const pe_local_key *key);
 /*
  * Waits for the next turn: every task that is ready now has its own first.
  *
- * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED. PE_EINVAL: t is not the task that runs. PE_EFORKED.
+ * Returns, in PE_AWAIT: 0; a request that comes meanwhile is for the next wait. Errors: PE_ECANCELED, PE_ETIMEDOUT by a
+ * time limit. PE_EINVAL: t is not the task that runs. PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_yield(pe_task *t);
@@ -305,15 +308,15 @@ PE_EXPORT int pe_yield(pe_task *t);
  * deadline_ns   as of pe_after; 0, and what has passed: as pe_yield.
  * Tasks wake in the order of their deadlines, equal ones in the order in which they began to wait.
  * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED, PE_ETIMEDOUT by a time limit. PE_EINVAL: a negative time, or a
- * duration for a deadline; t is not the task that runs. PE_EFORKED.
+ * duration for a deadline; t is not the task that runs. PE_ENOMEM. PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_sleep(pe_task *t, int64_t duration_ns);
 PE_EXPORT int pe_sleep_until(pe_task *t, int64_t deadline_ns);
 
 /*
- * Waits until another task of the same loop has ended. If this wait is to be stopped, the other task is cancelled and
- * the wait ends with it; pe_shield leaves it alone.
+ * Waits until another task of the same loop has ended. If this wait is to be stopped, or was before it began, the other
+ * task is cancelled and the wait ends with it; pe_shield leaves it alone.
  *
  * task   any number of tasks may wait for it. Its handle may be freed meanwhile.
  * Returns, in PE_AWAIT: what it returned. Errors: PE_ECANCELED, PE_ETIMEDOUT: as asked for, or what it returned.
@@ -333,7 +336,8 @@ PE_EXPORT int pe_shield(pe_task *t, pe_task *task);
 
 /*
  * Calls a task function as a part of this task: it runs at once, waits as this task, and the wait ends when it has
- * returned. No task is started; cancelling, limits, names and values are those of this task.
+ * returned. No task is started; cancelling, limits, names and values are those of this task. Limits and shielded
+ * sections that the function has entered end with it.
  *
  *     PE_AWAIT(t, pe_call(t, &f->call, read_header, &f->header));
  *
@@ -357,7 +361,8 @@ PE_EXPORT int pe_shield_leave(pe_task *t);
 
 /*
  * Makes any operation with a callback a wait. It has been started by the time of this call, which therefore never
- * refuses it: what is to be stopped is, through `cancel`, at once. With libuv:
+ * refuses it: what is to be stopped is, through `cancel`, at once. Its callback comes later, not inside the call that
+ * starts it. With libuv:
  *
  *     static void on_random(uv_random_t *request, int status, void *bytes, size_t count)
  *     {

@@ -64,13 +64,16 @@ static int result_of(struct pe__task *ended)
     return ended->head.result;
 }
 
+/* A task that is to be stopped before it waits stops the other one all the same, as it would a moment later. */
 int pe_await(pe_task *t, pe_task *task)
 {
     struct pe__task *other = pe__task_of(task);
-    int result = pe__wait_check(t);
+    int result = pe__wait_check_running(t);
 
     if (result == 0)
         result = check_other(pe__task_of(t), other);
+    if (result == 0 && (other->wait == &pe__wait_ended || (pe__task_of(t)->stop & PE__STOP_FINAL)))
+        result = pe__wait_check(t);
     if (result != 0)
         return result;
     if (other->wait == &pe__wait_ended)

@@ -1,8 +1,10 @@
 /*
  * call.c - task functions as parts of a task. The innermost one is what a turn calls, however deep it is; the callers
  * wait in a chain of links, with the points where they go on. The first call of one that waits is inside pe_call, so
- * that what needs no wait costs a call and no more.
+ * that what needs no wait costs a call and no more. What a function leaves open, limits, regions and shielded sections,
+ * ends with it: its frame is the caller's to use again.
  */
+#include "async/limit.h"
 #include "async/region.h"
 #include "async/wait.h"
 
@@ -10,7 +12,8 @@ struct call {
     struct call *outer;
     pe_task_fn *fn; /* the caller's, as the rest */
     void *frame;
-    uint64_t resume;
+    uint32_t resume;
+    uint8_t shield;
 };
 
 _Static_assert(sizeof(struct call) <= sizeof(pe_call_link), "a call's contents fit");
@@ -21,9 +24,13 @@ void pe__call_return(struct pe__task *task, int value)
 
     if (pe__task_has_regions(task))
         pe__task_regions_leave_call(task);
+    if (task->limit != NULL)
+        pe__limit_leave_open(task);
+    if (!(task->stop & PE__STOP_FINAL))
+        task->shield = call->shield;
     task->fn = call->fn;
     task->frame = call->frame;
-    task->head.resume = (uint32_t)call->resume;
+    task->head.resume = call->resume;
     task->head.result = value;
     task->call = (pe_call_link *)call->outer;
 }
@@ -48,14 +55,17 @@ int pe_call(pe_task *t, pe_call_link *link, pe_task_fn *fn, void *frame)
         result = PE_EINVAL;
     if (result < 0)
         return result;
-    *call = (struct call){ (struct call *)task->call, task->fn, task->frame, task->head.resume };
+    *call = (struct call){ (struct call *)task->call, task->fn, task->frame, task->head.resume, task->shield };
     task->call = link;
     task->fn = fn;
     task->frame = frame;
     task->head.resume = 0;
     result = fn(t, frame);
-    if (result == PE_WAIT && task->wait != NULL)
+    if (task->wait != NULL) {
+        if (result != PE_WAIT)
+            pe__task_break_off(task);
         return PE_WAIT;
+    }
     pe__call_return(task, result == PE_WAIT ? PE_EINVAL : result);
     return task->head.result;
 }

@@ -3,7 +3,7 @@
  *
  * A limit that fires leaves a mark in itself and a request in its task. The request is answered by the wait that ends
  * with PE_ETIMEDOUT; that answers all limits which had fired by then, and of these the outermost is to blame: what is
- * inside it had no more time either.
+ * inside it had no more time either. So each PE_ETIMEDOUT is one limit's, and one that fires later has its own.
  */
 #include "async/limit.h"
 
@@ -33,12 +33,18 @@ static void look_again(struct pe__task *task)
     }
 }
 
-void pe__limit_answered(struct pe__task *task)
+void pe__limit_answered(struct pe__task *task, int result)
 {
+    struct pe__limit *outermost = NULL;
+
     for (struct pe__limit *limit = task->limit; limit != NULL; limit = limit->outer) {
-        if (limit->has_fired && limit->shield >= task->shield)
+        if (limit->has_fired && !limit->is_answered && limit->shield >= task->shield) {
             limit->is_answered = 1;
+            outermost = limit;
+        }
     }
+    if (outermost != NULL && result == PE_ETIMEDOUT)
+        outermost->is_to_blame = 1;
     look_again(task);
 }
 
@@ -67,7 +73,7 @@ static int set(struct pe__limit *limit, int64_t deadline_ns)
 
     if (deadline_ns == PE_FOREVER)
         return 0;
-    if (deadline_ns != 0 && !pe__base_deadline_passed(deadline_ns))
+    if (!pe__base_deadline_passed(deadline_ns))
         return pe__timer_start(&task->loop->timers, &limit->timer, deadline_ns, fire);
     limit->has_fired = 1;
     task->stop |= PE__STOP_LIMIT;
@@ -84,7 +90,9 @@ int pe_limit_enter(pe_task *t, pe_limit *memory, int64_t deadline_ns)
         result = memory == NULL || has_entered(task, limit) ? PE_EINVAL : pe__base_deadline_check(deadline_ns);
     if (result < 0)
         return result;
-    *limit = (struct pe__limit){ .outer = task->limit, .task = task, .shield = task->shield };
+    *limit = (struct pe__limit){
+        .outer = task->limit, .task = task, .call = task->call, .shield = task->shield,
+    };
     result = set(limit, deadline_ns);
     if (result == 0)
         task->limit = limit;
@@ -103,29 +111,23 @@ int pe_limit_move(pe_task *t, pe_limit *memory, int64_t deadline_ns)
         return result;
     if (limit->has_fired)
         return PE_EALREADY;
-    int64_t before_ns = pe__timer_is_started(&limit->timer) ? limit->timer.deadline_ns : PE_FOREVER;
-    pe__timer_stop(&task->loop->timers, &limit->timer);
-    result = set(limit, deadline_ns);
+    result = pe__timer_reserve(&task->loop->timers, deadline_ns);
     if (result < 0)
-        (void)set(limit, before_ns); /* there was a place for it */
-    return result;
+        return result;
+    pe__timer_stop(&task->loop->timers, &limit->timer);
+    return set(limit, deadline_ns);
 }
 
 int pe__limit_leave(struct pe__limit *limit)
 {
     struct pe__task *task = limit->task;
-    int is_to_blame = limit->has_fired && limit->is_answered;
 
-    for (const struct pe__limit *at = limit->outer; at != NULL; at = at->outer) {
-        if (at->has_fired)
-            is_to_blame = 0;
-    }
     pe__timer_stop(&task->loop->timers, &limit->timer);
     task->limit = limit->outer;
     limit->task = NULL;
     if (task->stop & PE__STOP_LIMIT)
         look_again(task);
-    return is_to_blame;
+    return limit->is_to_blame;
 }
 
 int pe_limit_leave(pe_task *t, pe_limit *memory)
@@ -143,8 +145,17 @@ int pe_limit_leave(pe_task *t, pe_limit *memory)
     return pe__limit_leave(limit);
 }
 
-void pe__limit_leave_all(struct pe__task *task)
+int pe_limit_is_to_blame(const pe_task *t, const pe_limit *memory)
 {
-    while (task->limit != NULL)
+    int result = pe__wait_check_running(t);
+
+    if (result == 0)
+        result = memory == NULL ? PE_EINVAL : ((const struct pe__limit *)memory)->is_to_blame;
+    return result;
+}
+
+void pe__limit_leave_open(struct pe__task *task)
+{
+    while (task->limit != NULL && task->limit->call == task->call)
         (void)pe__limit_leave(task->limit);
 }

@@ -17,8 +17,10 @@ static inline int yield(struct pe__task *task)
 
 static __attribute__((noinline)) int yield_checked(pe_task *t)
 {
-    int result = pe__wait_check(t);
+    int result = pe__wait_check_running(t);
 
+    if (result == 0 && pe__task_of(t)->stop != 0)
+        result = pe__wait_refusal_or_limit(pe__task_of(t));
     return result != 0 ? result : yield(pe__task_of(t));
 }
 
@@ -89,22 +91,26 @@ int pe_sleep_until(pe_task *t, int64_t deadline_ns)
 
 int pe_shield_enter(pe_task *t)
 {
+    struct pe__task *task = pe__task_of(t);
     int result = pe__wait_check_running(t);
 
-    if (result == 0 && pe__task_of(t)->shield == UINT8_MAX)
-        result = PE_EINVAL;
-    if (result == 0)
-        pe__task_of(t)->shield++;
-    return result;
+    if (result < 0 || (task->stop & PE__STOP_FINAL)) /* nothing is held back, and `shield` is a count of waits */
+        return result;
+    if (task->shield == UINT8_MAX)
+        return PE_EINVAL;
+    task->shield++;
+    return 0;
 }
 
 int pe_shield_leave(pe_task *t)
 {
+    struct pe__task *task = pe__task_of(t);
     int result = pe__wait_check_running(t);
 
-    if (result == 0 && pe__task_of(t)->shield == 0)
-        result = PE_EINVAL;
-    if (result == 0)
-        pe__task_of(t)->shield--;
-    return result;
+    if (result < 0 || (task->stop & PE__STOP_FINAL))
+        return result;
+    if (task->shield == 0)
+        return PE_EINVAL;
+    task->shield--;
+    return 0;
 }

@@ -176,6 +176,12 @@ int pe_limit_leave(pe_task *t, pe_limit *limit)
     return PE_ENOSYS;
 }
 
+int pe_limit_is_to_blame(const pe_task *t, const pe_limit *limit)
+{
+    (void)t, (void)limit;
+    return PE_ENOSYS;
+}
+
 int pe_timeout(pe_task *t, pe_limit *limit, int64_t deadline_ns, pe_task *task)
 {
     (void)t, (void)limit, (void)deadline_ns, (void)task;

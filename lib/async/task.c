@@ -124,7 +124,7 @@ int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_byte
 
     if (result == 0 && (fn == NULL || frame_bytes > FRAME_BYTES_MOST))
         result = PE_EINVAL;
-    if (result == 0 && loop->phase != PE__LOOP_OPEN && loop->current == NULL)
+    if (result == 0 && loop->phase != PE__LOOP_OPEN && (loop->current == NULL || loop->phase == PE__LOOP_FINAL))
         result = PE_ECLOSED;
     if (result < 0)
         return result;
@@ -152,6 +152,8 @@ int pe_task_cancel(pe_task *t)
         return PE_EALREADY;
     if (task->cancels < UINT8_MAX)
         task->cancels++;
+    if (task->wait == &pe__wait_ready && (task->stop & PE__STOP_TOLD))
+        return 0;
     task->stop |= PE__STOP_CANCEL;
     if (task->wait == &pe__wait_new)
         pe__task_give_up(task);

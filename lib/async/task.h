@@ -27,6 +27,7 @@ struct pe__wait_kind;
 #define PE__STOP_LIMIT 2u  /* a time limit has fired */
 #define PE__STOP_ASKED 4u  /* the wait's cancel has been called for them */
 #define PE__STOP_FINAL 8u  /* the loop's last phase: every wait ends at once */
+#define PE__STOP_TOLD 16u  /* the last wait has ended for a request; while the task is ready, more count as the same */
 
 /* Called when the task that is watched has ended: takes the watch out of its list before the call. */
 struct pe__watch {
@@ -43,7 +44,7 @@ struct pe__waiter {
 /* What few tasks have; from the loop's slab, zeroed. */
 struct pe__task_more {
     char *name;                /* malloc'ed; NULL: that of the function */
-    struct pe__local *locals;
+    struct pe__locals *locals; /* NULL: none */
     struct pe__task_region *regions;
 };
 
@@ -84,6 +85,9 @@ void pe__task_run_ready(pe_loop *loop);
 /* It is in the ready queue, or will be next: its function is not called any more, and it ends with PE_ECANCELED. */
 void pe__task_give_up(struct pe__task *task);
 
+/* Its function has returned in the middle of a wait: that is stopped, and then the task ends with PE_EINVAL. */
+void pe__task_break_off(struct pe__task *task);
+
 /* Zeroed when it is new; NULL: no memory. */
 struct pe__task_more *pe__task_more(struct pe__task *task);
 
@@ -93,7 +97,7 @@ void pe__call_return(struct pe__task *task, int value);
 /* The outermost of its calls. */
 void pe__call_outermost(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame);
 
-/* What the task was started with, also after pe__task_give_up. */
+/* What the task was started with, also after the two above; a frame that is not its own is NULL after the second. */
 void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame);
 
 void pe__task_last_unref(struct pe__task *task);

@@ -90,17 +90,23 @@ static void move_down(struct pe__timers *timers, uint32_t index, struct pe__time
     put_at(timers, index, entry);
 }
 
+static int heap_reserve(struct pe__timers *timers)
+{
+    if (timers->heap_count < timers->heap_capacity)
+        return 0;
+    uint32_t capacity = timers->heap_capacity ? timers->heap_capacity * 2 : 64;
+    struct pe__timer_entry *heap = realloc(timers->heap, capacity * sizeof *heap);
+    if (heap == NULL)
+        return PE_ENOMEM;
+    timers->heap = heap;
+    timers->heap_capacity = capacity;
+    return 0;
+}
+
 static int heap_add(struct pe__timers *timers, struct pe__timer *timer)
 {
-    if (timers->heap_count == timers->heap_capacity) {
-        uint32_t capacity = timers->heap_capacity ? timers->heap_capacity * 2 : 64;
-        struct pe__timer_entry *heap = realloc(timers->heap, capacity * sizeof *heap);
-
-        if (heap == NULL)
-            return PE_ENOMEM;
-        timers->heap = heap;
-        timers->heap_capacity = capacity;
-    }
+    if (heap_reserve(timers) < 0)
+        return PE_ENOMEM;
     move_up(timers, timers->heap_count++, (struct pe__timer_entry){ timer->deadline_ns, timer });
     return 0;
 }
@@ -150,6 +156,12 @@ int pe__timer_start(struct pe__timers *timers, struct pe__timer *timer, int64_t 
     timer->place = (uint32_t)lane + 1;
     pe__base_list_push_back(&timers->lanes[lane], &timer->link);
     return 0;
+}
+
+/* A lane that fits now fits also when timers have been stopped. */
+int pe__timer_reserve(struct pe__timers *timers, int64_t deadline_ns)
+{
+    return lane_for(timers, deadline_ns) < 0 ? heap_reserve(timers) : 0;
 }
 
 void pe__timer_stop(struct pe__timers *timers, struct pe__timer *timer)

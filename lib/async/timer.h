@@ -46,6 +46,9 @@ void pe__timers_fini(struct pe__timers *timers);
 int pe__timer_start(struct pe__timers *timers, struct pe__timer *timer, int64_t deadline_ns,
                     void (*due)(struct pe__timer *timer));
 
+/* After it the next start, with that deadline, does not fail. 0, or PE_ENOMEM. */
+int pe__timer_reserve(struct pe__timers *timers, int64_t deadline_ns);
+
 /* One that is not started stays so. */
 void pe__timer_stop(struct pe__timers *timers, struct pe__timer *timer);
 

@@ -41,14 +41,14 @@ static inline void end(struct pe__task *task, int value)
     pe__base_list_remove(&task->all);
     task->wait = &pe__wait_ended;
     task->head.result = value;
+    if (value < 0)
+        pe__failure_note(task);
     if (task->limit != NULL)
-        pe__limit_leave_all(task);
+        pe__limit_leave_open(task);
     if (task->more != NULL) {
         pe__task_regions_leave_all(task);
         pe__local_drop(task);
     }
-    if (value < 0)
-        pe__failure_note(task);
     if (task->watches != NULL)
         tell_watches(task);
     pe__task_unref(task);
@@ -56,27 +56,59 @@ static inline void end(struct pe__task *task, int value)
         pe__loop_keep_alive(loop, false);
 }
 
+/* No function of the task is called any more. */
+static int end_calls(struct pe__task *task, int value)
+{
+    while (task->call != NULL)
+        pe__call_return(task, value);
+    return value;
+}
+
 /* What is called of a task that has been given up. */
 static int uncalled(pe_task *t, void *frame)
 {
-    (void)t, (void)frame;
-    return PE_ECANCELED;
+    (void)frame;
+    return end_calls(pe__task_of(t), PE_ECANCELED);
 }
 
 void pe__task_give_up(struct pe__task *task)
 {
-    while (task->call != NULL)
-        pe__call_return(task, PE_ECANCELED);
-    if (task->fn != uncalled)
-        task->object = (void *)(uintptr_t)task->fn;
+    if (task->fn == uncalled)
+        return;
+    task->object = (void *)(uintptr_t)task->fn;
     task->fn = uncalled;
+}
+
+/* What is called of a task that has been broken off. */
+static int broken_off(pe_task *t, void *frame)
+{
+    (void)frame;
+    return end_calls(pe__task_of(t), PE_EINVAL);
+}
+
+void pe__task_break_off(struct pe__task *task)
+{
+    if (task->fn == uncalled)
+        return;
+    task->frame = (void *)(uintptr_t)task->fn; /* `object` is its wait's */
+    task->fn = broken_off;
+    pe__wait_abort(task);
+}
+
+static void *own_frame(const struct pe__task *task)
+{
+    return (size_t)task->block_steps * PE__SLAB_STEP > sizeof *task ? pe__task_of(&task->head) + 1 : NULL;
 }
 
 void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **ret_frame)
 {
     pe__call_outermost(task, ret_fn, ret_frame);
-    if (*ret_fn == uncalled)
+    if (*ret_fn == uncalled) {
         *ret_fn = (pe_task_fn *)(uintptr_t)task->object;
+    } else if (*ret_fn == broken_off) {
+        *ret_fn = (pe_task_fn *)(uintptr_t)*ret_frame;
+        *ret_frame = own_frame(task);
+    }
 }
 
 /* ---- steps ---- */
@@ -86,6 +118,10 @@ void pe__task_origin(const struct pe__task *task, pe_task_fn **ret_fn, void **re
 static __attribute__((noinline)) void finish_step(struct pe__task *task, int value)
 {
     while (value != PE_WAIT || task->wait == NULL) {
+        if (__builtin_expect(task->wait != NULL, 0)) {
+            pe__task_break_off(task);
+            break;
+        }
         if (value == PE_WAIT)
             value = PE_EINVAL;
         if (task->call == NULL) {

@@ -2,7 +2,8 @@
  * wait.c - requests to stop, and the waits that they end.
  *
  * A request is a bit of the task until a wait has ended with it. It is looked for when a wait begins, and handed to the
- * wait that goes on when it comes; a wait that gets its value first leaves the bit. In the loop's last phase every new
+ * wait that goes on when it comes; a wait that gets its value first leaves the bit. A wait that ended for a request
+ * which the task has not seen yet ends for those that come meanwhile too. In the loop's last phase every new
  * wait ends at once with PE_ECANCELED, in a later pass, so that a task which never gives up cannot hold the loop: after
  * so many such waits it is ended without being called again.
  */
@@ -19,6 +20,8 @@ const struct pe__wait_kind pe__wait_ended = { .name = "nothing: it has ended" };
 /* What the task may be stopped for now: PE_ECANCELED, PE_ETIMEDOUT, 0: nothing. */
 static int reason(const struct pe__task *task)
 {
+    if (task->stop & PE__STOP_FINAL)
+        return PE_ECANCELED;
     if ((task->stop & PE__STOP_CANCEL) && task->shield == 0)
         return PE_ECANCELED;
     if ((task->stop & PE__STOP_LIMIT) && pe__limit_is_due(task))
@@ -31,17 +34,22 @@ static void answer(struct pe__task *task, int why)
 {
     if (why == PE_ECANCELED)
         task->stop &= (uint8_t)~PE__STOP_CANCEL;
-    pe__limit_answered(task);
+    pe__limit_answered(task, why);
 }
 
 /* One wait more in the last phase. `shield` counts them: nothing is held back any more. */
+static void count_last(struct pe__task *task)
+{
+    if (++task->shield > LAST_WAITS)
+        pe__task_give_up(task);
+}
+
 static int end_at_once(struct pe__task *task)
 {
     task->loop->current = NULL;
     task->stop = PE__STOP_FINAL;
     task->head.result = PE_ECANCELED;
-    if (++task->shield > LAST_WAITS)
-        pe__task_give_up(task);
+    count_last(task);
     pe__wait_ready_up(task);
     return PE_WAIT;
 }
@@ -50,6 +58,7 @@ int pe__wait_refusal(struct pe__task *task)
 {
     if (task->stop & PE__STOP_FINAL)
         return end_at_once(task);
+    task->stop &= (uint8_t)~PE__STOP_TOLD;
     if (reason(task) != PE_ECANCELED)
         return 0;
     answer(task, PE_ECANCELED);
@@ -64,13 +73,26 @@ int pe__wait_limit(struct pe__task *task)
     return PE_ETIMEDOUT;
 }
 
-int pe__wait_answer(struct pe__task *task)
+int pe__wait_refusal_or_limit(struct pe__task *task)
 {
-    int why = reason(task);
+    int result = pe__wait_refusal(task);
 
-    if (why != 0 && (task->stop & PE__STOP_ASKED))
+    return result == 0 && (task->stop & PE__STOP_LIMIT) ? pe__wait_limit(task) : result;
+}
+
+int pe__wait_settle(struct pe__task *task, int result)
+{
+    uint8_t stop = task->stop;
+    int why = result == PE_ECANCELED && (stop & PE__STOP_ASKED) ? reason(task) : 0;
+
+    task->stop &= (uint8_t)~(PE__STOP_ASKED | PE__STOP_TOLD);
+    if (stop & PE__STOP_FINAL)
+        count_last(task);
+    else if (why != 0)
         answer(task, why);
-    return why == 0 ? PE_ECANCELED : why;
+    if (why == PE_ECANCELED)
+        task->stop |= PE__STOP_TOLD;
+    return why != 0 ? why : result;
 }
 
 void pe__wait_stop(struct pe__task *task)
@@ -87,22 +109,35 @@ static void abandon(struct pe__task *task)
     task->wait->abandon(task);
 }
 
+void pe__wait_abort(struct pe__task *task)
+{
+    if (task->wait->cancel == NULL || (task->stop & PE__STOP_ASKED))
+        return;
+    task->stop |= PE__STOP_ASKED;
+    task->wait->cancel(task);
+}
+
 void pe__wait_stop_all(pe_loop *loop)
 {
     PE__BASE_LIST_EACH_SAFE(link, after, &loop->tasks) {
         struct pe__task *task = PE__BASE_LIST_ENTRY(link, struct pe__task, all);
 
         task->shield = 0;
-        task->stop |= PE__STOP_CANCEL | PE__STOP_FINAL;
-        if (task->wait != NULL && task->wait->abandon != NULL)
+        task->stop |= PE__STOP_FINAL;
+        if (task->wait == &pe__wait_new)
+            pe__task_give_up(task);
+        else if (task->wait != NULL && task->wait->abandon != NULL)
             abandon(task);
         else
             pe__wait_stop(task);
     }
 }
 
+/* Mostly nobody waits for the task: chains can be long. */
 bool pe__wait_is_for(const struct pe__task *waiter, const struct pe__task *task)
 {
+    if (task->watches == NULL)
+        return waiter == task;
     while (waiter->wait != NULL && waiter->wait->target != NULL)
         waiter = waiter->wait->target(waiter);
     return waiter == task;
@@ -114,8 +149,11 @@ static void cancel_external(struct pe__task *task)
 {
     pe_cancel_fn *cancel = task->in.cancel;
 
-    if (cancel != NULL)
-        cancel(&task->head, task->object);
+    if (cancel == NULL)
+        return;
+    pe_loop *before = pe__loop_enter(task->loop);
+    cancel(&task->head, task->object);
+    pe__loop_leave(before);
 }
 
 static const struct pe__wait_kind external = { .name = "an operation", .cancel = cancel_external };
@@ -128,8 +166,6 @@ int pe_wait_external(pe_task *t, int started, pe_cancel_fn *cancel, void *object
     if (result < 0 || started < 0)
         return result < 0 ? result : started == PE_WAIT ? PE_EINVAL : started;
     task->in.cancel = cancel;
-    if (task->stop & PE__STOP_FINAL)
-        task->stop |= PE__STOP_CANCEL;
     return pe__wait_begin_anyway(t, &external, object);
 }
 

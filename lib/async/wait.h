@@ -11,7 +11,7 @@
  * Where starting can fail, that comes between 2 and 3 if it can be undone; or it fails in 4 with nothing noted, and
  * pe__wait_undo takes 3 back; else the failure is told by pe__wait_end.
  * Whatever ends the wait calls pe__wait_end exactly once, on the loop's thread, never inside the function that began
- * it (but for the failure above). The task runs in a later pass.
+ * it (but for the failure above). The task runs in a later pass; nothing of the wait is looked at any more.
  *
  * A request to stop calls the kind's `cancel` once for each wait. It ends the wait by pe__wait_end with PE_ECANCELED at
  * once, or sees to it that the operation comes to its end soon, or does nothing where that cannot be hastened. Memory
@@ -44,11 +44,17 @@ int pe__wait_refusal(struct pe__task *task);
 /* For pe__wait_begin: a time limit has fired. PE_ETIMEDOUT, or 0: it is held back. */
 int pe__wait_limit(struct pe__task *task);
 
-/* For pe__wait_end: PE_ECANCELED or PE_ETIMEDOUT, whichever has been answered now. */
-int pe__wait_answer(struct pe__task *task);
+/* Both, for waits that can go on at once only where there is nothing to stop for. */
+int pe__wait_refusal_or_limit(struct pe__task *task);
+
+/* For pe__wait_end, where there are requests: what the wait has ended with, by which some may have been answered. */
+int pe__wait_settle(struct pe__task *task, int result);
 
 /* The task has something to stop for: its wait is asked to end, unless it has been asked, or is shielded. */
 void pe__wait_stop(struct pe__task *task);
+
+/* Nothing will go on after the wait: it is asked to end, whatever shields it. */
+void pe__wait_abort(struct pe__task *task);
 
 /* Every wait of the loop is asked to end, whatever shields it. */
 void pe__wait_stop_all(pe_loop *loop);
@@ -152,9 +158,8 @@ static inline void pe__wait_ready_up(struct pe__task *task)
 
 static inline void pe__wait_end(struct pe__task *task, int result)
 {
-    if (__builtin_expect(task->stop != 0, 0) && result == PE_ECANCELED)
-        result = pe__wait_answer(task);
-    task->stop &= (uint8_t)~PE__STOP_ASKED;
+    if (__builtin_expect(task->stop != 0, 0))
+        result = pe__wait_settle(task, result);
     task->head.result = result;
     pe__wait_ready_up(task);
 }

@@ -1,6 +1,10 @@
-#include "harness/async.h"
+#include "harness/harness.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <uv.h>
+
+#include "harness/async.h"
 
 __attribute__((constructor)) static void open_what_libuv_keeps(void)
 {
@@ -8,4 +12,36 @@ __attribute__((constructor)) static void open_what_libuv_keeps(void)
 
     if (uv_loop_init(&loop) == 0)
         uv_loop_close(&loop);
+}
+
+void diary_add(struct diary *diary, const char *format, ...)
+{
+    size_t room = sizeof diary->text - diary->bytes;
+    va_list arguments;
+
+    va_start(arguments, format);
+    int blank = diary->bytes > 0 ? snprintf(diary->text + diary->bytes, room, " ") : 0;
+    int word = vsnprintf(diary->text + diary->bytes + blank, room - (size_t)blank, format, arguments);
+    va_end(arguments);
+    ck_assert_int_lt(blank + word, (int)room);
+    diary->bytes += (size_t)(blank + word);
+}
+
+pe_loop *async_loop(void)
+{
+    pe_loop *loop = NULL;
+
+    MUST(pe_loop_new(NULL, &loop), 0);
+    return loop;
+}
+
+void async_start(pe_loop *loop, pe_task_fn *fn, void *frame, pe_task **ret_task)
+{
+    MUST(pe_spawn(loop, fn, frame, 0, ret_task), 0);
+}
+
+void async_finish(pe_loop *loop)
+{
+    MUST(pe_loop_run(loop), 0);
+    pe_loop_free(loop);
 }

@@ -9,4 +9,20 @@
 /* Fails the test unless the call gives this. */
 #define MUST(call, wanted) ck_assert_int_eq((call), (wanted))
 
+/* What happened, in order: words with blanks between them. */
+struct diary {
+    char text[4096];
+    size_t bytes;
+};
+
+void diary_add(struct diary *diary, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define DIARY_MUST_BE(diary, wanted) ck_assert_str_eq((diary)->text, (wanted))
+
+/* A loop of its own, or the test fails. */
+pe_loop *async_loop(void);
+/* A task of it with this frame itself; with a handle if `ret_task` is not NULL. */
+void async_start(pe_loop *loop, pe_task_fn *fn, void *frame, pe_task **ret_task);
+/* Runs the loop till no task is left, and frees it. */
+void async_finish(pe_loop *loop);
+
 #endif
