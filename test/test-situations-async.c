@@ -42,6 +42,8 @@ struct scene {
     pe_task_region region;
     int fd;         /* never readable */
     pe_completed *completed; /* of `other` */
+    pe_group *group; /* has a task that sleeps */
+    pe_task *next;
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -88,6 +90,10 @@ CALL(pe_await, pe_await(scene->t, scene->other))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
 CALL(pe_fd_wait, pe_fd_wait(scene->t, scene->fd, PE_FD_READABLE))
 CALL(pe_completed_next, pe_completed_next(scene->t, scene->completed, NULL))
+CALL(pe_group_cancel, pe_group_cancel(scene->group))
+CALL(pe_group_next, pe_group_next(scene->t, scene->group, &scene->next))
+CALL(pe_group_spawn, pe_group_spawn(scene->group, return_nothing, NULL, 0, NULL))
+CALL(pe_group_wait, pe_group_wait(scene->t, scene->group))
 CALL(pe_gather, pe_gather(scene->t, &scene->other, 1, 0))
 CALL(pe_limit_enter, pe_limit_enter(scene->t, &scene->limit, PE_FOREVER))
 CALL(pe_loop_close, pe_loop_close(scene->loop, NULL))
@@ -140,6 +146,24 @@ static int call_pe_completed_free(struct scene *scene)
     pe_completed_free(scene->completed);
     if (scene->situation != CHILD && scene->situation != WORKER)
         scene->completed = NULL;
+    return 0;
+}
+
+static int call_pe_group_new(struct scene *scene)
+{
+    pe_group *group = NULL;
+    int result = pe_group_new(scene->loop, 0, scene->situation == NO_HANDLE ? NULL : &group);
+
+    ck_assert((result == 0) == (group != NULL));
+    pe_group_free(group);
+    return result;
+}
+
+static int call_pe_group_free(struct scene *scene)
+{
+    pe_group_free(scene->group);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->group = NULL;
     return 0;
 }
 
@@ -219,6 +243,8 @@ struct row {
 /* Called with a loop: what it gives outside its tasks, inside, and where it is closed. */
 #define ON_LOOP(outside, inside, closed) \
     { PE_EINVAL, outside, inside, closed, PE_EFORKED, PE_EFORKED, NO_CALL }
+/* Called with an object of a loop, also one that has outlived it. */
+#define ON_OBJECT(result) { PE_EINVAL, result, result, PE_ECLOSED, PE_EFORKED, PE_EFORKED, PE_ECLOSED }
 /* Called with a task's handle: what it gives while it lives and afterwards. */
 #define ON_HANDLE(lives, ended) { PE_EINVAL, lives, lives, ended, PE_EFORKED, PE_EFORKED, ended }
 /* The same, where pointers or texts are given. */
@@ -233,6 +259,12 @@ static const struct row rows[] = {
     ROW(pe_completed_free, ALWAYS(0)),
     ROW(pe_completed_new, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_completed_next, IN_TASK(PE_WAIT)),
+    ROW(pe_group_cancel, ON_OBJECT(0)),
+    ROW(pe_group_free, ALWAYS(0)),
+    ROW(pe_group_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_group_next, IN_TASK(PE_WAIT)),
+    ROW(pe_group_spawn, ON_OBJECT(0)),
+    ROW(pe_group_wait, IN_TASK(PE_WAIT)),
     ROW(pe_gather, IN_TASK(PE_WAIT)),
     ROW(pe_limit_enter, IN_TASK(0)),
     ROW(pe_limit_is_to_blame, IN_TASK(0)),
@@ -306,6 +338,8 @@ static void begin_scene(enum situation situation)
     scene.t = sleeper(scene.loop);
     scene.other = sleeper(scene.loop);
     MUST(pe_completed_new(scene.loop, &scene.other, 1, &scene.completed), 0);
+    MUST(pe_group_new(scene.loop, PE_GROUP_COLLECT, &scene.group), 0);
+    MUST(pe_group_spawn(scene.group, sleep_for_ever, NULL, 8, NULL), 0);
     settle(scene.loop);
 }
 
@@ -314,6 +348,7 @@ static void end_scene(void)
     pe_loop_free(scene.loop);
     pe_loop_free(scene.made);
     pe_completed_free(scene.completed);
+    pe_group_free(scene.group);
     pe_task_free(scene.t);
     pe_task_free(scene.other);
     close(scene.fd);
@@ -340,8 +375,9 @@ static int make_the_call(pe_task *t, void *frame)
 
 static int call_inside(const struct row *row)
 {
-    struct caller caller = { .row = row };
+    static struct caller caller; /* the task may be called until its loop is closed */
 
+    caller = (struct caller){ .row = row };
     pe_task_free(scene.t);
     MUST(pe_spawn(scene.loop, make_the_call, &caller, 0, &scene.t), 0);
     pe_task *held = scene.t;
@@ -414,7 +450,7 @@ static int call_in_situation(const struct row *row)
     return row->call(&scene);
 }
 
-/* The loop goes on, and both tasks still wait for ever. */
+/* The loop goes on, and all tasks still wait for ever. */
 static void assert_unchanged(const struct row *row)
 {
     uint64_t cancelled;
@@ -428,7 +464,7 @@ static void assert_unchanged(const struct row *row)
     MUST(pe_task_result(scene.other), PE_EAGAIN);
     MUST(pe_task_cancels(scene.other), 0);
     MUST(pe_loop_close(scene.loop, &cancelled), 0);
-    ck_assert_msg(cancelled == 2, "%s", row->name);
+    ck_assert_msg(cancelled == 3, "%s", row->name);
     MUST(pe_task_result(scene.t), PE_ECANCELED);
     MUST(pe_task_result(scene.other), PE_ECANCELED);
 }

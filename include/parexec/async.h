@@ -4,7 +4,7 @@
  *     task.h          tasks: writing, starting, awaiting, cancelling them
  *     loop.h          what they run on: a loop of its own, one that the program runs already, or one driven by another
  *     limit.h         time limits
- *     group.h         waiting for several tasks
+ *     group.h         waiting for several tasks; groups of tasks
  *     fd.h            descriptors that are ready
  *     task_region.h   regions (region.h) of tasks, which span waits
  *

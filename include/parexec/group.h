@@ -1,5 +1,6 @@
 /*
- * group.h: waiting for several tasks: for all of them, for the first, for one after the other.
+ * group.h: waiting for several tasks: for all of them, for the first, for one after the other; and groups, which are
+ * left only when all that was started in them has ended.
  *
  *     static int fetch_both(pe_task *t, void *frame)
  *     {
@@ -20,7 +21,7 @@
  * handles may be freed while the wait goes on. What a task has returned is asked by pe_task_result.
  *
  * Each call that watches n tasks takes one block of memory, 40 bytes for each, 48 for pe_completed_new, and gives it
- * back at its end; else nothing is allocated.
+ * back at its end; a group takes one for each of its tasks. Else nothing is allocated.
  *
  * Threads, forks, signals: as task.h says.
  */
@@ -34,8 +35,16 @@
 /* For pe_gather: wait until all have ended, whatever they return. */
 #define PE_GATHER_ALL UINT32_C(1)
 
+/* For pe_group_new: a failure does not cancel the others. */
+#define PE_GROUP_KEEP UINT32_C(1)
+/* For pe_group_new: tasks that have ended are kept until pe_group_next takes them. */
+#define PE_GROUP_COLLECT UINT32_C(2)
+
 /* An array of tasks that are taken as they end. */
 typedef struct pe_completed pe_completed;
+
+/* A group of tasks. */
+typedef struct pe_group pe_group;
 
 PE_BEGIN_DECLS
 
@@ -111,6 +120,78 @@ PE_EXPORT int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret
  * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
  */
 PE_EXPORT void pe_completed_free(pe_completed *completed);
+
+/*
+ * Makes a group: tasks that are started in it, cancelled together, and left by pe_group_wait only when all have ended.
+ *
+ *     PE_TRY(t, pe_group_new(pe_task_loop(t), 0, &f->group));
+ *     for (int i = 0; i < 10; i++)
+ *         pe_group_spawn(f->group, fetch, &f->urls[i], sizeof f->urls[i], NULL);
+ *     PE_AWAIT(t, pe_group_wait(t, f->group));
+ *     pe_group_free(f->group);
+ *
+ * When one of its tasks fails, by an error other than PE_ECANCELED, the others are cancelled, and the group takes no
+ * more until it has been waited for. The first failure is the group's, which pe_group_wait returns; others are reported
+ * (pe_loop_on_failure) if nobody asks for them.
+ *
+ * flags       0, or PE_GROUP_KEEP, PE_GROUP_COLLECT.
+ * ret_group   gets the group.
+ * Returns: 0. Errors: PE_EINVAL: loop or ret_group NULL, unknown flags. PE_ENOMEM. PE_ECLOSED: the loop has been
+ * closed. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_group_new(pe_loop *loop, uint32_t flags, pe_group **ret_group);
+
+/*
+ * Starts a task in a group, as pe_spawn does.
+ *
+ * Returns: 0. Errors: PE_ECANCELED: the group has been cancelled, or one of its tasks has failed, and it has not been
+ * waited for since. PE_EINVAL: group NULL, or as pe_spawn; PE_ENOMEM, PE_ECLOSED, PE_EFORKED likewise.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_group_spawn(pe_group *group, pe_task_fn *fn, const void *frame, size_t frame_bytes,
+                             pe_task **ret_task);
+
+/*
+ * Waits until all tasks of a group have ended, also those that are started meanwhile; the group is as new then. If this
+ * wait is to be stopped, or is begun with a request to stop, they are cancelled, and it ends when they have ended.
+ *
+ * Returns, in PE_AWAIT: 0, also for a group without tasks, and for one that was cancelled. Else what the first task to
+ * fail since the last wait has returned.
+ * Errors: PE_ECANCELED, PE_ETIMEDOUT: as asked for; a failure is left for the next wait. PE_EDEADLK: t is in the group.
+ * PE_EINVAL: group NULL or of another loop; t is not the task that runs. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_group_wait(pe_task *t, pe_group *group);
+
+/*
+ * Waits for the next task of a group to end, whatever it returns; each is given once. For groups with PE_GROUP_COLLECT.
+ *
+ * ret_task   gets a handle, to be given back by pe_task_free; has to live until the wait has ended.
+ * Returns, in PE_AWAIT: 0. Errors: PE_ENODATA: all have been given, and none is left. PE_ECANCELED, PE_ETIMEDOUT: the
+ * tasks go on, and none has been taken. PE_ECLOSED: the group has been freed. PE_EDEADLK: t is in the group. PE_EINVAL:
+ * group or ret_task NULL, another loop, no PE_GROUP_COLLECT; t is not the task that runs. PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_group_next(pe_task *t, pe_group *group, pe_task **ret_task);
+
+/*
+ * Cancels all tasks of a group, which takes no more until it has been waited for. One that has been cancelled before,
+ * also by a failure, is left as it is.
+ *
+ * Returns: 0. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * Threads: the loop's; a task of the group may. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_group_cancel(pe_group *group);
+
+/*
+ * Gives a group back. Tasks that it still has are cancelled; a pe_group_wait that goes on ends when they have ended.
+ * A failure that no wait has returned is reported then.
+ *
+ * group   NULL is fine.
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ */
+PE_EXPORT void pe_group_free(pe_group *group);
 
 PE_END_DECLS
 

@@ -305,3 +305,38 @@ void pe_completed_free(pe_completed *completed)
 {
     (void)completed;
 }
+
+int pe_group_new(pe_loop *loop, uint32_t flags, pe_group **ret_group)
+{
+    (void)loop, (void)flags, (void)ret_group;
+    return PE_ENOSYS;
+}
+
+int pe_group_spawn(pe_group *group, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task)
+{
+    (void)group, (void)fn, (void)frame, (void)frame_bytes, (void)ret_task;
+    return PE_ENOSYS;
+}
+
+int pe_group_wait(pe_task *t, pe_group *group)
+{
+    (void)t, (void)group;
+    return PE_ENOSYS;
+}
+
+int pe_group_next(pe_task *t, pe_group *group, pe_task **ret_task)
+{
+    (void)t, (void)group, (void)ret_task;
+    return PE_ENOSYS;
+}
+
+int pe_group_cancel(pe_group *group)
+{
+    (void)group;
+    return PE_ENOSYS;
+}
+
+void pe_group_free(pe_group *group)
+{
+    (void)group;
+}

@@ -11,7 +11,7 @@ static void stop(pe_task *t, void *object)
     MUST(pe_wait_end(t, PE_ECANCELED), 0);
 }
 
-static int wait_till_told(pe_task *t, void *frame)
+int told_run(pe_task *t, void *frame)
 {
     struct told *told = frame;
 
@@ -27,7 +27,7 @@ pe_task *told_new(pe_loop *loop)
 {
     pe_task *task;
 
-    MUST(pe_spawn(loop, wait_till_told, NULL, sizeof(struct told), &task), 0);
+    MUST(pe_spawn(loop, told_run, NULL, sizeof(struct told), &task), 0);
     return task;
 }
 

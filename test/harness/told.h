@@ -11,7 +11,9 @@ struct told {
     int cancelled; /* times */
 };
 
-/* In `loop`; waits from its first turn on. The frame is zeroed. */
+/* The function of such a task; its frame is zeroed. */
+int told_run(pe_task *t, void *frame);
+/* In `loop`; waits from its first turn on. */
 pe_task *told_new(pe_loop *loop);
 struct told *told_frame(pe_task *task);
 /* It returns this in its next turn, whatever else is asked of it. */
