@@ -467,6 +467,7 @@ PE_TEST(without_memory_a_wait_is_refused)
         pe_loop *loop = loop_new();
         pe_task *task = start(loop, &waiter);
 
+        async_use_memory_up(loop);
         harness_fail_nth(HARNESS_MALLOC, n, ENOMEM);
         settle(loop);
         int done = harness_fail_count(HARNESS_MALLOC) < n;

@@ -41,6 +41,7 @@ struct scene {
     pe_call_link link;
     pe_task_region region;
     int fd;         /* never readable */
+    pe_signal *signal;
     pe_completed *completed; /* of `other` */
     pe_group *group; /* has a task that sleeps */
     pe_task *next;
@@ -110,6 +111,8 @@ CALL(pe_shield, pe_shield(scene->t, scene->other))
 CALL(pe_shield_enter, pe_shield_enter(scene->t))
 CALL(pe_shield_leave, pe_shield_leave(scene->t))
 CALL(pe_limit_is_to_blame, pe_limit_is_to_blame(scene->t, &scene->limit))
+CALL(pe_signal_next, pe_signal_next(scene->t, scene->signal))
+CALL(pe_signal_wait, pe_signal_wait(scene->t, SIGUSR1))
 CALL(pe_sleep, pe_sleep(scene->t, PE_FOREVER))
 CALL(pe_sleep_until, pe_sleep_until(scene->t, PE_FOREVER))
 CALL(pe_spawn, pe_spawn(scene->loop, return_nothing, NULL, 0, NULL))
@@ -164,6 +167,24 @@ static int call_pe_group_free(struct scene *scene)
     pe_group_free(scene->group);
     if (scene->situation != CHILD && scene->situation != WORKER)
         scene->group = NULL;
+    return 0;
+}
+
+static int call_pe_signal_new(struct scene *scene)
+{
+    pe_signal *made = NULL;
+    int result = pe_signal_new(scene->loop, SIGUSR1, &made);
+
+    ck_assert((result == 0) == (made != NULL));
+    pe_signal_free(made);
+    return result;
+}
+
+static int call_pe_signal_free(struct scene *scene)
+{
+    pe_signal_free(scene->signal);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->signal = NULL;
     return 0;
 }
 
@@ -286,6 +307,10 @@ static const struct row rows[] = {
     ROW(pe_shield, IN_TASK(PE_WAIT)),
     ROW(pe_shield_enter, IN_TASK(0)),
     ROW(pe_shield_leave, IN_TASK(PE_EINVAL)), /* it has entered no section */
+    ROW(pe_signal_free, ALWAYS(0)),
+    ROW(pe_signal_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_signal_next, IN_TASK(PE_WAIT)),
+    ROW(pe_signal_wait, IN_TASK(PE_WAIT)),
     ROW(pe_sleep, IN_TASK(PE_WAIT)),
     ROW(pe_sleep_until, IN_TASK(PE_WAIT)),
     ROW(pe_spawn, ON_LOOP(0, 0, PE_ECLOSED)),
@@ -340,6 +365,7 @@ static void begin_scene(enum situation situation)
     MUST(pe_completed_new(scene.loop, &scene.other, 1, &scene.completed), 0);
     MUST(pe_group_new(scene.loop, PE_GROUP_COLLECT, &scene.group), 0);
     MUST(pe_group_spawn(scene.group, sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_signal_new(scene.loop, SIGUSR1, &scene.signal), 0);
     settle(scene.loop);
 }
 
@@ -351,6 +377,7 @@ static void end_scene(void)
     pe_group_free(scene.group);
     pe_task_free(scene.t);
     pe_task_free(scene.other);
+    pe_signal_free(scene.signal);
     close(scene.fd);
 }
 

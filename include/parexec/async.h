@@ -6,6 +6,7 @@
  *     limit.h         time limits
  *     group.h         waiting for several tasks; groups of tasks
  *     fd.h            descriptors that are ready
+ *     signal.h        signals
  *     task_region.h   regions (region.h) of tasks, which span waits
  *
  * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
@@ -17,6 +18,7 @@
 #include <parexec/group.h>
 #include <parexec/limit.h>
 #include <parexec/loop.h>
+#include <parexec/signal.h>
 #include <parexec/task.h>
 #include <parexec/task_region.h>
 

@@ -70,6 +70,7 @@ int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop)
     pe__timers_init(&loop->timers);
     pe__base_list_init(&loop->tasks);
     pe__base_list_init(&loop->failed);
+    pe__base_list_init(&loop->signals);
     pe__base_list_init(&loop->objects);
     loop->armed_ns = PE_FOREVER;
     loop->grace_ns = GRACE_NS;

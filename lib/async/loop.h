@@ -50,6 +50,7 @@ struct pe_loop {
     struct pe__fd_table fds;
     struct pe__base_list tasks;   /* those that live, in the order of their start */
     struct pe__base_list failed;  /* those that have failed, whose handles are held and which nobody has looked at */
+    struct pe__base_list signals; /* what signals are waited for, see signal.c */
     struct pe__base_list objects; /* struct pe__object */
     pe_failure_fn *on_failure;
     void *failure_context;

@@ -3,6 +3,39 @@
  */
 #include <parexec/async.h>
 
+/* ---- fd.h ---- */
+
+int pe_fd_wait(pe_task *t, int fd, int events)
+{
+    (void)t, (void)fd, (void)events;
+    return PE_ENOSYS;
+}
+
+/* ---- signal.h ---- */
+
+int pe_signal_wait(pe_task *t, int number)
+{
+    (void)t, (void)number;
+    return PE_ENOSYS;
+}
+
+int pe_signal_new(pe_loop *loop, int number, pe_signal **ret_signal)
+{
+    (void)loop, (void)number, (void)ret_signal;
+    return PE_ENOSYS;
+}
+
+int pe_signal_next(pe_task *t, pe_signal *signal)
+{
+    (void)t, (void)signal;
+    return PE_ENOSYS;
+}
+
+void pe_signal_free(pe_signal *signal)
+{
+    (void)signal;
+}
+
 /* ---- task.h ---- */
 
 int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task)
@@ -265,14 +298,6 @@ struct uv_loop_s *pe_loop_uv(const pe_loop *loop)
 {
     (void)loop;
     return NULL;
-}
-
-/* ---- fd.h ---- */
-
-int pe_fd_wait(pe_task *t, int fd, int events)
-{
-    (void)t, (void)fd, (void)events;
-    return PE_ENOSYS;
 }
 
 /* ---- group.h ---- */

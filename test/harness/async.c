@@ -45,3 +45,20 @@ void async_finish(pe_loop *loop)
     MUST(pe_loop_run(loop), 0);
     pe_loop_free(loop);
 }
+
+static int sleep_on(pe_task *t, void *frame)
+{
+    (void)frame;
+    PE_BEGIN(t);
+    PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
+    PE_RETURN(t, t->result);
+    PE_END(t);
+}
+
+void async_use_memory_up(pe_loop *loop)
+{
+    harness_fail_from(HARNESS_MALLOC, 1, ENOMEM);
+    while (pe_spawn(loop, sleep_on, NULL, 0, NULL) == 0)
+        ;
+    harness_fail_reset();
+}
