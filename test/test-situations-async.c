@@ -45,6 +45,8 @@ struct scene {
     pe_completed *completed; /* of `other` */
     pe_group *group; /* has a task that sleeps */
     pe_task *next;
+    pe_pool *pool; /* without processes */
+    pe_job *job;   /* has ended */
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -88,6 +90,7 @@ static pe_region_site site = PE_REGION_SITE("situation");
     }
 
 CALL(pe_await, pe_await(scene->t, scene->other))
+CALL(pe_await_job, pe_await_job(scene->t, scene->job, NULL))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
 CALL(pe_fd_wait, pe_fd_wait(scene->t, scene->fd, PE_FD_READABLE))
 CALL(pe_completed_next, pe_completed_next(scene->t, scene->completed, NULL))
@@ -109,6 +112,7 @@ CALL(pe_loop_uv, pe_loop_uv(scene->loop) != NULL)
 CALL(pe_run, pe_run(task_fn(scene), NULL, NULL))
 CALL(pe_shield, pe_shield(scene->t, scene->other))
 CALL(pe_shield_enter, pe_shield_enter(scene->t))
+CALL(pe_shield_job, pe_shield_job(scene->t, scene->job, NULL))
 CALL(pe_shield_leave, pe_shield_leave(scene->t))
 CALL(pe_limit_is_to_blame, pe_limit_is_to_blame(scene->t, &scene->limit))
 CALL(pe_signal_next, pe_signal_next(scene->t, scene->signal))
@@ -275,6 +279,7 @@ struct row {
 
 static const struct row rows[] = {
     ROW(pe_await, IN_TASK(PE_WAIT)),
+    ROW(pe_await_job, IN_TASK(0)),
     ROW(pe_call, IN_TASK(0)),
     ROW(pe_fd_wait, IN_TASK(PE_WAIT)),
     ROW(pe_completed_free, ALWAYS(0)),
@@ -306,6 +311,7 @@ static const struct row rows[] = {
     ROW(pe_run, { PE_EINVAL, 0, PE_EINLOOP, 0, 0, 0, 0 }),
     ROW(pe_shield, IN_TASK(PE_WAIT)),
     ROW(pe_shield_enter, IN_TASK(0)),
+    ROW(pe_shield_job, IN_TASK(0)),
     ROW(pe_shield_leave, IN_TASK(PE_EINVAL)), /* it has entered no section */
     ROW(pe_signal_free, ALWAYS(0)),
     ROW(pe_signal_new, ON_LOOP(0, 0, PE_ECLOSED)),
@@ -367,10 +373,14 @@ static void begin_scene(enum situation situation)
     MUST(pe_group_spawn(scene.group, sleep_for_ever, NULL, 8, NULL), 0);
     MUST(pe_signal_new(scene.loop, SIGUSR1, &scene.signal), 0);
     settle(scene.loop);
+    scene.pool = pool_with((pe_pool_options){ .flags = PE_POOL_INLINE });
+    scene.job = pool_submit(scene.pool, job_nothing, NULL, 0);
 }
 
 static void end_scene(void)
 {
+    pe_job_free(scene.job);
+    pool_end(scene.pool);
     pe_loop_free(scene.loop);
     pe_loop_free(scene.made);
     pe_completed_free(scene.completed);

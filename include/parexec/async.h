@@ -8,12 +8,14 @@
  *     fd.h            descriptors that are ready
  *     signal.h        signals
  *     task_region.h   regions (region.h) of tasks, which span waits
+ *     await.h         waiting for what runs in a pool
  *
  * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
  */
 #ifndef PAREXEC_ASYNC_H
 #define PAREXEC_ASYNC_H
 
+#include <parexec/await.h>
 #include <parexec/fd.h>
 #include <parexec/group.h>
 #include <parexec/limit.h>

@@ -72,6 +72,7 @@ int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop)
     pe__base_list_init(&loop->failed);
     pe__base_list_init(&loop->signals);
     pe__base_list_init(&loop->objects);
+    pe__base_list_init(&loop->sources);
     loop->armed_ns = PE_FOREVER;
     loop->grace_ns = GRACE_NS;
     loop->takes_posts = true;

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "async/source.h"
 #include "async/task.h"
 #include "async/wait.h"
 #include "base/clock.h"
@@ -51,8 +52,7 @@ static void on_idle(uv_idle_t *idle)
     pe_loop *loop = idle->data;
     pe_loop *before = pe__loop_enter(loop);
 
-    pe__task_run_ready(loop);
-    if (loop->ready == NULL) {
+    if (!pe__source_run_pass(loop)) {
         uv_idle_stop(&loop->idle);
         loop->is_idling = false;
     }
@@ -116,6 +116,8 @@ static void on_async(uv_async_t *async)
     pe_loop *loop = async->data;
 
     pe__loop_run_posts(loop);
+    if (!pe__base_list_empty(&loop->sources))
+        pe__source_look_woken(loop);
     pe__loop_arm(loop);
 }
 

@@ -52,6 +52,7 @@ struct pe_loop {
     struct pe__base_list failed;  /* those that have failed, whose handles are held and which nobody has looked at */
     struct pe__base_list signals; /* what signals are waited for, see signal.c */
     struct pe__base_list objects; /* struct pe__object */
+    struct pe__base_list sources; /* struct pe__source, see source.h */
     pe_failure_fn *on_failure;
     void *failure_context;
     int64_t grace_ns;

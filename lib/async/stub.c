@@ -189,6 +189,20 @@ int pe_task_region_leave(pe_task *t, pe_task_region *region)
     return PE_ENOSYS;
 }
 
+/* ---- await.h ---- */
+
+int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status)
+{
+    (void)t, (void)job, (void)ret_status;
+    return PE_ENOSYS;
+}
+
+int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status)
+{
+    (void)t, (void)job, (void)ret_status;
+    return PE_ENOSYS;
+}
+
 /* ---- limit.h ---- */
 
 int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns)

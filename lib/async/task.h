@@ -63,6 +63,7 @@ struct pe__task {
         struct pe__timer timer;
         struct pe__fd_watch fd;
         pe_cancel_fn *cancel;
+        void *words[5];        /* of kinds in other rooms */
     } in;                      /* how it waits, the kind's */
     struct pe__base_list all;  /* in the loop's tasks, or failed */
     struct pe__base_list *watches; /* the first of a ring without a head; NULL: none */

@@ -14,6 +14,7 @@
 #include "base/forked.h"
 #include "pool/deadline.h"
 #include "pool/job.h"
+#include "pool/listen.h"
 #include "pool/map.h"
 #include "pool/map_tickets.h"
 #include "pool/pool.h"
@@ -232,6 +233,8 @@ static void free_record(pe_pool *pool, uint32_t record)
     entry->job = NULL;
     pe__base_list_remove(&entry->link);
     pool->in_flight--;
+    if (__builtin_expect(entry->watches != NULL, 0))
+        pe__listeners_tell(pool, &entry->watches);
 }
 
 static void leave_record(pe_pool *pool, pe_job *job, uint32_t index)

@@ -33,6 +33,7 @@ struct pe__job_more {
     struct pe__map_job *map;       /* of a map */
     struct pe__base_list maps;     /* of the pool's maps, while it has not ended */
     struct pe__base_list callbacks; /* of struct pe__callback, while the job is live */
+    struct pe__base_list *watches; /* of a map, the first of a ring (pool/listen.h); NULL: none */
     uint32_t callback_count;       /* not yet run; together they hold one reference */
     void *arg_block;               /* in the heap */
     const void *data;              /* the result, unless it is small */

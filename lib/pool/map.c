@@ -15,6 +15,7 @@
 #include "pool/collect.h"
 #include "pool/inherited.h"
 #include "pool/job.h"
+#include "pool/listen.h"
 #include "pool/map_layout.h"
 #include "pool/map_options.h"
 #include "pool/map_tickets.h"
@@ -131,6 +132,7 @@ void pe__map_finish(pe_pool *pool, pe_job *job, uint32_t rest)
     job->run = map->summary.wall_ns;
     job->kind = (uint8_t)kind_of(map->result);
     job->code = map->result == PE_EITEMS ? PE_EITEMS : 0;
+    pe__listeners_tell(pool, &job->more->watches);
     pe__job_end(pool, job, map->out_bytes * map->summary.returned);
 }
 

@@ -5,6 +5,8 @@
  * The step collects without sleeping. When there is nothing it arms the descriptor: it empties the bells, announces
  * that the host sleeps, and looks again, so that whatever ends from then on makes the descriptor readable.
  */
+#include "pool/poll.h"
+
 #include "base/forked.h"
 #include "pool/callback.h"
 #include "pool/collect.h"
@@ -14,8 +16,6 @@
 #include "pool/progress.h"
 #include "pool/talk.h"
 #include "pool/wait.h"
-
-#define POLL_MOST 256
 
 void pe_pool_interrupt(pe_pool *pool)
 {
@@ -35,31 +35,40 @@ int pe_pool_fd(const pe_pool *pool)
 /* What ended while jobs were submitted counts too, and may be more than one call tells. */
 static int take_handled(pe_pool *pool)
 {
-    uint32_t handled = pool->handled < POLL_MOST ? pool->handled : POLL_MOST;
+    uint32_t handled = pool->handled < PE__POLL_MOST ? pool->handled : PE__POLL_MOST;
     pool->handled -= handled;
     return (int)handled;
 }
 
-static int collect_some(pe_pool *pool)
+uint32_t pe__pool_collect_some(pe_pool *pool)
 {
     pe__pool_hear_keeper(pool);
-    pe__pool_collect_all(pool, POLL_MOST);
+    uint32_t count = pe__pool_collect_all(pool, PE__POLL_MOST);
     pe__map_adopt_orphans(pool);
     pe__job_run_callbacks(pool);
     pe__pool_report_progress(pool);
-    return take_handled(pool);
+    return count;
 }
 
-/* Drain, announce, look again: whatever ends after this look rings the descriptor. */
-static int arm(pe_pool *pool)
+void pe__pool_arm(pe_pool *pool)
 {
     if (pe__bell_drain(pool->bell) && pool->leader)
         pe__bell_ring_host(pool->nudge); /* it may have been woken by that ring and find it gone */
     pe__bell_drain(pool->notice);
-    pool->armed = true;
     pe__pool_doubt(pool);
     pe__pool_announce(pool, PE__BELL_ANY);
-    return collect_some(pool);
+}
+
+static int step(pe_pool *pool)
+{
+    pe__pool_collect_some(pool);
+    int handled = take_handled(pool);
+    if (handled > 0)
+        return handled;
+    pool->armed = true;
+    pe__pool_arm(pool);
+    pe__pool_collect_some(pool);
+    return take_handled(pool);
 }
 
 int pe_pool_poll(pe_pool *pool)
@@ -71,12 +80,14 @@ int pe_pool_poll(pe_pool *pool)
         result = PE_EDEADLK;
     else if (pe__pool_take_interrupt(pool))
         result = PE_EINTR;
-    else if ((result = collect_some(pool)) == 0)
-        result = arm(pool);
+    else
+        result = step(pool);
     if (result == 0 && pool->state == PE__POOL_BROKEN)
         result = PE_EBROKEN;
-    if (result != 0)
+    if (result != 0) {
         pool->armed = false;
+        pe__pool_keep_armed(pool);
+    }
     pe__pool_leave(pool);
     return result;
 }

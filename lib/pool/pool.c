@@ -22,6 +22,7 @@
 #include "pool/death.h"
 #include "pool/descriptors.h"
 #include "pool/job.h"
+#include "pool/listen.h"
 #include "pool/loaded.h"
 #include "pool/options.h"
 #include "pool/regions.h"
@@ -232,6 +233,7 @@ int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool)
     pool->control = pool->bell = pool->alive = pool->keeper_pidfd = pool->notice = pool->nudge = -1;
     pool->epoll = -1;
     pe__base_list_init(&pool->maps);
+    pe__base_list_init(&pool->listeners);
     pe__base_list_init(&pool->ready_callbacks);
     pe__slabs_init(&pool->slabs);
     make_locks(pool);
@@ -290,6 +292,7 @@ void pe_pool_free(pe_pool *pool)
             pe__pool_kill(pool, pool->options.grace_ns);
         pe__job_run_callbacks(pool);
         pe__job_drop_callbacks(pool);
+        pe__listeners_wake(pool);
     }
     pe__pool_close_descriptors(pool);
     pe__pool_unref(pool);

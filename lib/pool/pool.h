@@ -42,6 +42,7 @@ enum pe__pool_state {
 struct pe__entry {
     struct pe__base_list link; /* of its level's busy records, oldest first, while `job` is not NULL */
     pe_job *job;               /* NULL: free */
+    struct pe__base_list *watches; /* of a plain job, the first of a ring (pool/listen.h); NULL: none */
     uint64_t sequence;         /* of its present or last use */
     uint16_t lane;             /* of a ticket */
     uint16_t addressee;        /* number + 1 of the only worker that may claim it, 0: any may */
@@ -122,6 +123,8 @@ struct pe_pool {
     uint32_t waiters;       /* besides the leader */
     uint32_t claim_waiters; /* of all who wait, those for whom a claim will do */
     bool armed; /* somebody sleeps on `epoll`, outside the library */
+    uint32_t dozing; /* of `listeners` */
+    struct pe__base_list listeners; /* struct pe__listener */
     uint32_t handled; /* jobs that ended since the last pe_pool_poll counted */
     struct pe__slabs slabs; /* job handles */
     uintptr_t last_fn; /* found among `loaded` last time, and there for ever */
@@ -174,6 +177,12 @@ static inline uint64_t pe__pool_queued_word(const struct pe__entry *entry)
 static inline struct pe__level *pe__pool_level_of(pe_pool *pool, uint32_t record)
 {
     return &pool->levels[pe__queue_level(record, pool->shared.geometry.records)];
+}
+
+/* Somebody outside sleeps until the next end. */
+static inline bool pe__pool_is_armed(const pe_pool *pool)
+{
+    return pool->armed || pool->dozing > 0;
 }
 
 #define PE__POOL_EACH_LEVEL(level, pool) \

@@ -16,6 +16,7 @@
 #include "pool/collect.h"
 #include "pool/descriptors.h"
 #include "pool/job.h"
+#include "pool/listen.h"
 #include "pool/map.h"
 #include "pool/pool.h"
 #include "pool/talk.h"
@@ -62,7 +63,7 @@ static void end(pe_pool *pool, enum pe__pool_state state, uint32_t kind)
     pe__pool_settle_rest(pool, kind);
     pthread_cond_broadcast(&pool->changed);
     pe__pool_unwatch_keeper(pool);
-    if (pool->armed)
+    if (pe__pool_is_armed(pool))
         pe__bell_ring_host(pool->notice);
 }
 
@@ -145,6 +146,7 @@ int pe_pool_close(pe_pool *pool)
         return result;
     if (pool->state == PE__POOL_OPEN)
         pool->state = PE__POOL_CLOSED;
+    pe__listeners_wake(pool);
     pe__pool_leave(pool);
     return 0;
 }

@@ -100,11 +100,11 @@ static bool yield_a_little(const pe_pool *pool, uint32_t record, bool for_claim)
 }
 
 /* Without the mutex: until the record has come that far, for a short while. */
-static bool spin_on(pe_pool *pool, uint32_t record, bool for_claim)
+static bool spin_on(pe_pool *pool, uint32_t record, int64_t spin_ns, bool for_claim)
 {
     if (pool->shared.config->cpus < 2)
         return yield_a_little(pool, record, for_claim);
-    int64_t end_ns = pe__base_now_ns() + pool->spin_ns;
+    int64_t end_ns = pe__base_now_ns() + spin_ns;
     say_where(pool);
     for (int round = 0; !look_often(pool, record, for_claim); round++) {
         if (pe__base_now_ns() >= end_ns ||
@@ -134,9 +134,8 @@ static bool may_spin(const pe_pool *pool)
     return pool->in_flight < pool->shared.config->cpus || pool->shared.config->cpus < 2;
 }
 
-static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
+void pe__pool_spin(pe_pool *pool, uint32_t record, int64_t *spin_ns, bool for_claim)
 {
-    uint32_t record = target_of(pool, wait);
     if (!may_spin(pool)) {
         if (pool->in_flight <= 2 * pool->numbers)
             pe__pool_glance(pool, record);
@@ -147,9 +146,9 @@ static void lead_spin(pe_pool *pool, const struct pe__wait *wait)
     if (record == PE__BELL_ANY)
         return;
     pthread_mutex_unlock(&pool->mutex);
-    bool came = spin_on(pool, record, wait->for_claim);
+    bool came = spin_on(pool, record, *spin_ns, for_claim);
     pthread_mutex_lock(&pool->mutex);
-    pe__spin_adapt(&pool->spin_ns, came);
+    pe__spin_adapt(spin_ns, came);
     if (came && pool->entries[record].job != NULL)
         pe__pool_collect_record(pool, record);
 }
@@ -192,7 +191,7 @@ static bool is_past(const pe_pool *pool, uint32_t record, bool for_claim)
 
 static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
 {
-    uint32_t record = pool->waiters > 0 || pool->armed ? PE__BELL_ANY : target_of(pool, wait);
+    uint32_t record = pool->waiters > 0 || pe__pool_is_armed(pool) ? PE__BELL_ANY : target_of(pool, wait);
     pe__pool_announce(pool, record);
     pe__pool_collect_all(pool, UINT32_MAX);
     pe__pool_hear_keeper(pool);
@@ -212,12 +211,14 @@ static void lead_sleep(pe_pool *pool, const struct pe__wait *wait)
 }
 
 /* A loop outside that was armed hears of what this thread was rung for, and of the next end: the ring took the
- * announcement back. */
-static void keep_armed(pe_pool *pool)
+ * announcement back. Listeners have been told. */
+void pe__pool_keep_armed(pe_pool *pool)
 {
+    if (!pe__pool_is_armed(pool))
+        return;
     pe__pool_announce(pool, PE__BELL_ANY);
     pe__pool_collect_all(pool, UINT32_MAX);
-    if (pool->handled > 0 || pool->has_orphans) {
+    if ((pool->armed && pool->handled > 0) || pool->has_orphans) {
         pool->armed = false;
         pe__bell_ring_host(pool->notice);
     }
@@ -228,8 +229,7 @@ static void step_down(pe_pool *pool)
     pool->leader = false;
     if (pool->waiters > 0)
         pthread_cond_broadcast(&pool->changed);
-    if (pool->armed)
-        keep_armed(pool);
+    pe__pool_keep_armed(pool);
 }
 
 /* The leader may sleep for something else: announce for this thread too, and look again. */
@@ -256,7 +256,7 @@ static void lead(pe_pool *pool, const struct pe__wait *wait, bool spun)
     if (spun)
         lead_sleep(pool, wait);
     else
-        lead_spin(pool, wait);
+        pe__pool_spin(pool, target_of(pool, wait), &pool->spin_ns, wait->for_claim);
     step_down(pool);
 }
 

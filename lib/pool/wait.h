@@ -20,6 +20,10 @@ struct pe__wait {
 /* Looks at a record for a microsecond or two, without the mutex; collects it if it has ended. */
 void pe__pool_glance(pe_pool *pool, uint32_t record);
 
+/* Before a sleep: looks at a record again and again, without the mutex, for as long as may pay, and collects it if it
+ * has come that far. PE__BELL_ANY: the oldest one. *spin_ns is kept for the next time. */
+void pe__pool_spin(pe_pool *pool, uint32_t record, int64_t *spin_ns, bool for_claim);
+
 /* Everything is waited for: what is ready then, and as the target the record that was pushed last. */
 bool pe__pool_none_live(pe_pool *pool, void *unused);
 uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
@@ -27,6 +31,9 @@ uint32_t pe__pool_newest_busy(pe_pool *pool, void *unused);
 /* Sleeps without the mutex until ready; 0, PE_ETIMEDOUT or PE_EINTR. Called and returns with the mutex held. */
 int pe__pool_wait_for(pe_pool *pool, const struct pe__wait *wait);
 bool pe__pool_take_interrupt(pe_pool *pool); /* true: there was one; without the mutex too */
+
+/* For somebody who leaves the pool while others outside may sleep (pool->armed, listeners). */
+void pe__pool_keep_armed(pe_pool *pool);
 
 /* Asks workers for a ring when this record has come far enough, or any (PE__BELL_ANY). Look again before a sleep. */
 void pe__pool_announce(const pe_pool *pool, uint32_t record);

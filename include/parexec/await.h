@@ -1,0 +1,72 @@
+/*
+ * await.h: tasks that wait for what runs in a pool.
+ *
+ * A task hands a job to a pool and waits for it without holding up its loop: other tasks run meanwhile, and thousands
+ * of jobs may be in flight. What becomes of a job, a crash too, arrives as its status.
+ *
+ *     static int parse_in_worker(pe_task *t, void *frame)
+ *     {
+ *         struct request *r = frame;
+ *
+ *         PE_BEGIN(t);
+ *         if (pe_pool_try_submit(r->pool, parse, r->line, r->bytes, NULL, &r->job) < 0)
+ *             PE_RETURN(t, PE_EAGAIN);
+ *         PE_AWAIT(t, pe_await_job(t, r->job, &r->status));
+ *         if (t->result == 0 && r->status.kind == PE_RETURNED)
+ *             answer(r, r->job);
+ *         pe_job_free(r->job);
+ *         PE_RETURN(t, t->result);
+ *         PE_END(t);
+ *     }
+ *
+ * A pool is watched by its descriptor (pe_pool_fd), on each loop that waits for something of it, from the first wait to
+ * the end of the loop or of the pool; that takes one descriptor more for each loop. Callbacks of pe_job_on_done run in
+ * the loop's thread, outside any task, when that is what takes the jobs over. A pool may be used by any thread as ever,
+ * and may be closed, killed, broken or freed while tasks wait: their waits end then.
+ *
+ * Before a loop sleeps with jobs in flight it looks for ends again and again, for 30 us at most, and the shorter the
+ * more often that was in vain; not where the program has a single CPU, and not while as many jobs are in flight as it
+ * has. What else becomes ready meanwhile waits as long. Taking over what has ended holds the loop up for some
+ * microseconds for each hundred jobs, copying large results apart; that a pool is broken, for up to two seconds, until
+ * its processes have gone.
+ *
+ * Threads: the loop's. Forks: in a child all give PE_EFORKED. Signals: none of it is for handlers.
+ */
+#ifndef PAREXEC_AWAIT_H
+#define PAREXEC_AWAIT_H
+
+#include <parexec/export.h>
+#include <parexec/job.h>
+#include <parexec/pool.h>
+#include <parexec/task.h>
+
+PE_BEGIN_DECLS
+
+/*
+ * Waits until a job, or a map of pe_pool_start_map, has ended, well or badly. If this wait is to be stopped, the job is
+ * cancelled as by pe_job_cancel, and the wait ends when the job has, which takes twice the pool's grace_ns at most;
+ * pe_shield_job leaves it alone.
+ *
+ * job          of any pool; any number of tasks, of any loops, may wait for it. Its handle must stay until the wait has
+ *              ended, and is the caller's as before.
+ * ret_status   gets how it ended; in the frame, since it is filled in when the wait ends. May be NULL.
+ * Returns, in PE_AWAIT: 0 when it has ended, however; PE_LOST and the like are statuses. Errors: PE_ECANCELED,
+ * PE_ETIMEDOUT: the wait was to be stopped and the job was cancelled for it; ret_status is filled in. A job that ended
+ * by itself before that is 0, and the request is left to the next wait. PE_EINVAL: job NULL; t is not the task that
+ * runs. Not waited for, the job goes on: PE_ENOMEM, PE_EMFILE and others of libuv: there is no watching the pool.
+ * PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status);
+
+/*
+ * Waits for a job like pe_await_job, but leaves it running if this wait is to be stopped: that ends at once.
+ *
+ * Returns, errors: as pe_await_job; ret_status is filled in only where the job has ended.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status);
+
+PE_END_DECLS
+
+#endif

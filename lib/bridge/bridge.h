@@ -1,0 +1,61 @@
+/*
+ * bridge.h - one pool on one loop: from its first wait until the loop is closed or the pool is freed.
+ *
+ * The loop's side is a source (async/source.h): it is asked at the end of each pass while somebody waits. The pool's
+ * side is a listener (pool/listen.h). Before the loop sleeps it watches a copy of the pool's descriptor; a copy, so
+ * that the pool may be freed, by any thread, while the loop still watches. What another thread finds it tells by the
+ * loop's own wake-up.
+ */
+#ifndef PE__BRIDGE_BRIDGE_H
+#define PE__BRIDGE_BRIDGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "async/source.h"
+#include "async/task.h"
+#include "async/wait.h"
+#include "pool/listen.h"
+
+struct pe__bridge {
+    struct pe__source source;
+    struct pe__object object;
+    struct pe__listener listener;
+    pe_loop *loop;
+    uint64_t waits;        /* tasks that wait for something of the pool */
+    _Atomic bool is_woken; /* by another thread, maybe */
+    bool is_watching;      /* the poll handle is started */
+    int fd;                /* copy of the pool's */
+    uv_poll_t poll;
+};
+
+/* How a task waits for a job; in the task's `in`. Its object is the job. */
+struct pe__job_wait {
+    struct pe__job_watch watch;
+    pe_status *ret_status; /* NULL: nobody wants it */
+    struct pe__bridge *bridge;
+};
+
+_Static_assert(sizeof(struct pe__job_wait) <= sizeof(((struct pe__task *)0)->in), "a wait lies in its task");
+
+static inline struct pe__job_wait *pe__job_wait_of(struct pe__task *task)
+{
+    return (struct pe__job_wait *)(void *)&task->in;
+}
+
+static inline struct pe__task *pe__job_waiter(struct pe__base_list *link)
+{
+    struct pe__job_wait *wait = PE__BASE_LIST_ENTRY(link, struct pe__job_wait, watch.link);
+    return (struct pe__task *)(void *)((char *)wait - offsetof(struct pe__task, in));
+}
+
+/* The one of this loop and pool; made when there is none. 0; PE_ENOMEM, PE_EMFILE and others. */
+int pe__bridge_of(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_bridge);
+
+/* A job has ended that the task waits for. */
+void pe__await_job_ended(struct pe__task *task);
+
+#endif
