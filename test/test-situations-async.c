@@ -10,6 +10,7 @@
  */
 #include "harness/harness.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -47,6 +48,12 @@ struct scene {
     pe_task *next;
     pe_pool *pool; /* without processes */
     pe_job *job;   /* has ended */
+    int peer;       /* of the socket */
+    pe_socket *socket; /* there is nothing to read */
+    pe_listener *listener;
+    int listening;  /* another descriptor of it */
+    struct sockaddr_storage address;
+    char bytes[8];
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -78,6 +85,14 @@ static pe_task_fn *task_fn(const struct scene *scene)
     return scene->situation == NO_HANDLE ? NULL : return_nothing;
 }
 
+/* One that nobody is reached at. */
+static const struct sockaddr *address_of(const struct scene *scene)
+{
+    static const struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { INADDR_NONE }, .sin_port = 256 };
+
+    return scene->situation == NO_HANDLE ? NULL : (const struct sockaddr *)&address;
+}
+
 static const pe_local_key key;
 static pe_region_site site = PE_REGION_SITE("situation");
 
@@ -89,6 +104,8 @@ static pe_region_site site = PE_REGION_SITE("situation");
         return (result); \
     }
 
+CALL(pe_accept, pe_accept(scene->t, scene->listener, &scene->socket))
+CALL(pe_address_text, pe_address_text(address_of(scene), sizeof(struct sockaddr_in), scene->bytes, 8))
 CALL(pe_await, pe_await(scene->t, scene->other))
 CALL(pe_await_job, pe_await_job(scene->t, scene->job, NULL))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
@@ -100,6 +117,8 @@ CALL(pe_group_spawn, pe_group_spawn(scene->group, return_nothing, NULL, 0, NULL)
 CALL(pe_group_wait, pe_group_wait(scene->t, scene->group))
 CALL(pe_gather, pe_gather(scene->t, &scene->other, 1, 0))
 CALL(pe_limit_enter, pe_limit_enter(scene->t, &scene->limit, PE_FOREVER))
+CALL(pe_listener_fd, pe_listener_fd(scene->listener) >= 0 ? 0 : pe_listener_fd(scene->listener))
+CALL(pe_listener_local, pe_listener_local(scene->listener, &scene->address, NULL))
 CALL(pe_loop_close, pe_loop_close(scene->loop, NULL))
 CALL(pe_loop_fd, pe_loop_fd(scene->loop) >= 0 ? 0 : pe_loop_fd(scene->loop))
 CALL(pe_loop_next_ns, pe_loop_next_ns(scene->loop) == PE_FOREVER ? 1 : (int)pe_loop_next_ns(scene->loop))
@@ -119,6 +138,18 @@ CALL(pe_signal_next, pe_signal_next(scene->t, scene->signal))
 CALL(pe_signal_wait, pe_signal_wait(scene->t, SIGUSR1))
 CALL(pe_sleep, pe_sleep(scene->t, PE_FOREVER))
 CALL(pe_sleep_until, pe_sleep_until(scene->t, PE_FOREVER))
+CALL(pe_socket_fd, pe_socket_fd(scene->socket) >= 0 ? 0 : pe_socket_fd(scene->socket))
+CALL(pe_socket_local, pe_socket_local(scene->socket, &scene->address, NULL))
+CALL(pe_socket_peer, pe_socket_peer(scene->socket, &scene->address, NULL))
+CALL(pe_socket_read, pe_socket_read(scene->t, scene->socket, scene->bytes, 8))
+CALL(pe_socket_read_exactly, pe_socket_read_exactly(scene->t, scene->socket, scene->bytes, 8))
+CALL(pe_socket_read_until, pe_socket_read_until(scene->t, scene->socket, scene->bytes, 8, "\n"))
+CALL(pe_socket_sent, (int)pe_socket_sent(scene->socket))
+CALL(pe_socket_set_keepalive, pe_socket_set_keepalive(scene->socket, PE_SECONDS(1)))
+CALL(pe_socket_set_nodelay, pe_socket_set_nodelay(scene->socket, 1))
+CALL(pe_socket_shutdown, pe_socket_shutdown(scene->socket))
+CALL(pe_socket_write, pe_socket_write(scene->t, scene->socket, "text", 4))
+CALL(pe_socket_writev, pe_socket_writev(scene->t, scene->socket, NULL, 0))
 CALL(pe_spawn, pe_spawn(scene->loop, return_nothing, NULL, 0, NULL))
 CALL(pe_task_cancel, pe_task_cancel(scene->other))
 CALL(pe_task_cancels, pe_task_cancels(scene->other))
@@ -132,7 +163,10 @@ CALL(pe_task_region_leave, pe_task_region_leave(scene->t, &scene->region))
 CALL(pe_task_result, pe_task_result(scene->other))
 CALL(pe_task_set_local, pe_task_set_local(scene->other, &key, scene))
 CALL(pe_task_set_name, pe_task_set_name(scene->other, "name"))
+CALL(pe_tcp_connect, pe_tcp_connect(scene->t, address_of(scene), sizeof(struct sockaddr_in), &scene->socket))
 CALL(pe_timeout, pe_timeout(scene->t, &scene->limit, PE_FOREVER, scene->other))
+CALL(pe_unix_connect, pe_unix_connect(scene->t, "/no/such/socket", &scene->socket))
+CALL(pe_unix_listen, pe_unix_listen(scene->loop, "/no/such/socket", 0, &scene->listener))
 CALL(pe_wait_end, pe_wait_end(scene->t, 0))
 CALL(pe_wait_external, pe_wait_external(scene->t, -7, NULL, NULL))
 CALL(pe_wait_first, pe_wait_first(scene->t, &scene->other, 1, NULL))
@@ -190,6 +224,63 @@ static int call_pe_signal_free(struct scene *scene)
     if (scene->situation != CHILD && scene->situation != WORKER)
         scene->signal = NULL;
     return 0;
+}
+
+static int call_pe_address_parse(struct scene *scene)
+{
+    size_t bytes;
+
+    return pe_address_parse(scene->situation == NO_HANDLE ? NULL : "::1", 0, &scene->address, &bytes);
+}
+
+static int call_pe_listener_free(struct scene *scene)
+{
+    pe_listener_free(scene->listener);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->listener = NULL;
+    return 0;
+}
+
+static int call_pe_listener_open(struct scene *scene)
+{
+    pe_listener *made = NULL;
+    int fd = dup(scene->listening);
+    int result = pe_listener_open(scene->loop, fd, &made);
+
+    if (result < 0)
+        close(fd);
+    pe_listener_free(made);
+    return result;
+}
+
+static int call_pe_tcp_listen(struct scene *scene)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    pe_listener *made = NULL;
+    int result = pe_tcp_listen(scene->loop, (struct sockaddr *)&address, sizeof address, 0, &made);
+
+    pe_listener_free(made);
+    return result;
+}
+
+static int call_pe_socket_free(struct scene *scene)
+{
+    pe_socket_free(scene->socket);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->socket = NULL;
+    return 0;
+}
+
+static int call_pe_socket_open(struct scene *scene)
+{
+    pe_socket *made = NULL;
+    int fd = dup(scene->peer);
+    int result = pe_socket_open(scene->loop, fd, &made);
+
+    if (result < 0)
+        close(fd);
+    pe_socket_free(made);
+    return result;
 }
 
 static int call_pe_limit_leave(struct scene *scene)
@@ -272,12 +363,17 @@ struct row {
 #define ON_OBJECT(result) { PE_EINVAL, result, result, PE_ECLOSED, PE_EFORKED, PE_EFORKED, PE_ECLOSED }
 /* Called with a task's handle: what it gives while it lives and afterwards. */
 #define ON_HANDLE(lives, ended) { PE_EINVAL, lives, lives, ended, PE_EFORKED, PE_EFORKED, ended }
+/* Called with a socket or a listener: what it gives while its loop is open. */
+#define ON_SOCKET(open) { PE_EINVAL, open, open, PE_ECLOSED, PE_EFORKED, PE_EFORKED, PE_ECLOSED }
 /* The same, where pointers or texts are given. */
 #define GIVES(lives, ended, freed) { 0, lives, lives, ended, 0, 0, freed }
 
 #define ROW(name, ...) { #name, call_##name, __VA_ARGS__ }
 
 static const struct row rows[] = {
+    ROW(pe_accept, IN_TASK(PE_WAIT)),
+    ROW(pe_address_parse, { PE_EINVAL, 0, 0, 0, 0, 0, 0 }),
+    ROW(pe_address_text, { PE_EINVAL, 0, 0, 0, 0, 0, 0 }),
     ROW(pe_await, IN_TASK(PE_WAIT)),
     ROW(pe_await_job, IN_TASK(0)),
     ROW(pe_call, IN_TASK(0)),
@@ -296,6 +392,10 @@ static const struct row rows[] = {
     ROW(pe_limit_is_to_blame, IN_TASK(0)),
     ROW(pe_limit_leave, IN_TASK(0)),
     ROW(pe_limit_move, IN_TASK(0)),
+    ROW(pe_listener_fd, ON_SOCKET(0)),
+    ROW(pe_listener_free, ALWAYS(0)),
+    ROW(pe_listener_local, ON_SOCKET(0)),
+    ROW(pe_listener_open, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_close, ON_LOOP(0, PE_EINLOOP, 0)),
     ROW(pe_loop_fd, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_free, { 0, 0, 0, 0, 0, 0, NO_CALL }),
@@ -319,6 +419,20 @@ static const struct row rows[] = {
     ROW(pe_signal_wait, IN_TASK(PE_WAIT)),
     ROW(pe_sleep, IN_TASK(PE_WAIT)),
     ROW(pe_sleep_until, IN_TASK(PE_WAIT)),
+    ROW(pe_socket_fd, ON_SOCKET(0)),
+    ROW(pe_socket_free, ALWAYS(0)),
+    ROW(pe_socket_local, ON_SOCKET(0)),
+    ROW(pe_socket_open, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_socket_peer, ON_SOCKET(0)),
+    ROW(pe_socket_read, IN_TASK(PE_WAIT)),
+    ROW(pe_socket_read_exactly, IN_TASK(PE_WAIT)),
+    ROW(pe_socket_read_until, IN_TASK(PE_WAIT)),
+    ROW(pe_socket_sent, { PE_EINVAL, 0, 0, 0, PE_EFORKED, PE_EFORKED, 0 }),
+    ROW(pe_socket_set_keepalive, ON_SOCKET(-EOPNOTSUPP)), /* not by TCP */
+    ROW(pe_socket_set_nodelay, ON_SOCKET(-EOPNOTSUPP)),
+    ROW(pe_socket_shutdown, ON_SOCKET(0)),
+    ROW(pe_socket_write, IN_TASK(0)),
+    ROW(pe_socket_writev, IN_TASK(0)),
     ROW(pe_spawn, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_task_cancel, ON_HANDLE(0, PE_EALREADY)),
     ROW(pe_task_cancels, { PE_EINVAL, 0, 0, 1, PE_EFORKED, PE_EFORKED, 1 }),
@@ -334,7 +448,11 @@ static const struct row rows[] = {
     ROW(pe_task_result, ON_HANDLE(PE_EAGAIN, PE_ECANCELED)),
     ROW(pe_task_set_local, ON_HANDLE(0, PE_EALREADY)),
     ROW(pe_task_set_name, ON_HANDLE(0, 0)),
+    ROW(pe_tcp_connect, IN_TASK(-ENETUNREACH)),
+    ROW(pe_tcp_listen, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_timeout, IN_TASK(PE_WAIT)),
+    ROW(pe_unix_connect, IN_TASK(PE_ENOENT)),
+    ROW(pe_unix_listen, ON_LOOP(PE_ENOENT, PE_ENOENT, PE_ECLOSED)),
     ROW(pe_wait_end, IN_TASK(PE_EINVAL)),
     ROW(pe_wait_external, IN_TASK(-7)),
     ROW(pe_wait_first, IN_TASK(PE_WAIT)),
@@ -362,10 +480,31 @@ static void settle(pe_loop *loop)
         ;
 }
 
+static void open_sockets(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int both[2];
+
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, both), 0);
+    scene.peer = both[1];
+    MUST(pe_socket_open(scene.loop, both[0], &scene.socket), 0);
+    MUST(pe_tcp_listen(scene.loop, (struct sockaddr *)&address, sizeof address, 0, &scene.listener), 0);
+    scene.listening = dup(pe_listener_fd(scene.listener));
+}
+
+static void close_sockets(void)
+{
+    pe_socket_free(scene.socket);
+    pe_listener_free(scene.listener);
+    close(scene.peer);
+    close(scene.listening);
+}
+
 static void begin_scene(enum situation situation)
 {
     scene = (struct scene){ .situation = situation, .fd = eventfd(0, EFD_CLOEXEC) };
     MUST(pe_loop_new(NULL, &scene.loop), 0);
+    open_sockets();
     scene.t = sleeper(scene.loop);
     scene.other = sleeper(scene.loop);
     MUST(pe_completed_new(scene.loop, &scene.other, 1, &scene.completed), 0);
@@ -389,6 +528,7 @@ static void end_scene(void)
     pe_task_free(scene.other);
     pe_signal_free(scene.signal);
     close(scene.fd);
+    close_sockets();
 }
 
 /* A task that makes the call in its first turn. */
@@ -412,7 +552,7 @@ static int make_the_call(pe_task *t, void *frame)
 
 static int call_inside(const struct row *row)
 {
-    static struct caller caller; /* the task may be called until its loop is closed */
+    static struct caller caller; /* the task may wait on till the loop is closed */
 
     caller = (struct caller){ .row = row };
     pe_task_free(scene.t);

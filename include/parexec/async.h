@@ -7,6 +7,7 @@
  *     group.h         waiting for several tasks; groups of tasks
  *     fd.h            descriptors that are ready
  *     signal.h        signals
+ *     socket.h        TCP, UNIX sockets, pipes
  *     task_region.h   regions (region.h) of tasks, which span waits
  *     await.h         waiting for what runs in a pool
  *
@@ -21,6 +22,7 @@
 #include <parexec/limit.h>
 #include <parexec/loop.h>
 #include <parexec/signal.h>
+#include <parexec/socket.h>
 #include <parexec/task.h>
 #include <parexec/task_region.h>
 

@@ -379,3 +379,154 @@ void pe_group_free(pe_group *group)
 {
     (void)group;
 }
+
+/* ---- socket.h ---- */
+
+int pe_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address, size_t *ret_bytes)
+{
+    (void)text, (void)port, (void)ret_address, (void)ret_bytes;
+    return PE_ENOSYS;
+}
+
+int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *text, size_t bytes)
+{
+    (void)address, (void)address_bytes, (void)text, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_tcp_connect(pe_task *t, const struct sockaddr *address, size_t address_bytes, pe_socket **ret_socket)
+{
+    (void)t, (void)address, (void)address_bytes, (void)ret_socket;
+    return PE_ENOSYS;
+}
+
+int pe_unix_connect(pe_task *t, const char *path, pe_socket **ret_socket)
+{
+    (void)t, (void)path, (void)ret_socket;
+    return PE_ENOSYS;
+}
+
+int pe_socket_open(pe_loop *loop, int fd, pe_socket **ret_socket)
+{
+    (void)loop, (void)fd, (void)ret_socket;
+    return PE_ENOSYS;
+}
+
+void pe_socket_free(pe_socket *socket)
+{
+    (void)socket;
+}
+
+int pe_socket_read(pe_task *t, pe_socket *socket, void *buffer, size_t bytes)
+{
+    (void)t, (void)socket, (void)buffer, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_socket_read_exactly(pe_task *t, pe_socket *socket, void *buffer, size_t bytes)
+{
+    (void)t, (void)socket, (void)buffer, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_socket_read_until(pe_task *t, pe_socket *socket, void *buffer, size_t capacity, const char *delimiter)
+{
+    (void)t, (void)socket, (void)buffer, (void)capacity, (void)delimiter;
+    return PE_ENOSYS;
+}
+
+int pe_socket_write(pe_task *t, pe_socket *socket, const void *data, size_t bytes)
+{
+    (void)t, (void)socket, (void)data, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_socket_writev(pe_task *t, pe_socket *socket, const struct iovec *pieces, size_t count)
+{
+    (void)t, (void)socket, (void)pieces, (void)count;
+    return PE_ENOSYS;
+}
+
+int64_t pe_socket_sent(const pe_socket *socket)
+{
+    (void)socket;
+    return PE_ENOSYS;
+}
+
+int pe_socket_shutdown(pe_socket *socket)
+{
+    (void)socket;
+    return PE_ENOSYS;
+}
+
+int pe_socket_fd(const pe_socket *socket)
+{
+    (void)socket;
+    return PE_ENOSYS;
+}
+
+int pe_socket_local(const pe_socket *socket, struct sockaddr_storage *ret_address, size_t *ret_bytes)
+{
+    (void)socket, (void)ret_address, (void)ret_bytes;
+    return PE_ENOSYS;
+}
+
+int pe_socket_peer(const pe_socket *socket, struct sockaddr_storage *ret_address, size_t *ret_bytes)
+{
+    (void)socket, (void)ret_address, (void)ret_bytes;
+    return PE_ENOSYS;
+}
+
+int pe_socket_set_nodelay(pe_socket *socket, int on)
+{
+    (void)socket, (void)on;
+    return PE_ENOSYS;
+}
+
+int pe_socket_set_keepalive(pe_socket *socket, int64_t idle_ns)
+{
+    (void)socket, (void)idle_ns;
+    return PE_ENOSYS;
+}
+
+int pe_tcp_listen(pe_loop *loop, const struct sockaddr *address, size_t address_bytes, int backlog,
+                  pe_listener **ret_listener)
+{
+    (void)loop, (void)address, (void)address_bytes, (void)backlog, (void)ret_listener;
+    return PE_ENOSYS;
+}
+
+int pe_unix_listen(pe_loop *loop, const char *path, int backlog, pe_listener **ret_listener)
+{
+    (void)loop, (void)path, (void)backlog, (void)ret_listener;
+    return PE_ENOSYS;
+}
+
+int pe_listener_open(pe_loop *loop, int fd, pe_listener **ret_listener)
+{
+    (void)loop, (void)fd, (void)ret_listener;
+    return PE_ENOSYS;
+}
+
+int pe_accept(pe_task *t, pe_listener *listener, pe_socket **ret_socket)
+{
+    (void)t, (void)listener, (void)ret_socket;
+    return PE_ENOSYS;
+}
+
+void pe_listener_free(pe_listener *listener)
+{
+    (void)listener;
+}
+
+int pe_listener_fd(const pe_listener *listener)
+{
+    (void)listener;
+    return PE_ENOSYS;
+}
+
+int pe_listener_local(const pe_listener *listener, struct sockaddr_storage *ret_address, size_t *ret_bytes)
+{
+    (void)listener, (void)ret_address, (void)ret_bytes;
+    return PE_ENOSYS;
+}

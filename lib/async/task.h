@@ -62,6 +62,10 @@ struct pe__task {
         struct pe__watch watch;
         struct pe__timer timer;
         struct pe__fd_watch fd;
+        struct {
+            struct pe__base_list link;
+            struct pe_socket **ret_socket;
+        } accept;
         pe_cancel_fn *cancel;
         void *words[5];        /* of kinds in other rooms */
     } in;                      /* how it waits, the kind's */
