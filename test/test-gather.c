@@ -199,6 +199,32 @@ PE_TEST_LOOP(a_wait_that_is_cancelled_cancels_all_and_ends_with_the_last, 0, 2)
     end();
 }
 
+/* Is to be stopped before it waits. */
+static int wait_for_all_though_cancelled(pe_task *t, void *frame)
+{
+    struct waiting *w = frame;
+
+    PE_BEGIN(t);
+    MUST(pe_task_cancel(t), 0);
+    PE_AWAIT(t, pe_gather(t, w->tasks, w->count, w->flags));
+    PE_RETURN(t, t->result);
+    PE_END(t);
+}
+
+PE_TEST_LOOP(a_request_before_the_wait_cancels_all_too, 0, 2)
+{
+    struct waiting waiting = { .tasks = tasks, .count = TASKS, .flags = _i ? PE_GATHER_ALL : 0 };
+
+    begin();
+    told_frame(tasks[1])->cleans_up = 1;
+    pe_task *waiter = start(wait_for_all_though_cancelled, &waiting);
+    MUST(pe_task_has_ended(tasks[0]), 1);
+    MUST(pe_task_has_ended(waiter), 0);
+    end_one(1, PE_ECANCELED);
+    assert_ended(waiter, PE_ECANCELED);
+    end();
+}
+
 struct limited {
     pe_limit limit;
     int to_blame;

@@ -103,7 +103,7 @@ static struct gather *new_gather(struct pe__task *task, pe_task *const *tasks, s
 int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_t flags)
 {
     struct pe__task *task = pe__task_of(t);
-    int result = pe__wait_check(t);
+    int result = pe__wait_check_running(t);
 
     if (result == 0)
         result = flags & ~PE_GATHER_ALL ? PE_EINVAL : check(task, tasks, count);
@@ -112,9 +112,11 @@ int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_t flags)
     struct gather *gather = new_gather(task, tasks, count, flags & PE_GATHER_ALL);
     if (gather == NULL)
         return PE_ENOMEM;
-    if (!is_over(gather))
+    if (!is_over(gather) && !(task->stop & PE__STOP_FINAL))
         return pe__wait_begin_anyway(t, &kind, gather);
-    result = gather->error;
+    result = pe__wait_check(t);
+    if (result == 0)
+        result = gather->error;
     pe__watches_cancel(gather->ones, count);
     give_back(gather);
     return result;
