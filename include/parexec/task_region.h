@@ -39,7 +39,7 @@ typedef struct pe_task_region {
  * return from the task function is fine too, a goto out of it is not. gcc and clang only.
  *
  * t        the task, a plain variable.
- * region   a pe_task_region of its frame; evaluated several times.
+ * region   a pe_task_region of its frame; evaluated several times, at the end of the block too, with the same value.
  * name     a string literal or another constant expression.
  */
 #if defined(__GNUC__)
