@@ -2,8 +2,8 @@
  * limit.c - time limits.
  *
  * A limit that fires leaves a mark in itself and a request in its task. The request is answered by the wait that ends
- * with PE_ETIMEDOUT; that answers all limits which had fired by then, and of these the outermost is to blame: what is
- * inside it had no more time either. So each PE_ETIMEDOUT is one limit's, and one that fires later has its own.
+ * with PE_ETIMEDOUT; that answers all limits whose time was over by then, and of these the outermost is to blame: what
+ * is inside it had no more time either. So each PE_ETIMEDOUT is one limit's, and one that fires later has its own.
  */
 #include "async/limit.h"
 
@@ -33,10 +33,24 @@ static void look_again(struct pe__task *task)
     }
 }
 
+/* The loop may not have looked at its timers yet. */
+static void fire_due(struct pe__task *task)
+{
+    int64_t now_ns = task->limit != NULL ? pe__base_now_ns() : 0;
+
+    for (struct pe__limit *limit = task->limit; limit != NULL; limit = limit->outer) {
+        if (pe__timer_is_started(&limit->timer) && limit->timer.deadline_ns <= now_ns) {
+            pe__timer_stop(&task->loop->timers, &limit->timer);
+            limit->has_fired = 1;
+        }
+    }
+}
+
 void pe__limit_answered(struct pe__task *task, int result)
 {
     struct pe__limit *outermost = NULL;
 
+    fire_due(task);
     for (struct pe__limit *limit = task->limit; limit != NULL; limit = limit->outer) {
         if (limit->has_fired && !limit->is_answered && limit->shield >= task->shield) {
             limit->is_answered = 1;
