@@ -179,13 +179,17 @@ int pe_loop_fd(const pe_loop *loop)
     return result < 0 ? result : uv_backend_fd(loop->uv);
 }
 
-/* libuv hands descriptors to the kernel when it next polls: those that have come since the last poll do not make the
- * loop's own readable yet. It has no call that asks for them; an empty queue is its own neighbour in all versions. */
-static bool has_new_descriptors(const uv_loop_t *uv)
+/* Milliseconds until libuv has something to do, -1: for ever. 0 also where descriptors are new to it, which it hands to
+ * the kernel when it next polls. Where nothing holds the loop libuv would say 0 and not poll: our handle does. */
+static int backend_timeout(pe_loop *loop)
 {
-    const void *queue = &uv->watcher_queue;
-
-    return *(const void *const *)queue != queue;
+    uv_ref((uv_handle_t *)&loop->async);
+    if (loop->owns_uv)
+        uv_update_time(loop->uv); /* what libuv answers is reckoned from there */
+    int milliseconds = uv_backend_timeout(loop->uv);
+    if (loop->live == 0)
+        uv_unref((uv_handle_t *)&loop->async);
+    return milliseconds;
 }
 
 int64_t pe_loop_next_ns(const pe_loop *loop)
@@ -194,13 +198,9 @@ int64_t pe_loop_next_ns(const pe_loop *loop)
 
     if (result < 0)
         return result;
-    if (loop->ready != NULL || has_new_descriptors(loop->uv))
+    if (loop->ready != NULL)
         return 0;
-    if (!uv_loop_alive(loop->uv))
-        return PE_FOREVER;
-    if (loop->owns_uv)
-        uv_update_time(loop->uv); /* what libuv answers is reckoned from there */
-    int milliseconds = uv_backend_timeout(loop->uv);
+    int milliseconds = backend_timeout((pe_loop *)(uintptr_t)loop);
     return milliseconds < 0 ? PE_FOREVER : PE_MS(milliseconds);
 }
 
