@@ -6,13 +6,13 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define CHUNK_BYTES_FIRST 16384
-#define CHUNK_BYTES_MOST (1 << 20)
+#define CHUNK_BYTES_MOST (1 << 18)
 
 struct pe__slab_chunk {
     alignas(max_align_t) struct pe__slab_chunk *next;
+    size_t bytes;
 };
 
 _Static_assert(sizeof(struct pe__slab_chunk) % PE__SLAB_STEP == 0, "blocks after it are aligned");
@@ -22,25 +22,31 @@ void pe__slab_init(struct pe__slab *slab)
     *slab = (struct pe__slab){ .chunk_bytes = CHUNK_BYTES_FIRST };
 }
 
+/* One of the largest will be used up before long: its pages all at once cost less than one by one. */
+static struct pe__slab_chunk *new_chunk(size_t bytes)
+{
+    struct pe__slab_chunk *chunk;
+
+    if (bytes < CHUNK_BYTES_MOST)
+        return malloc(bytes);
+    chunk = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    return chunk == MAP_FAILED ? NULL : chunk;
+}
+
+static void free_chunk(struct pe__slab_chunk *chunk)
+{
+    if (chunk->bytes < CHUNK_BYTES_MOST)
+        free(chunk);
+    else
+        munmap(chunk, chunk->bytes);
+}
+
 void pe__slab_fini(struct pe__slab *slab)
 {
     for (struct pe__slab_chunk *chunk = slab->chunks, *next; chunk != NULL; chunk = next) {
         next = chunk->next;
-        free(chunk);
+        free_chunk(chunk);
     }
-}
-
-/* One of the largest will be used up before long: its pages all at once cost less than one by one. */
-static struct pe__slab_chunk *new_chunk(size_t bytes)
-{
-    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    struct pe__slab_chunk *chunk = bytes < CHUNK_BYTES_MOST ? malloc(bytes) : aligned_alloc(page_bytes, bytes);
-
-#ifdef MADV_POPULATE_WRITE
-    if (chunk != NULL && bytes == CHUNK_BYTES_MOST)
-        (void)madvise(chunk, bytes, MADV_POPULATE_WRITE);
-#endif
-    return chunk;
 }
 
 static int add_chunk(struct pe__slab *slab)
@@ -49,7 +55,7 @@ static int add_chunk(struct pe__slab *slab)
 
     if (chunk == NULL)
         return -1;
-    chunk->next = slab->chunks;
+    *chunk = (struct pe__slab_chunk){ .next = slab->chunks, .bytes = slab->chunk_bytes };
     slab->chunks = chunk;
     slab->next = (char *)(chunk + 1);
     slab->end = (char *)chunk + slab->chunk_bytes;
