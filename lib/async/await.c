@@ -27,11 +27,6 @@ static void timeout_ended(struct pe__watch *watch, struct pe__task *ended)
     pe__limit_leave(task->limit);
 }
 
-static void cancel_await(struct pe__task *task)
-{
-    (void)pe_task_cancel(task->object);
-}
-
 static void cancel_shield(struct pe__task *task)
 {
     pe__watch_stop(task->object, &task->in.watch);
@@ -43,7 +38,7 @@ static struct pe__task *target(const struct pe__task *task)
     return task->object;
 }
 
-static const struct pe__wait_kind await_kind = { .name = "a task", .cancel = cancel_await, .target = target };
+static const struct pe__wait_kind await_kind = { .name = "a task", .cancel = pe__task_cancel_target, .target = target };
 static const struct pe__wait_kind shield_kind = {
     .name = "a task, shielded",
     .cancel = cancel_shield,

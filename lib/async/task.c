@@ -140,6 +140,29 @@ int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_byte
 
 /* ---- cancelling ---- */
 
+/* One that has not ended. Returns the next one to be cancelled with it; NULL: none. */
+static struct pe__task *request(struct pe__task *task)
+{
+    if (task->cancels < UINT8_MAX)
+        task->cancels++;
+    if (task->wait == &pe__wait_ready && (task->stop & PE__STOP_TOLD))
+        return NULL;
+    task->stop |= PE__STOP_CANCEL;
+    if (task->wait == &pe__wait_new) {
+        pe__task_give_up(task);
+    } else if (pe__wait_ask(task)) {
+        if (task->wait->cancel == pe__task_cancel_target)
+            return task->wait->target(task);
+        task->wait->cancel(task);
+    }
+    return NULL;
+}
+
+void pe__task_cancel_target(struct pe__task *task)
+{
+    (void)pe_task_cancel(&task->wait->target(task)->head);
+}
+
 int pe_task_cancel(pe_task *t)
 {
     struct pe__task *task = pe__task_of(t);
@@ -150,15 +173,8 @@ int pe_task_cancel(pe_task *t)
         return PE_EFORKED;
     if (task->wait == &pe__wait_ended)
         return PE_EALREADY;
-    if (task->cancels < UINT8_MAX)
-        task->cancels++;
-    if (task->wait == &pe__wait_ready && (task->stop & PE__STOP_TOLD))
-        return 0;
-    task->stop |= PE__STOP_CANCEL;
-    if (task->wait == &pe__wait_new)
-        pe__task_give_up(task);
-    else
-        pe__wait_stop(task);
+    for (; task != NULL; task = request(task))
+        ;
     return 0;
 }
 

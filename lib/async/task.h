@@ -84,6 +84,9 @@ struct pe__task {
 
 _Static_assert(sizeof(struct pe__task) == 144, "a task takes 144 bytes beside its frame");
 
+/* A wait's `cancel` where its target is to be cancelled: chains of these, however long, take no stack. */
+void pe__task_cancel_target(struct pe__task *task);
+
 /* Calls tasks that are ready, in their order, till there are none or the time of a turn is over. */
 void pe__task_run_ready(pe_loop *loop);
 

@@ -95,12 +95,18 @@ int pe__wait_settle(struct pe__task *task, int result)
     return why != 0 ? why : result;
 }
 
-void pe__wait_stop(struct pe__task *task)
+bool pe__wait_ask(struct pe__task *task)
 {
     if (task->wait == NULL || task->wait->cancel == NULL || (task->stop & PE__STOP_ASKED) || reason(task) == 0)
-        return;
+        return false;
     task->stop |= PE__STOP_ASKED;
-    task->wait->cancel(task);
+    return true;
+}
+
+void pe__wait_stop(struct pe__task *task)
+{
+    if (pe__wait_ask(task))
+        task->wait->cancel(task);
 }
 
 static void abandon(struct pe__task *task)

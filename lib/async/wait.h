@@ -53,6 +53,9 @@ int pe__wait_settle(struct pe__task *task, int result);
 /* The task has something to stop for: its wait is asked to end, unless it has been asked, or is shielded. */
 void pe__wait_stop(struct pe__task *task);
 
+/* Whether the wait's cancel is to be called for that, which the caller does then. */
+bool pe__wait_ask(struct pe__task *task);
+
 /* Nothing will go on after the wait: it is asked to end, whatever shields it. */
 void pe__wait_abort(struct pe__task *task);
 
