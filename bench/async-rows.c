@@ -7,6 +7,7 @@
 #include "async-echo.h"
 #include "async-rivals.h"
 #include "async-steps.h"
+#include "pool-ours.h"
 #include "table-main.h"
 #include "table-quoted.h"
 
@@ -64,7 +65,7 @@ static const struct row rows[] = {
     {
         .key = "live", .what = "Memory of 1,000,000 tasks without a frame that wait for the same thing",
         .activity = LIVE, .workers = 1, .n = 1000000, .quick_n = 20000,
-        .metrics = { { "resident", "bytes", LESS_IS_BETTER }, { "allocated", "bytes", LESS_IS_BETTER } },
+        .metrics = { { "resident", "bytes", LESS_IS_BETTER } },
         .contenders = { MEMORY_OF("state machine", LIMIT, states_live),
                         MEMORY_OF("a uv_idle_t each", RIVAL, handles_live), GO(10), ASYNCIO("asyncio", "", 10),
                         ASYNCIO("uvloop", "uvloop", 10),
@@ -90,21 +91,28 @@ static const struct row rows[] = {
         .metrics = { { "rate", "k/s", MORE_IS_BETTER }, { "CPU time", "us", LESS_IS_BETTER } },
         .contenders = { SERVER("epoll", LIMIT, echo_epoll), SERVER("libuv's callbacks", RIVAL, echo_uv), GO(0),
                         ASYNCIO("asyncio, streams", "", 4), ASYNCIO("asyncio, protocol", "protocol", 4),
-                        ASYNCIO("uvloop, streams", "uvloop", 4), QUOTED("neco", "91-100 k/s") },
+                        ASYNCIO("uvloop, streams", "uvloop", 4), SERVER("ours", OURS, echo_ours),
+                        QUOTED("neco", "91-100 k/s") },
+        .goals = { { 0, RATIO_AT_LEAST, 0.97, "ours", "libuv's callbacks" } },
     },
     {
         .key = "trips", .what = "A job on a worker and its result, one after the other",
         .activity = ROUND_TRIP, .workers = 2, .n = 5000, .quick_n = 200,
         .metrics = { { "mean", "us", LESS_IS_BETTER }, { "p50", "us", LESS_IS_BETTER } },
         .contenders = { TRIPS("eventfd and epoll", LIMIT, event_trips), TRIPS("uv_queue_work", RIVAL, work_trips),
-                        ASYNCIO("asyncio, threads", "", 10), ASYNCIO("asyncio, processes", "processes", 10) },
+                        ASYNCIO("asyncio, threads", "", 10), ASYNCIO("asyncio, processes", "processes", 10),
+                        TRIPS("ours", OURS, ours_trips) },
+        .goals = { { 0, RATIO_AT_MOST, 1, "ours", "uv_queue_work" } },
     },
     {
         .key = "flights", .what = "Jobs on workers, 1,000 of them under way all the time",
         .activity = MANY, .workers = 2, .n = 500000, .quick_n = 20000,
         .metrics = { { "rate", "M jobs/s", MORE_IS_BETTER } },
         .contenders = { TRIPS("uv_queue_work", RIVAL, work_flights), ASYNCIO("asyncio, threads", "", 50),
-                        ASYNCIO("asyncio, processes", "processes", 50) },
+                        ASYNCIO("asyncio, processes", "processes", 50), TRIPS("ours", OURS, ours_flights),
+                        { .label = "ours, no tasks", .role = OURS, .driver = &jobs_driver, .ops = &ours_jobs,
+                          .variant = OURS_WINDOW } },
+        .goals = { { 0, VALUE_AT_LEAST, 1, "ours", NULL } },
     },
     { .key = NULL },
 };

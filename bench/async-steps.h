@@ -50,5 +50,7 @@ extern const struct steps ours_spawn, ours_await, ours_call, ours_yield, ours_li
 extern const struct steps event_trips;
 /* async-work.c: uv_queue_work. */
 extern const struct steps work_trips, work_flights;
+/* async-work-ours.c: pe_await_job. */
+extern const struct steps ours_trips, ours_flights;
 
 #endif

@@ -92,18 +92,15 @@ func kib(file, key string) float64 {
 	return math.NaN()
 }
 
-func memory() (float64, float64) {
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	resident := kib("smaps_rollup", "Private_Dirty") + kib("smaps_rollup", "Private_Clean")
-	return resident * 1024, float64(stats.HeapAlloc + stats.StackInuse)
+func resident() float64 {
+	return (kib("smaps_rollup", "Private_Dirty") + kib("smaps_rollup", "Private_Clean")) * 1024
 }
 
-func live(n int) (float64, float64) {
+func live(n int) float64 {
 	var waiting, all sync.WaitGroup
 	gate := make(chan struct{})
-	memory()
-	residentBefore, allocatedBefore := memory()
+	resident()
+	before := resident()
 	waiting.Add(n)
 	all.Add(n)
 	for i := 0; i < n; i++ {
@@ -115,10 +112,10 @@ func live(n int) (float64, float64) {
 	}
 	waiting.Wait()
 	runtime.Gosched()
-	resident, allocated := memory()
+	with := resident()
 	close(gate)
 	all.Wait()
-	return (resident - residentBefore) / float64(n), (allocated - allocatedBefore) / float64(n)
+	return math.Round((with - before) / float64(n))
 }
 
 func asleep(n int, sleep time.Duration) (float64, float64) {

@@ -89,7 +89,7 @@ async def live(n, _workers):
     before = resident()
     tasks = [asyncio.create_task(wait_for(event)) for _ in range(n)]
     await asyncio.sleep(0)
-    figure = (resident() - before) / n
+    figure = round((resident() - before) / n)
     event.set()
     await asyncio.wait(tasks)
     return (figure,)
