@@ -335,4 +335,249 @@ PE_TEST(a_request_that_came_before_stops_the_job)
     pool_end(pool);
 }
 
+/* ---- room in the queue ---- */
+
+/* One worker that is busy until told otherwise, and a queue that is full. */
+struct full {
+    pe_pool *pool;
+    _Atomic int *set;
+    pe_job *busy, *queued;
+};
+
+static struct full full_pool(void)
+{
+    struct full full = { .pool = pool_with((pe_pool_options){ .workers = 1, .queue_jobs = 1 }) };
+    pe_job *refused;
+
+    full.set = pool_shared(full.pool, sizeof *full.set);
+    full.busy = pool_submit(full.pool, job_until_set, &full.set, sizeof full.set);
+    full.queued = pool_submit(full.pool, job_nothing, NULL, 0);
+    MUST(pe_pool_try_submit(full.pool, job_nothing, NULL, 0, NULL, &refused), PE_EAGAIN);
+    return full;
+}
+
+static void end_full_pool(struct full *full)
+{
+    pe_job_free(full->busy);
+    pe_job_free(full->queued);
+    pool_end(full->pool);
+}
+
+struct submitter {
+    pe_pool *pool;
+    uint64_t number;
+    int64_t submit_deadline_ns;
+    pe_job *job;
+    pe_status status;
+    int result;
+    uint64_t reply;
+    int turn;
+    int *turns;
+};
+
+static int submit_and_await(pe_task *t, void *frame)
+{
+    struct submitter *s = frame;
+    uint64_t numbers[20] = { s->number };
+    pe_job_options options = { .size = sizeof options, .submit_deadline_ns = s->submit_deadline_ns };
+
+    PE_BEGIN(t);
+    PE_AWAIT(t, pe_await_submit(t, s->pool, job_echo, numbers, sizeof numbers, &options, &s->job));
+    s->result = t->result;
+    s->turn = (*s->turns)++;
+    if (t->result < 0)
+        PE_RETURN(t, 0);
+    PE_AWAIT(t, pe_await_job(t, s->job, &s->status));
+    const void *reply;
+    MUST(pe_job_result(s->job, &reply, NULL), 0);
+    memcpy(&s->reply, reply, sizeof s->reply);
+    pe_job_free(s->job);
+    PE_END(t);
+}
+
+static int set_it(pe_task *t, void *frame)
+{
+    _Atomic int **set = frame;
+
+    PE_BEGIN(t);
+    PE_AWAIT(t, pe_sleep(t, PE_MS(5)));
+    atomic_store(*set, 1);
+    PE_END(t);
+}
+
+PE_TEST(who_waits_for_room_gets_it_in_order_with_a_copy_of_the_argument)
+{
+    struct full full = full_pool();
+    struct submitter submitters[50];
+    pe_loop *loop = new_loop();
+    int turns = 0;
+
+    for (int i = 0; i < 50; i++) {
+        submitters[i] = (struct submitter){ .pool = full.pool, .number = (uint64_t)i + 100, .turns = &turns };
+        MUST(pe_spawn(loop, submit_and_await, &submitters[i], 0, NULL), 0);
+    }
+    MUST(pe_spawn(loop, set_it, &full.set, sizeof full.set, NULL), 0);
+    MUST(pe_loop_run(loop), 0);
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_eq(submitters[i].result, 0);
+        ck_assert_int_eq(submitters[i].turn, i);
+        ck_assert_uint_eq(submitters[i].status.kind, PE_RETURNED);
+        ck_assert_uint_eq(submitters[i].reply, (uint64_t)i + 100);
+    }
+    pe_loop_free(loop);
+    end_full_pool(&full);
+}
+
+PE_TEST(a_wait_for_room_is_given_up)
+{
+    struct full full = full_pool();
+    pe_loop *loop = new_loop();
+    int turns = 0;
+    struct submitter submitters[3];
+    pe_task *tasks[3];
+
+    for (int i = 0; i < 3; i++)
+        submitters[i] = (struct submitter){ .pool = full.pool, .turns = &turns };
+    submitters[0].submit_deadline_ns = pe_after(PE_MS(5));
+    for (int i = 0; i < 3; i++)
+        MUST(pe_spawn(loop, submit_and_await, &submitters[i], 0, &tasks[i]), 0);
+    settle(loop);
+    MUST(pe_task_cancel(tasks[1]), 0);
+    while (pe_task_has_ended(tasks[0]) == 0)
+        MUST(pe_loop_poll(loop) >= 0, 1);
+    MUST(pe_pool_close(full.pool), 0);
+    MUST(pe_loop_run(loop), 0);
+    MUST(submitters[0].result, PE_ETIMEDOUT);
+    MUST(submitters[1].result, PE_ECANCELED);
+    MUST(submitters[2].result, PE_ECLOSED);
+    for (int i = 0; i < 3; i++)
+        pe_task_free(tasks[i]);
+    pe_loop_free(loop);
+    atomic_store(full.set, 1);
+    end_full_pool(&full);
+}
+
+/* ---- maps ---- */
+
+struct map {
+    pe_pool *pool;
+    pe_map_fn *fn;
+    uint64_t in[8], out[8];
+    pe_status statuses[8];
+    int result;
+    pe_limit limit;
+    int64_t within_ns;
+};
+
+/* Adds what the context holds; an input of 0 waits until its context says otherwise. */
+static int item_add(const void *in, void *out, const void *context)
+{
+    *(uint64_t *)out = *(const uint64_t *)in + *(const uint64_t *)context;
+    return 0;
+}
+
+static int item_for_ever(const void *in, void *out, const void *context)
+{
+    (void)in, (void)out, (void)context;
+    for (;;)
+        pause();
+    return 0;
+}
+
+static int await_map(pe_task *t, void *frame)
+{
+    struct map *map = frame;
+    uint64_t add = 1000;
+    pe_map_options options = {
+        .size = sizeof options, .context = &add, .context_bytes = sizeof add, .statuses = map->statuses
+    };
+
+    PE_BEGIN(t);
+    if (map->within_ns > 0)
+        MUST(pe_limit_enter(t, &map->limit, pe_after(map->within_ns)), 0);
+    PE_AWAIT(t, pe_await_map(t, map->pool, map->fn, map->in, 8, map->out, 8, 8, &options));
+    map->result = t->result;
+    PE_END(t);
+}
+
+static struct map new_map(pe_pool *pool, pe_map_fn *fn)
+{
+    struct map map = { .pool = pool, .fn = fn, .result = 1 };
+
+    for (uint64_t i = 0; i < 8; i++)
+        map.in[i] = i;
+    return map;
+}
+
+static void assert_map_ran(const struct map *map)
+{
+    MUST(map->result, 0);
+    for (uint64_t i = 0; i < 8; i++) {
+        ck_assert_uint_eq(map->out[i], i + 1000);
+        ck_assert_uint_eq(map->statuses[i].kind, PE_RETURNED);
+    }
+}
+
+/* 16 have a place at a time; the others wait for it with their contexts. */
+PE_TEST(forty_maps_at_once)
+{
+    pe_pool *pool = pool_of(2);
+    pe_loop *loop = new_loop();
+    struct map *maps = calloc(40, sizeof *maps);
+
+    for (int i = 0; i < 40; i++) {
+        maps[i] = new_map(pool, item_add);
+        MUST(pe_spawn(loop, await_map, &maps[i], 0, NULL), 0);
+    }
+    MUST(pe_loop_run(loop), 0);
+    for (int i = 0; i < 40; i++)
+        assert_map_ran(&maps[i]);
+    free(maps);
+    pe_loop_free(loop);
+    pool_end(pool);
+}
+
+PE_TEST(a_limit_stops_a_map_and_one_that_waits_for_its_place)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW });
+    pe_loop *loop = new_loop();
+    struct map *maps = calloc(17, sizeof *maps);
+
+    for (int i = 0; i < 17; i++) {
+        maps[i] = new_map(pool, item_for_ever);
+        maps[i].within_ns = PE_MS(20);
+        MUST(pe_spawn(loop, await_map, &maps[i], 0, NULL), 0);
+    }
+    MUST(pe_loop_run(loop), 0);
+    for (int i = 0; i < 17; i++) {
+        MUST(maps[i].result, PE_ETIMEDOUT);
+        for (int item = 0; item < 8; item++)
+            ck_assert_uint_eq(maps[i].statuses[item].kind, PE_CANCELLED);
+    }
+    free(maps);
+    pe_loop_free(loop);
+    ck_assert_uint_eq(pool_stats(pool).running, 0);
+    pool_end(pool);
+}
+
+static int await_no_items(pe_task *t, void *frame)
+{
+    PE_BEGIN(t);
+    PE_AWAIT(t, pe_await_map(t, frame, item_add, NULL, 8, NULL, 8, 0, NULL));
+    MUST(t->result, 0);
+    PE_AWAIT(t, pe_await_map(t, frame, NULL, NULL, 8, NULL, 8, 0, NULL));
+    MUST(t->result, PE_EINVAL);
+    PE_AWAIT(t, pe_await_map(t, NULL, item_add, NULL, 8, NULL, 8, 0, NULL));
+    MUST(t->result, PE_EINVAL);
+    PE_END(t);
+}
+
+PE_TEST(a_map_of_no_items_and_wrong_arguments)
+{
+    pe_pool *pool = pool_of(1);
+
+    MUST(pe_run(await_no_items, pool, NULL), 0);
+    pool_end(pool);
+}
+
 HARNESS_MAIN("await")

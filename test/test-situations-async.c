@@ -22,6 +22,7 @@
 #include <parexec.h>
 
 #include "harness/async.h"
+#include "harness/items.h"
 #include "harness/pool.h"
 #include "harness/process.h"
 
@@ -108,6 +109,7 @@ CALL(pe_accept, pe_accept(scene->t, scene->listener, &scene->socket))
 CALL(pe_address_text, pe_address_text(address_of(scene), sizeof(struct sockaddr_in), scene->bytes, 8))
 CALL(pe_await, pe_await(scene->t, scene->other))
 CALL(pe_await_job, pe_await_job(scene->t, scene->job, NULL))
+CALL(pe_await_map, pe_await_map(scene->t, scene->pool, item_nothing, NULL, 0, NULL, 0, 1, NULL))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
 CALL(pe_fd_wait, pe_fd_wait(scene->t, scene->fd, PE_FD_READABLE))
 CALL(pe_completed_next, pe_completed_next(scene->t, scene->completed, NULL))
@@ -283,6 +285,16 @@ static int call_pe_socket_open(struct scene *scene)
     return result;
 }
 
+static int call_pe_await_submit(struct scene *scene)
+{
+    pe_job *job = NULL;
+    int result = pe_await_submit(scene->t, scene->pool, job_nothing, NULL, 0, NULL, &job);
+
+    ck_assert((result == 0) == (job != NULL));
+    pe_job_free(job);
+    return result;
+}
+
 static int call_pe_limit_leave(struct scene *scene)
 {
     int entered = pe_limit_enter(scene->t, &scene->limit, PE_FOREVER);
@@ -376,6 +388,8 @@ static const struct row rows[] = {
     ROW(pe_address_text, { PE_EINVAL, 0, 0, 0, 0, 0, 0 }),
     ROW(pe_await, IN_TASK(PE_WAIT)),
     ROW(pe_await_job, IN_TASK(0)),
+    ROW(pe_await_map, IN_TASK(0)),
+    ROW(pe_await_submit, IN_TASK(0)),
     ROW(pe_call, IN_TASK(0)),
     ROW(pe_fd_wait, IN_TASK(PE_WAIT)),
     ROW(pe_completed_free, ALWAYS(0)),

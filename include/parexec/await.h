@@ -67,6 +67,37 @@ PE_EXPORT int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status);
  */
 PE_EXPORT int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status);
 
+/*
+ * Hands over a job as pe_pool_submit does; where that would hold up the thread, because the queue is full, the task
+ * waits for room. Those that wait for room on one loop, with the same priority, get it in their order.
+ *
+ * pool ... arg_bytes   as for pe_pool_submit. The argument is copied at once.
+ * options              as for pe_pool_submit, and copied; NULL: all defaults.
+ * ret_job              gets a handle, when the wait ends with 0; it must live as long.
+ * Returns, in PE_AWAIT: 0, mostly without a wait. Errors: those of pe_pool_submit, PE_ETIMEDOUT being
+ * submit_deadline_ns, but not PE_EINTR; PE_EINVAL also for ret_job NULL. PE_ECANCELED, PE_ETIMEDOUT: the wait was to be
+ * stopped. After any of them nothing was handed over.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
+                              const pe_job_options *options, pe_job **ret_job);
+
+/*
+ * Runs a function over an array as pe_pool_map does, while other tasks go on. If the wait is to be stopped, the map is
+ * cancelled, and the wait ends when no worker touches input and output any more.
+ *
+ * pool ... count   as for pe_pool_map. Input and output must stay where they are until the wait has ended.
+ * options          as for pe_pool_map, and copied, the context too; statuses and summary must live as long as the
+ *                  input. NULL: all defaults.
+ * Returns, in PE_AWAIT: 0 when every item returned 0. Errors: as for pe_pool_map, but not PE_EINTR and PE_EDEADLK;
+ * PE_ECANCELED, PE_ETIMEDOUT: also when the wait was to be stopped and the map was cut short for it. One that was to be
+ * stopped before it began is refused like any other that was not begun; one that waited for its place by then, while 16
+ * others ran, is cut short.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
+                           size_t out_bytes, size_t count, const pe_map_options *options);
+
 PE_END_DECLS
 
 #endif

@@ -197,6 +197,20 @@ int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status)
     return PE_ENOSYS;
 }
 
+int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
+                    const pe_job_options *options, pe_job **ret_job)
+{
+    (void)t, (void)pool, (void)fn, (void)arg, (void)arg_bytes, (void)options, (void)ret_job;
+    return PE_ENOSYS;
+}
+
+int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
+                 size_t out_bytes, size_t count, const pe_map_options *options)
+{
+    (void)t, (void)pool, (void)fn, (void)in, (void)in_bytes, (void)out, (void)out_bytes, (void)count, (void)options;
+    return PE_ENOSYS;
+}
+
 int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status)
 {
     (void)t, (void)job, (void)ret_status;

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bridge/room.h"
+
 /* ---- the end ---- */
 
 static void on_close(uv_handle_t *handle)
@@ -62,6 +64,8 @@ static bool look(struct pe__bridge *bridge, enum pe__listen how)
     int result = pe__listener_look(&bridge->listener, how, &ended);
     while ((link = pe__base_list_pop_front(&ended)) != NULL)
         pe__await_job_ended(pe__job_waiter(link));
+    if (result != 0 || how != PE__LISTEN_QUICK)
+        pe__rooms_try(bridge);
     if (result < 0) {
         pe__object_close(&bridge->object);
         close_bridge(&bridge->object);
@@ -69,7 +73,7 @@ static bool look(struct pe__bridge *bridge, enum pe__listen how)
     }
     if (result == 0 && how != PE__LISTEN_QUICK)
         watch(bridge);
-    return result > 0 && bridge->waits > 0;
+    return bridge->waits > 0 && (result > 0 || bridge->loop->ready != NULL);
 }
 
 static bool look_at_source(struct pe__source *source, enum pe__look how)
@@ -148,6 +152,8 @@ static int new_bridge(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_brid
     if (bridge == NULL)
         return PE_ENOMEM;
     bridge->loop = loop;
+    for (int i = 0; i < PE__ROOMS; i++)
+        pe__base_list_init(&bridge->rooms[i]);
     int result = start(bridge, pool);
     if (result < 0)
         free(bridge);
@@ -156,15 +162,23 @@ static int new_bridge(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_brid
     return result;
 }
 
-int pe__bridge_of(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_bridge)
+struct pe__bridge *pe__bridge_find(pe_loop *loop, const pe_pool *pool)
 {
     PE__BASE_LIST_EACH(link, &loop->sources) {
         struct pe__bridge *bridge = PE__BASE_LIST_ENTRY(link, struct pe__bridge, source.link);
 
-        if (bridge->source.look == look_at_source && bridge->listener.pool == pool) {
-            *ret_bridge = bridge;
-            return 0;
-        }
+        if (bridge->source.look == look_at_source && bridge->listener.pool == pool)
+            return bridge;
     }
-    return new_bridge(loop, pool, ret_bridge);
+    return NULL;
+}
+
+int pe__bridge_of(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_bridge)
+{
+    struct pe__bridge *bridge = pe__bridge_find(loop, pool);
+
+    if (bridge == NULL)
+        return new_bridge(loop, pool, ret_bridge);
+    *ret_bridge = bridge;
+    return 0;
 }

@@ -20,6 +20,10 @@
 #include "async/wait.h"
 #include "pool/listen.h"
 
+/* What there may be no room for in a pool: jobs of each priority, and maps. */
+#define PE__ROOM_MAP (PE_PRIORITY_LOW + 1)
+#define PE__ROOMS (PE__ROOM_MAP + 1)
+
 struct pe__bridge {
     struct pe__source source;
     struct pe__object object;
@@ -30,6 +34,7 @@ struct pe__bridge {
     bool is_watching;      /* the poll handle is started */
     int fd;                /* copy of the pool's */
     uv_poll_t poll;
+    struct pe__base_list rooms[PE__ROOMS]; /* struct pe__room, those that came first in front */
 };
 
 /* How a task waits for a job; in the task's `in`. Its object is the job. */
@@ -52,10 +57,19 @@ static inline struct pe__task *pe__job_waiter(struct pe__base_list *link)
     return (struct pe__task *)(void *)((char *)wait - offsetof(struct pe__task, in));
 }
 
+/* The one of this loop and pool; NULL: there is none. */
+struct pe__bridge *pe__bridge_find(pe_loop *loop, const pe_pool *pool);
+
 /* The one of this loop and pool; made when there is none. 0; PE_ENOMEM, PE_EMFILE and others. */
 int pe__bridge_of(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_bridge);
 
 /* A job has ended that the task waits for. */
 void pe__await_job_ended(struct pe__task *task);
+
+/* The task that runs waits for a map of its own; what pe_await_map returns. */
+int pe__await_map_job(struct pe__bridge *bridge, struct pe__task *task, pe_job *job);
+
+/* The task, which waits for room, goes on waiting for the map that it got some for. */
+void pe__await_map_started(struct pe__task *task, struct pe__bridge *bridge, pe_job *job);
 
 #endif

@@ -50,8 +50,9 @@ int pe__listener_start(struct pe__listener *listener, pe_pool *pool)
 static void doze(pe_pool *pool, struct pe__listener *listener)
 {
     listener->is_dozing = true;
+    listener->dozes_for_room = listener->wants_room;
     pool->dozing++;
-    pool->claim_waiters += listener->wants_room;
+    pool->claim_waiters += listener->dozes_for_room;
 }
 
 static void rouse(pe_pool *pool, struct pe__listener *listener)
@@ -61,7 +62,7 @@ static void rouse(pe_pool *pool, struct pe__listener *listener)
         return;
     listener->is_dozing = false;
     pool->dozing--;
-    pool->claim_waiters -= listener->wants_room;
+    pool->claim_waiters -= listener->dozes_for_room;
 }
 
 static void wake(pe_pool *pool, struct pe__listener *listener)

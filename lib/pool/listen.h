@@ -33,7 +33,8 @@ struct pe__listener {
     void (*wake)(struct pe__listener *listener); /* any thread, with the mutex held; constant */
     bool is_dozing;             /* counts as asleep for the pool */
     bool is_asleep;             /* is to be woken */
-    bool wants_room;            /* the loop's own: claims are worth a ring too */
+    bool wants_room;            /* the loop's own: claims are worth a ring too, from the next sleep on */
+    bool dozes_for_room;        /* it wanted that when it went to sleep */
     int64_t spin_ns;            /* the loop's own: how long the next spin may be */
 };
 

@@ -16,6 +16,7 @@
 #include "pool/inherited.h"
 #include "pool/job.h"
 #include "pool/listen.h"
+#include "pool/map_ask.h"
 #include "pool/map_layout.h"
 #include "pool/map_options.h"
 #include "pool/map_tickets.h"
@@ -207,12 +208,12 @@ static int begin_map(pe_pool *pool, const struct pe__map_job *wanted, pe_job **r
     map->start_ticks = pe__base_ticks();
     job->more->map = map;
     job->is_map = true;
-    int result = pe__map_plan_last_progress(job);
+    int result = map->give_up != 0 ? map->give_up : pe__map_plan_last_progress(job);
     if (result == 0 && map->count == 0) {
         pe__job_begin(pool, job, 0);
         pe__map_finish(pool, job, PE_CANCELLED);
     } else if (result == 0) {
-        result = pool->backend->start_map(pool, job, !pe__pool_in_callback(pool));
+        result = pool->backend->start_map(pool, job, !map->never_waits && !pe__pool_in_callback(pool));
     }
     if (result < 0) {
         end_unstarted(pool, map, result);
@@ -243,14 +244,11 @@ static int open_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_opti
     return result;
 }
 
-int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
-                      size_t count, const pe_map_options *options, pe_job **ret_job)
+static int start_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_options *options, pe_job **ret_job)
 {
-    struct pe__map_job wanted = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes,
-                                  .count = count, .keeps_handle = true };
     pe_job *job;
     PE__BUILTIN_SCOPE(&pe__pool_submit_site);
-    int result = open_map(pool, &wanted, options, &job);
+    int result = open_map(pool, wanted, options, &job);
     if (result < 0)
         return result;
     if (ret_job != NULL) {
@@ -261,6 +259,22 @@ int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_by
     }
     pe__pool_leave(pool);
     return 0;
+}
+
+int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out, size_t out_bytes,
+                      size_t count, const pe_map_options *options, pe_job **ret_job)
+{
+    struct pe__map_job wanted = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes,
+                                  .count = count, .keeps_handle = true };
+    return start_map(pool, &wanted, options, ret_job);
+}
+
+int pe__map_try_start(pe_pool *pool, const struct pe__map_ask *ask, int give_up, pe_job **ret_job)
+{
+    struct pe__map_job wanted = { .fn = ask->fn, .in = ask->in, .in_bytes = ask->in_bytes, .out = ask->out,
+                                  .out_bytes = ask->out_bytes, .count = ask->count, .keeps_handle = true,
+                                  .never_waits = true, .give_up = give_up };
+    return start_map(pool, &wanted, &ask->options, ret_job);
 }
 
 /* A map that is not over after a glance at a ticket or two is worth waking the sleepers for the rest of them. */

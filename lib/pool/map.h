@@ -32,6 +32,8 @@ struct pe__map_job {
     size_t in_bytes, out_bytes, count;
     pe_map_options options;
     bool keeps_handle; /* started by pe_pool_start_map: items may be asked for later */
+    bool never_waits;  /* for a place: PE_EAGAIN instead */
+    int give_up;       /* not 0: it is not to begin any more, and its items are to have their endings */
     uint64_t start_ticks;
     /* while it runs */
     bool running;
