@@ -55,6 +55,12 @@ struct scene {
     int listening;  /* another descriptor of it */
     struct sockaddr_storage address;
     char bytes[8];
+    pe_sem *sem;     /* without a unit */
+    pe_lock *lock;
+    pe_event *event; /* not set */
+    pe_cond *cond;
+    pe_queue *queue; /* of one int; empty */
+    int item;
 };
 
 /* Returns what the function returned; for pointers whether it was one, for texts whether it was not empty. */
@@ -171,6 +177,26 @@ CALL(pe_unix_connect, pe_unix_connect(scene->t, "/no/such/socket", &scene->socke
 CALL(pe_unix_listen, pe_unix_listen(scene->loop, "/no/such/socket", 0, &scene->listener))
 CALL(pe_wait_end, pe_wait_end(scene->t, 0))
 CALL(pe_wait_external, pe_wait_external(scene->t, -7, NULL, NULL))
+CALL(pe_cond_signal, pe_cond_signal(scene->cond))
+CALL(pe_cond_signal_all, pe_cond_signal_all(scene->cond))
+CALL(pe_cond_wait, pe_cond_wait(scene->t, scene->cond, scene->lock))
+CALL(pe_event_clear, pe_event_clear(scene->event))
+CALL(pe_event_is_set, pe_event_is_set(scene->event))
+CALL(pe_event_set, pe_event_set(scene->event))
+CALL(pe_event_wait, pe_event_wait(scene->t, scene->event))
+CALL(pe_lock_acquire, pe_lock_acquire(scene->t, scene->lock))
+CALL(pe_lock_release, pe_lock_release(scene->t, scene->lock))
+CALL(pe_lock_try_acquire, pe_lock_try_acquire(scene->t, scene->lock))
+CALL(pe_queue_close, pe_queue_close(scene->queue))
+CALL(pe_queue_count, pe_queue_count(scene->queue))
+CALL(pe_queue_get, pe_queue_get(scene->t, scene->queue, &scene->item))
+CALL(pe_queue_put, pe_queue_put(scene->t, scene->queue, &scene->item))
+CALL(pe_queue_try_get, pe_queue_try_get(scene->queue, &scene->item))
+CALL(pe_queue_try_put, pe_queue_try_put(scene->queue, &scene->item))
+CALL(pe_sem_acquire, pe_sem_acquire(scene->t, scene->sem))
+CALL(pe_sem_count, pe_sem_count(scene->sem))
+CALL(pe_sem_release, pe_sem_release(scene->sem))
+CALL(pe_sem_try_acquire, pe_sem_try_acquire(scene->sem))
 CALL(pe_wait_first, pe_wait_first(scene->t, &scene->other, 1, NULL))
 CALL(pe_yield, pe_yield(scene->t))
 
@@ -294,6 +320,28 @@ static int call_pe_await_submit(struct scene *scene)
     pe_job_free(job);
     return result;
 }
+
+#define NEW_AND_FREE(noun, ...) \
+    static int call_pe_##noun##_new(struct scene *scene) \
+    { \
+        pe_##noun *made = NULL; \
+        int result = pe_##noun##_new(scene->loop, __VA_ARGS__); \
+        ck_assert((result == 0) == (made != NULL)); \
+        pe_##noun##_free(made); \
+        return result; \
+    } \
+    static int call_pe_##noun##_free(struct scene *scene) \
+    { \
+        pe_##noun##_free(scene->noun); \
+        if (scene->situation != CHILD && scene->situation != WORKER) \
+            scene->noun = NULL; \
+        return 0; \
+    }
+NEW_AND_FREE(sem, 1, &made)
+NEW_AND_FREE(lock, &made)
+NEW_AND_FREE(event, &made)
+NEW_AND_FREE(cond, &made)
+NEW_AND_FREE(queue, sizeof(int), 1, &made)
 
 static int call_pe_limit_leave(struct scene *scene)
 {
@@ -469,6 +517,36 @@ static const struct row rows[] = {
     ROW(pe_unix_listen, ON_LOOP(PE_ENOENT, PE_ENOENT, PE_ECLOSED)),
     ROW(pe_wait_end, IN_TASK(PE_EINVAL)),
     ROW(pe_wait_external, IN_TASK(-7)),
+    ROW(pe_sem_free, ALWAYS(0)),
+    ROW(pe_sem_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_lock_free, ALWAYS(0)),
+    ROW(pe_lock_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_event_free, ALWAYS(0)),
+    ROW(pe_event_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_cond_free, ALWAYS(0)),
+    ROW(pe_cond_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_queue_free, ALWAYS(0)),
+    ROW(pe_queue_new, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_cond_signal, ON_OBJECT(0)),
+    ROW(pe_cond_signal_all, ON_OBJECT(0)),
+    ROW(pe_cond_wait, IN_TASK(PE_EPERM)), /* it does not hold the lock */
+    ROW(pe_event_clear, ON_OBJECT(0)),
+    ROW(pe_event_is_set, ON_OBJECT(0)),
+    ROW(pe_event_set, ON_OBJECT(0)),
+    ROW(pe_event_wait, IN_TASK(PE_WAIT)),
+    ROW(pe_lock_acquire, IN_TASK(0)),
+    ROW(pe_lock_release, IN_TASK(PE_EPERM)),
+    ROW(pe_lock_try_acquire, IN_TASK(0)),
+    ROW(pe_queue_close, ON_OBJECT(0)),
+    ROW(pe_queue_count, ON_OBJECT(0)),
+    ROW(pe_queue_get, IN_TASK(PE_WAIT)),
+    ROW(pe_queue_put, IN_TASK(0)),
+    ROW(pe_queue_try_get, ON_OBJECT(PE_EAGAIN)),
+    ROW(pe_queue_try_put, ON_OBJECT(0)),
+    ROW(pe_sem_acquire, IN_TASK(PE_WAIT)),
+    ROW(pe_sem_count, ON_OBJECT(0)),
+    ROW(pe_sem_release, ON_OBJECT(0)),
+    ROW(pe_sem_try_acquire, ON_OBJECT(PE_EAGAIN)),
     ROW(pe_wait_first, IN_TASK(PE_WAIT)),
     ROW(pe_yield, IN_TASK(PE_WAIT)),
 };
@@ -525,6 +603,11 @@ static void begin_scene(enum situation situation)
     MUST(pe_group_new(scene.loop, PE_GROUP_COLLECT, &scene.group), 0);
     MUST(pe_group_spawn(scene.group, sleep_for_ever, NULL, 8, NULL), 0);
     MUST(pe_signal_new(scene.loop, SIGUSR1, &scene.signal), 0);
+    MUST(pe_sem_new(scene.loop, 0, &scene.sem), 0);
+    MUST(pe_lock_new(scene.loop, &scene.lock), 0);
+    MUST(pe_event_new(scene.loop, &scene.event), 0);
+    MUST(pe_cond_new(scene.loop, &scene.cond), 0);
+    MUST(pe_queue_new(scene.loop, sizeof(int), 1, &scene.queue), 0);
     settle(scene.loop);
     scene.pool = pool_with((pe_pool_options){ .flags = PE_POOL_INLINE });
     scene.job = pool_submit(scene.pool, job_nothing, NULL, 0);
@@ -538,6 +621,11 @@ static void end_scene(void)
     pe_loop_free(scene.made);
     pe_completed_free(scene.completed);
     pe_group_free(scene.group);
+    pe_sem_free(scene.sem);
+    pe_lock_free(scene.lock);
+    pe_event_free(scene.event);
+    pe_cond_free(scene.cond);
+    pe_queue_free(scene.queue);
     pe_task_free(scene.t);
     pe_task_free(scene.other);
     pe_signal_free(scene.signal);

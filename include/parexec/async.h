@@ -5,6 +5,7 @@
  *     loop.h          what they run on: a loop of its own, one that the program runs already, or one driven by another
  *     limit.h         time limits
  *     group.h         waiting for several tasks; groups of tasks
+ *     sync.h          queues, semaphores, locks, events and conditions between tasks
  *     fd.h            descriptors that are ready
  *     signal.h        signals
  *     socket.h        TCP, UNIX sockets, pipes
@@ -23,6 +24,7 @@
 #include <parexec/loop.h>
 #include <parexec/signal.h>
 #include <parexec/socket.h>
+#include <parexec/sync.h>
 #include <parexec/task.h>
 #include <parexec/task_region.h>
 

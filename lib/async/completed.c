@@ -73,10 +73,8 @@ int pe_completed_new(pe_loop *loop, pe_task *const *tasks, size_t count, pe_comp
 
 int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret_index)
 {
-    int result = pe__wait_check(t);
+    int result = pe__waiters_check(t, completed == NULL ? NULL : completed->loop);
 
-    if (result == 0 && (completed == NULL || completed->loop != pe__task_of(t)->loop))
-        result = PE_EINVAL;
     if (result != 0)
         return result;
     if (completed->given == completed->count)
@@ -85,10 +83,7 @@ int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret_index)
         give(completed, ret_index);
         return 0;
     }
-    result = pe__wait_begin(t, &kind, completed);
-    if (result == PE_WAIT)
-        pe__waiters_add(&completed->waiters, pe__task_of(t), ret_index);
-    return result;
+    return pe__waiters_wait(&completed->waiters, t, &kind, completed, ret_index);
 }
 
 void pe_completed_free(pe_completed *completed)

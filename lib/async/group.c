@@ -307,8 +307,5 @@ int pe_group_next(pe_task *t, pe_group *group, pe_task **ret_task)
     }
     if (group->live == 0)
         return PE_ENODATA;
-    result = pe__wait_begin(t, &next_kind, group);
-    if (result == PE_WAIT)
-        pe__waiters_add(&group->nexters, pe__task_of(t), ret_task);
-    return result;
+    return pe__waiters_wait(&group->nexters, t, &next_kind, group, ret_task);
 }

@@ -544,3 +544,180 @@ int pe_listener_local(const pe_listener *listener, struct sockaddr_storage *ret_
     (void)listener, (void)ret_address, (void)ret_bytes;
     return PE_ENOSYS;
 }
+
+/* ---- sync.h ---- */
+
+int pe_sem_new(pe_loop *loop, uint32_t count, pe_sem **ret_sem)
+{
+    (void)loop, (void)count, (void)ret_sem;
+    return PE_ENOSYS;
+}
+
+int pe_sem_acquire(pe_task *t, pe_sem *sem)
+{
+    (void)t, (void)sem;
+    return PE_ENOSYS;
+}
+
+int pe_sem_try_acquire(pe_sem *sem)
+{
+    (void)sem;
+    return PE_ENOSYS;
+}
+
+int pe_sem_release(pe_sem *sem)
+{
+    (void)sem;
+    return PE_ENOSYS;
+}
+
+int pe_sem_count(const pe_sem *sem)
+{
+    (void)sem;
+    return PE_ENOSYS;
+}
+
+void pe_sem_free(pe_sem *sem)
+{
+    (void)sem;
+}
+
+int pe_lock_new(pe_loop *loop, pe_lock **ret_lock)
+{
+    (void)loop, (void)ret_lock;
+    return PE_ENOSYS;
+}
+
+int pe_lock_acquire(pe_task *t, pe_lock *lock)
+{
+    (void)t, (void)lock;
+    return PE_ENOSYS;
+}
+
+int pe_lock_try_acquire(pe_task *t, pe_lock *lock)
+{
+    (void)t, (void)lock;
+    return PE_ENOSYS;
+}
+
+int pe_lock_release(pe_task *t, pe_lock *lock)
+{
+    (void)t, (void)lock;
+    return PE_ENOSYS;
+}
+
+void pe_lock_free(pe_lock *lock)
+{
+    (void)lock;
+}
+
+int pe_event_new(pe_loop *loop, pe_event **ret_event)
+{
+    (void)loop, (void)ret_event;
+    return PE_ENOSYS;
+}
+
+int pe_event_wait(pe_task *t, pe_event *event)
+{
+    (void)t, (void)event;
+    return PE_ENOSYS;
+}
+
+int pe_event_set(pe_event *event)
+{
+    (void)event;
+    return PE_ENOSYS;
+}
+
+int pe_event_clear(pe_event *event)
+{
+    (void)event;
+    return PE_ENOSYS;
+}
+
+int pe_event_is_set(const pe_event *event)
+{
+    (void)event;
+    return PE_ENOSYS;
+}
+
+void pe_event_free(pe_event *event)
+{
+    (void)event;
+}
+
+int pe_cond_new(pe_loop *loop, pe_cond **ret_cond)
+{
+    (void)loop, (void)ret_cond;
+    return PE_ENOSYS;
+}
+
+int pe_cond_wait(pe_task *t, pe_cond *cond, pe_lock *lock)
+{
+    (void)t, (void)cond, (void)lock;
+    return PE_ENOSYS;
+}
+
+int pe_cond_signal(pe_cond *cond)
+{
+    (void)cond;
+    return PE_ENOSYS;
+}
+
+int pe_cond_signal_all(pe_cond *cond)
+{
+    (void)cond;
+    return PE_ENOSYS;
+}
+
+void pe_cond_free(pe_cond *cond)
+{
+    (void)cond;
+}
+
+int pe_queue_new(pe_loop *loop, size_t item_bytes, size_t capacity, pe_queue **ret_queue)
+{
+    (void)loop, (void)item_bytes, (void)capacity, (void)ret_queue;
+    return PE_ENOSYS;
+}
+
+int pe_queue_put(pe_task *t, pe_queue *queue, const void *item)
+{
+    (void)t, (void)queue, (void)item;
+    return PE_ENOSYS;
+}
+
+int pe_queue_get(pe_task *t, pe_queue *queue, void *ret_item)
+{
+    (void)t, (void)queue, (void)ret_item;
+    return PE_ENOSYS;
+}
+
+int pe_queue_try_put(pe_queue *queue, const void *item)
+{
+    (void)queue, (void)item;
+    return PE_ENOSYS;
+}
+
+int pe_queue_try_get(pe_queue *queue, void *ret_item)
+{
+    (void)queue, (void)ret_item;
+    return PE_ENOSYS;
+}
+
+int pe_queue_close(pe_queue *queue)
+{
+    (void)queue;
+    return PE_ENOSYS;
+}
+
+int pe_queue_count(const pe_queue *queue)
+{
+    (void)queue;
+    return PE_ENOSYS;
+}
+
+void pe_queue_free(pe_queue *queue)
+{
+    (void)queue;
+}

@@ -38,7 +38,8 @@ struct pe__watch {
 /* One that waits for an object of the program's, see waiters.h. */
 struct pe__waiter {
     struct pe__base_list link;
-    void *place;
+    void *place; /* the kind's, as the next */
+    int result;
 };
 
 /* What few tasks have; from the loop's slab, zeroed. */

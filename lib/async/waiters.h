@@ -63,6 +63,25 @@ static inline void pe__waiters_end_all(struct pe__waiters *waiters, int result)
         ;
 }
 
+/* 0: t may wait for an object of this loop; else as pe__wait_check, or PE_EINVAL. */
+static inline int pe__waiters_check(const pe_task *t, const pe_loop *loop)
+{
+    int result = pe__wait_check(t);
+
+    return result == 0 && pe__task_of(t)->loop != loop ? PE_EINVAL : result;
+}
+
+/* Begins the wait: the last thing that an awaitable does. */
+static inline int pe__waiters_wait(struct pe__waiters *waiters, pe_task *t, const struct pe__wait_kind *kind,
+                                   void *object, void *place)
+{
+    int result = pe__wait_begin(t, kind, object);
+
+    if (result == PE_WAIT)
+        pe__waiters_add(waiters, pe__task_of(t), place);
+    return result;
+}
+
 /* The `cancel` of a kind whose waiters may leave at any time. */
 void pe__waiters_cancel(struct pe__task *task);
 
