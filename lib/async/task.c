@@ -54,13 +54,31 @@ void pe__task_last_unref(struct pe__task *task)
 
 /* ---- start ---- */
 
-static __attribute__((noinline)) void fill_frame(struct pe__task *task, const void *frame, size_t frame_bytes)
+static __attribute__((noinline)) void fill_frame(void *to, const void *frame, size_t frame_bytes)
 {
-    task->frame = task + 1;
     if (frame != NULL)
-        memcpy(task->frame, frame, frame_bytes);
+        memcpy(to, frame, frame_bytes);
     else
-        memset(task->frame, 0, frame_bytes);
+        memset(to, 0, frame_bytes);
+}
+
+/* A pointer or two, mostly: two moves, which may overlap, instead of a call. */
+static inline void *own_frame(struct pe__task *task, const void *frame, size_t frame_bytes)
+{
+    char *to = (char *)(task + 1);
+
+    if (frame != NULL && frame_bytes >= sizeof(uint64_t) && frame_bytes <= 2 * sizeof(uint64_t)) {
+        size_t last_at = frame_bytes - sizeof(uint64_t);
+        uint64_t first, last;
+
+        memcpy(&first, frame, sizeof first);
+        memcpy(&last, (const char *)frame + last_at, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + last_at, &last, sizeof last);
+    } else {
+        fill_frame(to, frame, frame_bytes);
+    }
+    return to;
 }
 
 /* Its values are those of the task that starts it, if one does. False: no memory, and the task is gone. */
@@ -108,10 +126,7 @@ static inline struct pe__task *start(pe_loop *loop, pe_task_fn *fn, const void *
     if (task == NULL)
         return NULL;
     init(task, loop, fn, steps);
-    if (frame_bytes > 0)
-        fill_frame(task, frame, frame_bytes);
-    else
-        task->frame = (void *)(uintptr_t)frame;
+    task->frame = frame_bytes > 0 ? own_frame(task, frame, frame_bytes) : (void *)(uintptr_t)frame;
     if (loop->current != NULL && loop->current->more != NULL && !inherit(task, loop->current))
         return NULL;
     begin_life(task, loop);

@@ -139,11 +139,8 @@ void pe__wait_stop_all(pe_loop *loop)
     }
 }
 
-/* Mostly nobody waits for the task: chains can be long. */
-bool pe__wait_is_for(const struct pe__task *waiter, const struct pe__task *task)
+bool pe__wait_leads_to(const struct pe__task *waiter, const struct pe__task *task)
 {
-    if (task->watches == NULL)
-        return waiter == task;
     while (waiter->wait != NULL && waiter->wait->target != NULL)
         waiter = waiter->wait->target(waiter);
     return waiter == task;

@@ -62,8 +62,15 @@ void pe__wait_abort(struct pe__task *task);
 /* Every wait of the loop is asked to end, whatever shields it. */
 void pe__wait_stop_all(pe_loop *loop);
 
-/* Does the waiter wait, through others or not at all, for `task`, which waits for none itself? */
-bool pe__wait_is_for(const struct pe__task *waiter, const struct pe__task *task);
+/* For pe__wait_is_for: goes along those that the waiter waits for. */
+bool pe__wait_leads_to(const struct pe__task *waiter, const struct pe__task *task);
+
+/* Does the waiter wait, through others or not at all, for `task`, which waits for none itself? Mostly nobody does, and
+ * chains can be long. */
+static inline bool pe__wait_is_for(const struct pe__task *waiter, const struct pe__task *task)
+{
+    return task->watches == NULL ? waiter == task : pe__wait_leads_to(waiter, task);
+}
 
 /* That t is the task which runs, and has not begun to wait. 0, PE_EINVAL, PE_EFORKED. */
 static inline int pe__wait_check_running(const pe_task *t)
