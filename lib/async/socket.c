@@ -85,6 +85,7 @@ static int adopt(pe_socket *socket, pe_loop *loop, int fd)
         return result;
     socket->is_socket = result;
     socket->is_connected = true;
+    socket->input.may_be_there = true; /* or it cannot be read, which reading tells and nothing else */
     return pe__descriptor_adopt(&socket->descriptor, loop, fd, &kind);
 }
 
