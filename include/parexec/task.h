@@ -35,10 +35,12 @@
  *
  * and PE_END(t) returns 0. Local variables lose their values at each wait: what is needed afterwards belongs to the
  * frame. t must be a plain variable. With gcc and clang in C a wait may stand anywhere in the body, in loops and in
- * switch statements too; elsewhere, and with PE_TASK_SWITCH defined, where the macros are a switch of standard C, not
- * in a switch statement of the program's, and no two on one line. It cannot stand inside PE_REGION or after
- * PE_REGION_SCOPE (region.h), and in C++ not in the scope of a variable that has been initialised: both are errors of
- * the compiler. A task measures a stretch with waits in it by PE_TASK_REGION (task_region.h).
+ * switch statements too, but not where arrays of variable length or variables with a cleanup attribute are in scope;
+ * elsewhere, and with PE_TASK_SWITCH defined, where the macros are a switch of standard C, not in a switch statement of
+ * the program's, which is an error in C++ and a warning in C, and no two on one line. It cannot stand inside PE_REGION
+ * or after PE_REGION_SCOPE (region.h), in C++ not in the scope of a variable that has been initialised, and nowhere but
+ * between PE_BEGIN and PE_END: these are errors of the compiler. A task measures a stretch with waits in it by
+ * PE_TASK_REGION (task_region.h).
  *
  * Everything that can be waited for has this form: a call that takes the waiting task first and returns int. It is
  * meant to stand in PE_AWAIT and nowhere else; its result is PE_WAIT, which no task may take for a value.
@@ -121,21 +123,32 @@ typedef void pe_cancel_fn(pe_task *t, void *object);
 #define PE__AWAIT_NUMBER __LINE__
 #endif
 
+/* What is wrong with a place is told by the compiler in these names and words. */
+#define PE__AWAIT_BETWEEN enum { pe__PE_AWAIT_stands_between_PE_BEGIN_and_PE_END = 1 };
 #if defined(PE__IS_INSIDE_REGION)
 #define PE__AWAIT_PLACE() \
-    __extension__ _Static_assert(!PE__IS_INSIDE_REGION(), \
-                                 "PE_AWAIT cannot stand inside a region: use PE_TASK_REGION")
+    (void)sizeof(struct { \
+        int PE_AWAIT_cannot_stand_inside_PE_REGION_but_inside_PE_TASK_REGION : PE__IS_INSIDE_REGION() ? -1 : 1; \
+    }); \
+    (void)pe__PE_AWAIT_stands_between_PE_BEGIN_and_PE_END
 #else
-#define PE__AWAIT_PLACE() (void)0
+#define PE__AWAIT_PLACE() (void)pe__PE_AWAIT_stands_between_PE_BEGIN_and_PE_END
 #endif
 
 #if defined(__GNUC__) && !defined(__cplusplus) && !defined(PE_TASK_SWITCH)
 
-/* resume: how far the label of the wait is from that of the beginning, which may come after it in memory. */
+/*
+ * resume: how far the label of the wait is from that of the beginning, which may come after it in memory. In a copy of
+ * the function, which gcc makes for some calls, the distances are others; one whose labels are in a static variable is
+ * never copied.
+ */
 #define PE_BEGIN(t) \
-    if ((t)->resume != 0) \
-        (void)__extension__({ goto *(void *)((char *)&&pe__begin + (int32_t)(t)->resume); 0; }); \
-pe__begin: (void)0
+    { \
+        PE__AWAIT_BETWEEN \
+        __extension__ static const void *const pe__uncopied __attribute__((unused)) = &&pe__begin; \
+        if ((t)->resume != 0) \
+            (void)__extension__({ goto *(void *)((char *)&&pe__begin + (int32_t)(t)->resume); 0; }); \
+    pe__begin: (void)0
 #define PE__AWAIT(t, start, number) PE__AWAIT_AT(t, start, PE__JOIN(pe__resume_, number))
 #define PE__AWAIT_AT(t, start, label) \
     do { \
@@ -150,11 +163,20 @@ pe__begin: (void)0
             (t)->result = pe__started; \
         } \
     } while (0)
-#define PE_END(t) return ((void)(t), 0)
+#define PE_END(t) \
+        return ((void)(t), 0); \
+    } \
+    return PE_EINVAL
 
 #else
 
-#define PE_BEGIN(t) switch ((t)->resume) { case 0: (void)0
+/* The numbers are too large for most other switches, so that one around a PE_AWAIT is an error, or a warning in C. */
+#define PE__AWAIT_NUMBERS UINT64_C(0x5045000000000000)
+#define PE_BEGIN(t) \
+    { \
+        PE__AWAIT_BETWEEN \
+        switch (PE__AWAIT_NUMBERS + (t)->resume) { \
+        case PE__AWAIT_NUMBERS: (void)0
 #define PE__AWAIT(t, start, number) PE__AWAIT_AT(t, start, (number) + 1u)
 #define PE__AWAIT_AT(t, start, number) \
     do { \
@@ -164,12 +186,18 @@ pe__begin: (void)0
         pe__started = (start); \
         if (pe__started == PE_WAIT) { \
             return PE_WAIT; \
-        case (number):; \
+        case PE__AWAIT_NUMBERS + (number):; \
         } else { \
             (t)->result = pe__started; \
         } \
     } while (0)
-#define PE_END(t) break; default: return PE_EINVAL; } return ((void)(t), 0)
+#define PE_END(t) \
+        return ((void)(t), 0); \
+        default: \
+            break; \
+        } \
+    } \
+    return PE_EINVAL
 
 #endif
 
