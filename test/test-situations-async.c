@@ -43,6 +43,7 @@ struct scene {
     pe_call_link link;
     pe_task_region region;
     int fd;         /* never readable */
+    pe_process *process; /* goes on until it is killed */
     pe_signal *signal;
     pe_completed *completed; /* of `other` */
     pe_group *group; /* has a task that sleeps */
@@ -136,6 +137,10 @@ CALL(pe_loop_post, pe_loop_post(scene->loop, post_nothing, NULL))
 CALL(pe_loop_set_grace, pe_loop_set_grace(scene->loop, PE_NOW))
 CALL(pe_loop_stop, pe_loop_stop(scene->loop))
 CALL(pe_loop_uv, pe_loop_uv(scene->loop) != NULL)
+CALL(pe_pid_wait, pe_pid_wait(scene->t, scene->process != NULL ? pe_process_pid(scene->process) : 0, NULL, NULL))
+CALL(pe_process_kill, pe_process_kill(scene->process, 0))
+CALL(pe_process_pid, pe_process_pid(scene->process) > 0 ? 0 : pe_process_pid(scene->process))
+CALL(pe_process_wait, pe_process_wait(scene->t, scene->process, NULL, NULL))
 CALL(pe_run, pe_run(task_fn(scene), NULL, NULL))
 CALL(pe_shield, pe_shield(scene->t, scene->other))
 CALL(pe_shield_enter, pe_shield_enter(scene->t))
@@ -233,6 +238,31 @@ static int call_pe_group_free(struct scene *scene)
     pe_group_free(scene->group);
     if (scene->situation != CHILD && scene->situation != WORKER)
         scene->group = NULL;
+    return 0;
+}
+
+static char *program[] = { "sleep", "1000", NULL };
+
+static int call_pe_process_spawn(struct scene *scene)
+{
+    pe_process_options options = PE_PROCESS_OPTIONS_INIT;
+    pe_process *made = NULL;
+
+    options.argv = program;
+    int result = pe_process_spawn(scene->loop, &options, &made);
+    ck_assert((result == 0) == (made != NULL));
+    pe_process_kill(made, SIGKILL);
+    pe_process_free(made);
+    return result;
+}
+
+/* Also when it has been freed. */
+static int call_pe_process_free(struct scene *scene)
+{
+    pe_process_kill(scene->process, SIGKILL);
+    pe_process_free(scene->process);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->process = NULL;
     return 0;
 }
 
@@ -470,6 +500,12 @@ static const struct row rows[] = {
     ROW(pe_loop_set_grace, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_stop, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_uv, { 0, 1, 1, 0, 0, 0, NO_CALL }),
+    ROW(pe_pid_wait, IN_TASK(PE_WAIT)),
+    ROW(pe_process_free, ALWAYS(0)),
+    ROW(pe_process_kill, { PE_EINVAL, 0, 0, 0, PE_EFORKED, PE_EFORKED, 0 }),
+    ROW(pe_process_pid, { PE_EINVAL, 0, 0, 0, PE_EFORKED, PE_EFORKED, 0 }),
+    ROW(pe_process_spawn, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_process_wait, IN_TASK(PE_WAIT)),
     ROW(pe_run, { PE_EINVAL, 0, PE_EINLOOP, 0, 0, 0, 0 }),
     ROW(pe_shield, IN_TASK(PE_WAIT)),
     ROW(pe_shield_enter, IN_TASK(0)),
@@ -602,6 +638,8 @@ static void begin_scene(enum situation situation)
     MUST(pe_completed_new(scene.loop, &scene.other, 1, &scene.completed), 0);
     MUST(pe_group_new(scene.loop, PE_GROUP_COLLECT, &scene.group), 0);
     MUST(pe_group_spawn(scene.group, sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_process_spawn(scene.loop, &(pe_process_options){ PE_SIZED(pe_process_options), .argv = program },
+                          &scene.process), 0);
     MUST(pe_signal_new(scene.loop, SIGUSR1, &scene.signal), 0);
     MUST(pe_sem_new(scene.loop, 0, &scene.sem), 0);
     MUST(pe_lock_new(scene.loop, &scene.lock), 0);
@@ -628,7 +666,11 @@ static void end_scene(void)
     pe_queue_free(scene.queue);
     pe_task_free(scene.t);
     pe_task_free(scene.other);
+    pe_process_kill(scene.process, SIGKILL);
+    pe_process_free(scene.process);
     pe_signal_free(scene.signal);
+    while (waitpid(-1, NULL, 0) > 0) /* what outlived the loop */
+        ;
     close(scene.fd);
     close_sockets();
 }

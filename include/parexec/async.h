@@ -7,6 +7,7 @@
  *     group.h         waiting for several tasks; groups of tasks
  *     sync.h          queues, semaphores, locks, events and conditions between tasks
  *     fd.h            descriptors that are ready
+ *     process.h       other programs, and the ends of processes
  *     signal.h        signals
  *     socket.h        TCP, UNIX sockets, pipes
  *     task_region.h   regions (region.h) of tasks, which span waits
@@ -22,6 +23,7 @@
 #include <parexec/group.h>
 #include <parexec/limit.h>
 #include <parexec/loop.h>
+#include <parexec/process.h>
 #include <parexec/signal.h>
 #include <parexec/socket.h>
 #include <parexec/sync.h>

@@ -11,6 +11,43 @@ int pe_fd_wait(pe_task *t, int fd, int events)
     return PE_ENOSYS;
 }
 
+/* ---- process.h ---- */
+
+int pe_process_spawn(pe_loop *loop, const pe_process_options *options, pe_process **ret_process)
+{
+    (void)loop, (void)options, (void)ret_process;
+    return PE_ENOSYS;
+}
+
+int pe_process_wait(pe_task *t, pe_process *process, int *ret_exit_code, int *ret_signal)
+{
+    (void)t, (void)process, (void)ret_exit_code, (void)ret_signal;
+    return PE_ENOSYS;
+}
+
+int pe_process_kill(pe_process *process, int number)
+{
+    (void)process, (void)number;
+    return PE_ENOSYS;
+}
+
+int pe_process_pid(const pe_process *process)
+{
+    (void)process;
+    return PE_ENOSYS;
+}
+
+void pe_process_free(pe_process *process)
+{
+    (void)process;
+}
+
+int pe_pid_wait(pe_task *t, int pid, int *ret_exit_code, int *ret_signal)
+{
+    (void)t, (void)pid, (void)ret_exit_code, (void)ret_signal;
+    return PE_ENOSYS;
+}
+
 /* ---- signal.h ---- */
 
 int pe_signal_wait(pe_task *t, int number)

@@ -42,6 +42,13 @@ struct pe__waiter {
     int result;
 };
 
+/* A wait for the end of a process. */
+struct pe__process_wait {
+    struct pe__base_list link;
+    int *ret_exit_code; /* NULL: not wanted, as the next */
+    int *ret_signal;
+};
+
 /* What few tasks have; from the loop's slab, zeroed. */
 struct pe__task_more {
     char *name;                /* malloc'ed; NULL: that of the function */
@@ -67,6 +74,7 @@ struct pe__task {
             struct pe__base_list link;
             struct pe_socket **ret_socket;
         } accept;
+        struct pe__process_wait process;
         pe_cancel_fn *cancel;
         void *words[5];        /* of kinds in other rooms */
     } in;                      /* how it waits, the kind's */

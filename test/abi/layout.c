@@ -46,6 +46,24 @@ static void compare_sized(const struct line *lines, size_t count)
 #define COUNT(lines) (sizeof(lines) / sizeof((lines)[0]))
 
 /* since 0.1 */
+PE_TEST(layout_pe_process_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_process_options, 56),
+        MEMBER(pe_process_options, size, 0, 8),
+        MEMBER(pe_process_options, file, 8, 8),
+        MEMBER(pe_process_options, argv, 16, 8),
+        MEMBER(pe_process_options, env, 24, 8),
+        MEMBER(pe_process_options, cwd, 32, 8),
+        MEMBER(pe_process_options, stdin_fd, 40, 4),
+        MEMBER(pe_process_options, stdout_fd, 44, 4),
+        MEMBER(pe_process_options, stderr_fd, 48, 4),
+        MEMBER(pe_process_options, flags, 52, 4),
+    };
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
 PE_TEST(layout_pe_status)
 {
     static const struct line lines[] = {
