@@ -53,6 +53,8 @@ struct scene {
     int peer;       /* of the socket */
     pe_socket *socket; /* there is nothing to read */
     pe_listener *listener;
+    pe_loop_figures figures;
+    FILE *nowhere;
     int listening;  /* another descriptor of it */
     struct sockaddr_storage address;
     char bytes[8];
@@ -129,12 +131,15 @@ CALL(pe_limit_enter, pe_limit_enter(scene->t, &scene->limit, PE_FOREVER))
 CALL(pe_listener_fd, pe_listener_fd(scene->listener) >= 0 ? 0 : pe_listener_fd(scene->listener))
 CALL(pe_listener_local, pe_listener_local(scene->listener, &scene->address, NULL))
 CALL(pe_loop_close, pe_loop_close(scene->loop, NULL))
+CALL(pe_loop_dump, pe_loop_dump(scene->loop, scene->nowhere))
 CALL(pe_loop_fd, pe_loop_fd(scene->loop) >= 0 ? 0 : pe_loop_fd(scene->loop))
 CALL(pe_loop_next_ns, pe_loop_next_ns(scene->loop) == PE_FOREVER ? 1 : (int)pe_loop_next_ns(scene->loop))
 CALL(pe_loop_on_failure, pe_loop_on_failure(scene->loop, NULL, NULL))
+CALL(pe_loop_on_slow, pe_loop_on_slow(scene->loop, 0, NULL, NULL))
 CALL(pe_loop_poll, pe_loop_poll(scene->loop))
 CALL(pe_loop_post, pe_loop_post(scene->loop, post_nothing, NULL))
 CALL(pe_loop_set_grace, pe_loop_set_grace(scene->loop, PE_NOW))
+CALL(pe_loop_stats, pe_loop_stats(scene->loop, &scene->figures))
 CALL(pe_loop_stop, pe_loop_stop(scene->loop))
 CALL(pe_loop_uv, pe_loop_uv(scene->loop) != NULL)
 CALL(pe_pid_wait, pe_pid_wait(scene->t, scene->process != NULL ? pe_process_pid(scene->process) : 0, NULL, NULL))
@@ -489,15 +494,18 @@ static const struct row rows[] = {
     ROW(pe_listener_local, ON_SOCKET(0)),
     ROW(pe_listener_open, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_close, ON_LOOP(0, PE_EINLOOP, 0)),
+    ROW(pe_loop_dump, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_fd, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_free, { 0, 0, 0, 0, 0, 0, NO_CALL }),
     ROW(pe_loop_new, { PE_EINVAL, 0, 0, 0, 0, 0, 0 }),
     ROW(pe_loop_next_ns, ON_LOOP(1, 0, PE_ECLOSED)),
     ROW(pe_loop_on_failure, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_on_slow, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_poll, ON_LOOP(0, PE_EINLOOP, PE_ECLOSED)),
     ROW(pe_loop_post, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_run, ON_LOOP(0, PE_EINLOOP, PE_ECLOSED)),
     ROW(pe_loop_set_grace, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_loop_stats, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_stop, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_loop_uv, { 0, 1, 1, 0, 0, 0, NO_CALL }),
     ROW(pe_pid_wait, IN_TASK(PE_WAIT)),
@@ -632,6 +640,8 @@ static void begin_scene(enum situation situation)
 {
     scene = (struct scene){ .situation = situation, .fd = eventfd(0, EFD_CLOEXEC) };
     MUST(pe_loop_new(NULL, &scene.loop), 0);
+    scene.figures = (pe_loop_figures)PE_LOOP_FIGURES_INIT;
+    scene.nowhere = fopen("/dev/null", "w");
     open_sockets();
     scene.t = sleeper(scene.loop);
     scene.other = sleeper(scene.loop);
@@ -672,6 +682,7 @@ static void end_scene(void)
     while (waitpid(-1, NULL, 0) > 0) /* what outlived the loop */
         ;
     close(scene.fd);
+    fclose(scene.nowhere);
     close_sockets();
 }
 

@@ -12,6 +12,7 @@
  *     socket.h        TCP, UNIX sockets, pipes
  *     task_region.h   regions (region.h) of tasks, which span waits
  *     await.h         waiting for what runs in a pool
+ *     debug.h         what holds a loop up, figures, the tasks and who waits for whom
  *
  * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
  */
@@ -19,6 +20,7 @@
 #define PAREXEC_ASYNC_H
 
 #include <parexec/await.h>
+#include <parexec/debug.h>
 #include <parexec/fd.h>
 #include <parexec/group.h>
 #include <parexec/limit.h>

@@ -97,6 +97,7 @@ void pe__object_open(pe_loop *loop, struct pe__object *object, void (*close)(str
 {
     object->loop = loop;
     object->close = close;
+    object->name = "object";
     pe__base_list_push_back(&loop->objects, &object->link);
 }
 

@@ -46,7 +46,18 @@ static void ended(struct pe__watch *watch, struct pe__task *task)
         pe__waiters_end_all(&completed->waiters, PE_ENODATA);
 }
 
-static const struct pe__wait_kind kind = { .name = "the next of several tasks", .cancel = pe__waiters_cancel };
+static struct pe__task *next_target(const struct pe__task *task, uintptr_t *place)
+{
+    const struct pe_completed *completed = task->object;
+
+    return pe__watches_next(completed->ones, completed->count, place);
+}
+
+static const struct pe__wait_kind kind = {
+    .name = "the next of several tasks",
+    .cancel = pe__waiters_cancel,
+    .next_target = next_target,
+};
 
 int pe_completed_new(pe_loop *loop, pe_task *const *tasks, size_t count, pe_completed **ret_completed)
 {

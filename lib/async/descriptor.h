@@ -26,6 +26,7 @@ struct pe__descriptor_kind {
     int (*ready)(struct pe__descriptor *descriptor, int events);
     /* It is closed, by its program or with its loop: waits end with PE_ECLOSED. The descriptor is still open. */
     void (*closing)(struct pe__descriptor *descriptor);
+    const char *name; /* for people: "socket" */
 };
 
 struct pe__descriptor {

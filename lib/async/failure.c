@@ -17,6 +17,7 @@ void pe__failure_note(struct pe__task *task)
 static void report(struct pe__task *task)
 {
     pe_loop *loop = task->loop;
+    pe_loop *before = pe__loop_enter(loop);
 
     pe__task_seen(task);
     if (loop->on_failure != NULL)
@@ -24,6 +25,7 @@ static void report(struct pe__task *task)
     else
         pe__base_log(PE_LOG_WARNING, "task %s failed and nobody looked: %s", pe_task_name(&task->head),
                      pe_strerror(task->head.result));
+    pe__loop_leave(before);
 }
 
 void pe__failure_forgotten(struct pe__task *task)

@@ -39,7 +39,18 @@ static void cancel(struct pe__task *task)
     pe__wait_end(task, PE_ECANCELED);
 }
 
-static const struct pe__wait_kind kind = { .name = "the first of several tasks", .cancel = cancel };
+static struct pe__task *next_target(const struct pe__task *task, uintptr_t *place)
+{
+    const struct first *first = task->object;
+
+    return pe__watches_next(first->ones, first->count, place);
+}
+
+static const struct pe__wait_kind kind = {
+    .name = "the first of several tasks",
+    .cancel = cancel,
+    .next_target = next_target,
+};
 
 static int check(pe_task *t, pe_task *const *tasks, size_t count)
 {

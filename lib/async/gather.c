@@ -72,7 +72,19 @@ static void abandon(struct pe__task *task)
     pe__wait_end(task, PE_ECANCELED);
 }
 
-static const struct pe__wait_kind kind = { .name = "all of several tasks", .cancel = cancel, .abandon = abandon };
+static struct pe__task *next_target(const struct pe__task *task, uintptr_t *place)
+{
+    const struct gather *gather = task->object;
+
+    return pe__watches_next(gather->ones, gather->count, place);
+}
+
+static const struct pe__wait_kind kind = {
+    .name = "all of several tasks",
+    .cancel = cancel,
+    .abandon = abandon,
+    .next_target = next_target,
+};
 
 static int check(const struct pe__task *task, pe_task *const *tasks, size_t count)
 {

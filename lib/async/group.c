@@ -245,8 +245,51 @@ static void abandon_wait(struct pe__task *task)
     pe__wait_end(task, PE_ECANCELED);
 }
 
-static const struct pe__wait_kind wait_kind = { .name = "a group", .cancel = cancel_wait, .abandon = abandon_wait };
-static const struct pe__wait_kind next_kind = { .name = "the next of a group", .cancel = pe__waiters_cancel };
+static bool is_member(const struct pe__task *task, const struct pe_group *group)
+{
+    const struct pe__base_list *link = task->watches;
+
+    if (link == NULL)
+        return false;
+    do {
+        const struct member *member = PE__BASE_LIST_ENTRY(link, struct member, watch.link);
+
+        if (member->watch.ended == ended && member->group == group)
+            return true;
+        link = link->next;
+    } while (link != task->watches);
+    return false;
+}
+
+/* Members are found among all tasks, since a group does not know theirs. The place is the last one that was found. */
+static struct pe__task *next_target(const struct pe__task *task, uintptr_t *place)
+{
+    const struct pe__base_list *all = &task->loop->tasks;
+    const struct pe__base_list *link = *place == 0 ? all : (const struct pe__base_list *)*place;
+
+    while ((link = link->next) != all) {
+        struct pe__task *other = PE__BASE_LIST_ENTRY(link, struct pe__task, all);
+
+        if (is_member(other, task->object)) {
+            *place = (uintptr_t)link;
+            return other;
+        }
+    }
+    *place = (uintptr_t)all->previous;
+    return NULL;
+}
+
+static const struct pe__wait_kind wait_kind = {
+    .name = "a group",
+    .cancel = cancel_wait,
+    .abandon = abandon_wait,
+    .next_target = next_target,
+};
+static const struct pe__wait_kind next_kind = {
+    .name = "the next of a group",
+    .cancel = pe__waiters_cancel,
+    .next_target = next_target,
+};
 
 static bool is_in(const struct pe__task *task, const struct pe_group *group)
 {

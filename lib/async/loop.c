@@ -47,15 +47,25 @@ void pe__loop_leave(pe_loop *before)
 
 /* ---- turns ---- */
 
+static void note_turn(struct pe__figures *figures, uint64_t ticks)
+{
+    figures->turns++;
+    figures->turn_ticks += ticks;
+    if (ticks > figures->turn_longest_ticks)
+        figures->turn_longest_ticks = ticks;
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     pe_loop *loop = idle->data;
     pe_loop *before = pe__loop_enter(loop);
 
+    uint64_t begin = pe__base_ticks();
     if (!pe__source_run_pass(loop)) {
         uv_idle_stop(&loop->idle);
         loop->is_idling = false;
     }
+    note_turn(&loop->figures, pe__base_ticks() - begin);
     pe__loop_arm(loop);
     pe__loop_leave(before);
 }
@@ -68,12 +78,22 @@ void pe__loop_wake(pe_loop *loop)
 
 /* ---- timers ---- */
 
+static void note_lag(struct pe__figures *figures, int64_t lag_ns)
+{
+    figures->timers++;
+    figures->lag_ns += lag_ns;
+    if (lag_ns > figures->lag_longest_ns)
+        figures->lag_longest_ns = lag_ns;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     pe_loop *loop = timer->data;
 
+    int64_t now_ns = pe__base_now_ns();
+    note_lag(&loop->figures, now_ns - loop->armed_ns);
     loop->armed_ns = PE_FOREVER;
-    pe__timers_run(&loop->timers, pe__base_now_ns());
+    pe__timers_run(&loop->timers, now_ns);
     pe__loop_arm(loop);
 }
 

@@ -18,6 +18,7 @@
 
 #include <uv.h>
 
+#include <parexec/debug.h>
 #include <parexec/loop.h>
 
 #include "async/fd.h"
@@ -30,6 +31,18 @@ struct pe__task;
 struct pe__post;
 
 enum pe__loop_phase { PE__LOOP_OPEN, PE__LOOP_GRACE, PE__LOOP_FINAL, PE__LOOP_CLOSED };
+
+/* What pe_loop_stats tells. */
+struct pe__figures {
+    uint64_t spawned;
+    uint64_t steps;
+    uint64_t turns;
+    uint64_t turn_ticks;         /* of all turns */
+    uint64_t turn_longest_ticks;
+    uint64_t timers;
+    int64_t lag_ns;              /* of all times that it woke for timers */
+    int64_t lag_longest_ns;
+};
 
 struct pe_loop {
     uint64_t token;            /* of the process, see base/forked.h */
@@ -55,6 +68,10 @@ struct pe_loop {
     struct pe__base_list sources; /* struct pe__source, see source.h */
     pe_failure_fn *on_failure;
     void *failure_context;
+    struct pe__figures figures;
+    int64_t slow_ns;           /* pe_loop_on_slow; 0: off */
+    pe_slow_fn *on_slow;
+    void *slow_context;
     int64_t grace_ns;
     struct pe__timer grace_timer;
     int64_t armed_ns;          /* what the libuv timer is set to; PE_FOREVER: not at all */
@@ -76,6 +93,7 @@ struct pe_loop {
  */
 struct pe__object {
     struct pe__base_list link;
+    const char *name; /* for people: "signal" */
     pe_loop *loop; /* NULL: the loop has been closed */
     void (*close)(struct pe__object *object);
 };
@@ -90,6 +108,7 @@ static inline int pe__loop_check(const pe_loop *loop)
     return __builtin_expect(loop->phase == PE__LOOP_CLOSED, 0) ? PE_ECLOSED : 0;
 }
 
+/* Its name is set here to one for all; what has a better one sets that afterwards. */
 void pe__object_open(pe_loop *loop, struct pe__object *object, void (*close)(struct pe__object *object));
 void pe__object_close(struct pe__object *object); /* takes it off its loop; the handles are the caller's */
 

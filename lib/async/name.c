@@ -1,14 +1,14 @@
 /*
  * name.c - names of tasks: what the program said, else the symbol of the function.
  */
+#include "async/name.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "async/task.h"
 #include "base/forked.h"
 #include "base/symbol.h"
-
-#define NAME_BYTES_MOST 63
 
 int pe_task_set_name(pe_task *t, const char *name)
 {
@@ -18,7 +18,7 @@ int pe_task_set_name(pe_task *t, const char *name)
         return PE_EINVAL;
     if (pe__base_forked(task->loop->token))
         return PE_EFORKED;
-    size_t bytes = strnlen(name, NAME_BYTES_MOST);
+    size_t bytes = strnlen(name, PE__NAME_BYTES - 1);
     char *copy = malloc(bytes + 1);
     if (copy == NULL || pe__task_more(task) == NULL) {
         free(copy);
@@ -31,10 +31,16 @@ int pe_task_set_name(pe_task *t, const char *name)
     return 0;
 }
 
+const char *pe__name_of_function(uintptr_t function, const char *unknown)
+{
+    struct pe__symbol symbol;
+
+    return pe__symbol_of(function, &symbol) && symbol.name != NULL ? symbol.name : unknown;
+}
+
 const char *pe_task_name(const pe_task *t)
 {
     const struct pe__task *task = pe__task_of(t);
-    struct pe__symbol symbol;
     pe_task_fn *fn;
     void *frame;
 
@@ -43,5 +49,5 @@ const char *pe_task_name(const pe_task *t)
     if (task->more != NULL && task->more->name != NULL)
         return task->more->name;
     pe__task_origin(task, &fn, &frame);
-    return pe__symbol_of((uintptr_t)fn, &symbol) && symbol.name != NULL ? symbol.name : "task";
+    return pe__name_of_function((uintptr_t)fn, "task");
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "async/loop.h"
+#include "async/slow.h"
 #include "base/forked.h"
 
 struct pe__post {
@@ -32,7 +33,10 @@ void pe__loop_run_posts(pe_loop *loop)
 
     for (struct pe__post *post = take_all(loop), *next; post != NULL; post = next) {
         next = post->next;
-        post->fn(post->context);
+        if (__builtin_expect(loop->slow_ns > 0, 0))
+            pe__slow_call_post(loop, post->fn, post->context);
+        else
+            post->fn(post->context);
         free(post);
     }
     pe__loop_leave(before);

@@ -45,7 +45,7 @@ static void cancel(struct pe__task *task)
     pe__wait_end(task, PE_ECANCELED);
 }
 
-static const struct pe__wait_kind sleep_kind = { .name = "a time", .cancel = cancel };
+static const struct pe__wait_kind sleep_kind = { .name = "a time", .cancel = cancel, .has_timer = true };
 
 /* Nothing stops it by itself. */
 static int sleep_for_ever(struct pe__task *task)

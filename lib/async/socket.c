@@ -45,7 +45,7 @@ static void closing(struct pe__descriptor *descriptor)
     }
 }
 
-static const struct pe__descriptor_kind kind = { ready, closing };
+static const struct pe__descriptor_kind kind = { ready, closing, "socket" };
 
 /* ---- made of descriptors ---- */
 

@@ -170,7 +170,7 @@ static void closing(struct pe__descriptor *descriptor)
         remove_file(listener);
 }
 
-static const struct pe__descriptor_kind kind = { ready, closing };
+static const struct pe__descriptor_kind kind = { ready, closing, "listener" };
 
 static void cancel(struct pe__task *task)
 {

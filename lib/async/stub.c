@@ -758,3 +758,22 @@ void pe_queue_free(pe_queue *queue)
 {
     (void)queue;
 }
+/* ---- debug.h ---- */
+
+int pe_loop_on_slow(pe_loop *loop, int64_t threshold_ns, pe_slow_fn *fn, void *context)
+{
+    (void)loop, (void)threshold_ns, (void)fn, (void)context;
+    return PE_ENOSYS;
+}
+
+int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures)
+{
+    (void)loop, (void)figures;
+    return PE_ENOSYS;
+}
+
+int pe_loop_dump(const pe_loop *loop, FILE *file)
+{
+    (void)loop, (void)file;
+    return PE_ENOSYS;
+}

@@ -112,6 +112,7 @@ static inline void begin_life(struct pe__task *task, pe_loop *loop)
 {
     loop->kept++;
     pe__base_list_push_back(&loop->tasks, &task->all);
+    loop->figures.spawned++;
     if (loop->live++ == 0)
         pe__loop_keep_alive(loop, true);
     pe__wait_ready_up(task);

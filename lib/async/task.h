@@ -99,6 +99,11 @@ void pe__task_cancel_target(struct pe__task *task);
 /* Calls tasks that are ready, in their order, till there are none or the time of a turn is over. */
 void pe__task_run_ready(pe_loop *loop);
 
+/* Calls one, which is in no queue. The loop's `current` is not reset, and the task may be gone afterwards. */
+void pe__task_step(pe_loop *loop, struct pe__task *task);
+
+#define PE__TURN_NS 50000 /* after which the loop looks at timers and descriptors */
+
 /* It is in the ready queue, or will be next: its function is not called any more, and it ends with PE_ECANCELED. */
 void pe__task_give_up(struct pe__task *task);
 

@@ -9,10 +9,10 @@
 #include "async/limit.h"
 #include "async/local.h"
 #include "async/region.h"
+#include "async/slow.h"
 #include "async/watch.h"
 #include "base/clock.h"
 
-#define TURN_NS 50000
 #define STEPS_BETWEEN_LOOKS 16 /* at the clock, which costs more than a step */
 #define STEPS_BETWEEN_LOOKS_MOST 256 /* more where they turn out to be short */
 
@@ -146,6 +146,11 @@ static inline void step(pe_loop *loop, struct pe__task *task)
         finish_step(task, value);
 }
 
+void pe__task_step(pe_loop *loop, struct pe__task *task)
+{
+    step(loop, task);
+}
+
 /* ---- turns ---- */
 
 struct turn {
@@ -153,20 +158,23 @@ struct turn {
     int64_t last_ns; /* from there to the last look */
     uint32_t steps_left; /* to the next look */
     uint32_t steps_between;
+    uint64_t steps; /* till the last look */
 };
 
 static __attribute__((noinline)) bool is_over(struct turn *turn)
 {
     int64_t now_ns = 0;
 
+    turn->steps += turn->steps_between;
     if (turn->begin == 0)
         turn->begin = pe__base_ticks();
     else
         now_ns = pe__base_ticks_to_ns(pe__base_ticks() - turn->begin);
-    if (now_ns - turn->last_ns < TURN_NS / 16 && turn->steps_between < STEPS_BETWEEN_LOOKS_MOST)
+    if (now_ns - turn->last_ns < PE__TURN_NS / 16 && turn->steps_between < STEPS_BETWEEN_LOOKS_MOST)
         turn->steps_between *= 2;
     turn->last_ns = now_ns;
-    return now_ns >= TURN_NS;
+    turn->steps_left = turn->steps_between;
+    return now_ns >= PE__TURN_NS;
 }
 
 /* What a pass has not come to is the first in the queue again. */
@@ -196,7 +204,7 @@ static inline bool pass(pe_loop *loop, struct turn *turn)
                 put_back(loop, next, last);
                 return false;
             }
-            steps_left = turn->steps_between;
+            steps_left = turn->steps_left;
         }
         task = next;
     } while (task != NULL);
@@ -208,7 +216,12 @@ void pe__task_run_ready(pe_loop *loop)
 {
     struct turn turn = { .steps_left = STEPS_BETWEEN_LOOKS, .steps_between = STEPS_BETWEEN_LOOKS };
 
+    if (__builtin_expect(loop->slow_ns > 0, 0)) {
+        pe__slow_run_ready(loop);
+        return;
+    }
     while (loop->ready != NULL && pass(loop, &turn))
         continue;
     loop->current = NULL;
+    loop->figures.steps += turn.steps + turn.steps_between - turn.steps_left;
 }

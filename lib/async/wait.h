@@ -32,6 +32,10 @@ struct pe__wait_kind {
     struct pe__task *(*target)(const struct pe__task *task);
     /* In the loop's last phase, where a cancel might not have an end: ends the wait by pe__wait_end. NULL: `cancel`. */
     void (*abandon)(struct pe__task *task);
+    /* For people, where there are several: one after the other of the tasks that it waits for. `place` begins as 0 and
+     * is the kind's. NULL: no more. */
+    struct pe__task *(*next_target)(const struct pe__task *task, uintptr_t *place);
+    bool has_timer; /* in.timer is when it ends, if it is started */
 };
 
 extern const struct pe__wait_kind pe__wait_ready __attribute__((visibility("hidden")));

@@ -56,3 +56,14 @@ void pe__watches_cancel(const struct pe__watch_one *ones, size_t count)
             (void)pe_task_cancel(&ones[i].task->head);
     }
 }
+
+struct pe__task *pe__watches_next(const struct pe__watch_one *ones, size_t count, uintptr_t *place)
+{
+    while (*place < count) {
+        struct pe__task *task = ones[(*place)++].task;
+
+        if (task != NULL)
+            return task;
+    }
+    return NULL;
+}

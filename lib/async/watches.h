@@ -28,6 +28,9 @@ void pe__watches_stop(struct pe__watch_one *ones, size_t count);
 /* Cancels those that are watched, each once. */
 void pe__watches_cancel(const struct pe__watch_one *ones, size_t count);
 
+/* For pe__wait_kind.next_target. */
+struct pe__task *pe__watches_next(const struct pe__watch_one *ones, size_t count, uintptr_t *place);
+
 /* In a call of `ended`. */
 static inline struct pe__watch_one *pe__watches_told(struct pe__watch *watch)
 {

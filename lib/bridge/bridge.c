@@ -140,6 +140,7 @@ static int start(struct pe__bridge *bridge, pe_pool *pool)
     uv_unref((uv_handle_t *)&bridge->poll); /* the tasks that wait keep the loop alive */
     pe__handle_opened(bridge->loop);
     pe__object_open(bridge->loop, &bridge->object, close_bridge);
+    bridge->object.name = "pool";
     bridge->source.look = look_at_source;
     pe__base_list_push_back(&bridge->loop->sources, &bridge->source.link);
     return 0;

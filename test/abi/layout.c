@@ -237,6 +237,27 @@ PE_TEST(layout_pe_stats)
 }
 
 /* since 0.1 */
+PE_TEST(layout_pe_loop_figures)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_loop_figures, 88),
+        MEMBER(pe_loop_figures, size, 0, 8),
+        MEMBER(pe_loop_figures, live, 8, 8),
+        MEMBER(pe_loop_figures, spawned, 16, 8),
+        MEMBER(pe_loop_figures, ended, 24, 8),
+        MEMBER(pe_loop_figures, steps, 32, 8),
+        MEMBER(pe_loop_figures, turns, 40, 8),
+        MEMBER(pe_loop_figures, turn_longest_ns, 48, 8),
+        MEMBER(pe_loop_figures, turn_mean_ns, 56, 8),
+        MEMBER(pe_loop_figures, timers, 64, 8),
+        MEMBER(pe_loop_figures, lag_longest_ns, 72, 8),
+        MEMBER(pe_loop_figures, lag_mean_ns, 80, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
 PE_TEST(layout_pe_worker_stats)
 {
     static const struct line lines[] = {
