@@ -106,6 +106,12 @@ static const struct sockaddr *address_of(const struct scene *scene)
 static const pe_local_key key;
 static pe_region_site site = PE_REGION_SITE("situation");
 
+static int offload_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
 /* ---- one call of each function ---- */
 
 #define CALL(name, result) \
@@ -149,6 +155,9 @@ CALL(pe_process_wait, pe_process_wait(scene->t, scene->process, NULL, NULL))
 CALL(pe_run, pe_run(task_fn(scene), NULL, NULL))
 CALL(pe_shield, pe_shield(scene->t, scene->other))
 CALL(pe_shield_enter, pe_shield_enter(scene->t))
+CALL(pe_loop_set_threads, pe_loop_set_threads(scene->loop, 5))
+CALL(pe_offload, pe_offload(scene->t, scene->t != NULL ? offload_nothing : NULL, NULL, NULL))
+CALL(pe_offload_cancelled, ((void)scene, pe_offload_cancelled()))
 CALL(pe_shield_job, pe_shield_job(scene->t, scene->job, NULL))
 CALL(pe_shield_leave, pe_shield_leave(scene->t))
 CALL(pe_limit_is_to_blame, pe_limit_is_to_blame(scene->t, &scene->limit))
@@ -517,6 +526,9 @@ static const struct row rows[] = {
     ROW(pe_run, { PE_EINVAL, 0, PE_EINLOOP, 0, 0, 0, 0 }),
     ROW(pe_shield, IN_TASK(PE_WAIT)),
     ROW(pe_shield_enter, IN_TASK(0)),
+    ROW(pe_loop_set_threads, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_offload, IN_TASK(PE_WAIT)),
+    ROW(pe_offload_cancelled, ALWAYS(0)),
     ROW(pe_shield_job, IN_TASK(0)),
     ROW(pe_shield_leave, IN_TASK(PE_EINVAL)), /* it has entered no section */
     ROW(pe_signal_free, ALWAYS(0)),

@@ -13,6 +13,7 @@
  *     task_region.h   regions (region.h) of tasks, which span waits
  *     await.h         waiting for what runs in a pool
  *     debug.h         what holds a loop up, figures, the tasks and who waits for whom
+ *     offload.h       functions that block, on threads and in processes
  *
  * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
  */
@@ -26,6 +27,7 @@
 #include <parexec/limit.h>
 #include <parexec/loop.h>
 #include <parexec/process.h>
+#include <parexec/offload.h>
 #include <parexec/signal.h>
 #include <parexec/socket.h>
 #include <parexec/sync.h>

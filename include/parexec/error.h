@@ -61,7 +61,8 @@
     X(PE_ETOOBIG, -5006, "larger than the limit") \
     X(PE_ENODATA, -5007, "there is none") \
     X(PE_ENOTLOADED, -5008, "function was loaded after the workers were forked") \
-    X(PE_EINLOOP, -5009, "called from inside the running loop")
+    X(PE_EINLOOP, -5009, "called from inside the running loop") \
+    X(PE_ECRASHED, -5010, "the process that did it has died")
 
 enum {
 #define PE_ERROR_ENUM_(name, value, text) name = value,

@@ -29,6 +29,8 @@
 
 struct pe__task;
 struct pe__post;
+struct pe__offload;
+struct pe__isolated_pool;
 
 enum pe__loop_phase { PE__LOOP_OPEN, PE__LOOP_GRACE, PE__LOOP_FINAL, PE__LOOP_CLOSED };
 
@@ -66,6 +68,8 @@ struct pe_loop {
     struct pe__base_list signals; /* what signals are waited for, see signal.c */
     struct pe__base_list objects; /* struct pe__object */
     struct pe__base_list sources; /* struct pe__source, see source.h */
+    struct pe__offload *offload;  /* its threads, see offload.h; NULL: none were needed */
+    struct pe__isolated_pool *isolated_pool; /* the bridge's; NULL: none was needed */
     pe_failure_fn *on_failure;
     void *failure_context;
     struct pe__figures figures;

@@ -248,6 +248,23 @@ int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_
     return PE_ENOSYS;
 }
 
+int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offload_options *options)
+{
+    (void)t, (void)fn, (void)arg, (void)options;
+    return PE_ENOSYS;
+}
+
+int pe_offload_cancelled(void)
+{
+    return PE_ENOSYS;
+}
+
+int pe_loop_set_threads(pe_loop *loop, uint32_t threads)
+{
+    (void)loop, (void)threads;
+    return PE_ENOSYS;
+}
+
 int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status)
 {
     (void)t, (void)job, (void)ret_status;

@@ -10,7 +10,7 @@
 #include "bridge/bridge.h"
 #include "pool/job.h"
 
-static void cancel_job(struct pe__task *task)
+void pe__await_cancel_job(struct pe__task *task)
 {
     (void)pe_job_cancel(task->object);
 }
@@ -26,9 +26,8 @@ static void cancel_shield(struct pe__task *task)
     pe__wait_end(task, PE_ECANCELED);
 }
 
-static const struct pe__wait_kind job_kind = { .name = "a job", .cancel = cancel_job };
+static const struct pe__wait_kind job_kind = { .name = "a job", .cancel = pe__await_cancel_job };
 static const struct pe__wait_kind shield_kind = { .name = "a job, shielded", .cancel = cancel_shield };
-static const struct pe__wait_kind map_kind = { .name = "a map", .cancel = cancel_job };
 
 /* The ending of a job that has ended, and the result of a wait for it. */
 static int tell(const struct pe__task *task, const pe_job *job, pe_status *ret_status)
@@ -45,38 +44,32 @@ static int tell(const struct pe__task *task, const pe_job *job, pe_status *ret_s
     return (task->stop & PE__STOP_ASKED) && status.kind == PE_CANCELLED ? PE_ECANCELED : 0;
 }
 
-/* What pe_pool_map would return; the handle is not needed any more. */
-static int finish_map(pe_job *job)
+static bool is_own_job(const struct pe__task *task)
 {
-    pe_status status;
-    int result = pe_job_status(job, &status);
+    return task->wait != &job_kind && task->wait != &shield_kind;
+}
 
-    pe_job_free(job);
-    if (result < 0)
-        return result;
-    switch (status.kind) {
-    case PE_RETURNED: return status.code;
-    case PE_TIMED_OUT: return PE_ETIMEDOUT;
-    case PE_LOST: return PE_EBROKEN;
-    default: return PE_ECANCELED;
-    }
+static int finish_own(struct pe__task *task, pe_job *job)
+{
+    const struct pe__job_purpose *purpose = (const struct pe__job_purpose *)(const void *)task->wait;
+
+    return purpose->finish(pe__job_wait_of(task), job);
 }
 
 void pe__await_job_ended(struct pe__task *task)
 {
     struct pe__job_wait *wait = pe__job_wait_of(task);
-    bool is_map = task->wait == &map_kind;
+    pe_job *job = task->object;
 
     wait->bridge->waits--;
-    pe__wait_end(task, is_map ? finish_map(task->object) : tell(task, task->object, wait->ret_status));
+    pe__wait_end(task, is_own_job(task) ? finish_own(task, job) : tell(task, job, wait->ret_status));
 }
 
 /* 1: the task is to wait. 0: the job has ended. */
-static int watch_by(struct pe__bridge *bridge, struct pe__task *task, pe_job *job, pe_status *ret_status)
+static int watch_by(struct pe__bridge *bridge, struct pe__task *task, pe_job *job)
 {
     struct pe__job_wait *wait = pe__job_wait_of(task);
 
-    wait->ret_status = ret_status;
     wait->bridge = bridge;
     int result = pe__listener_watch(&bridge->listener, &wait->watch, job);
     if (result > 0)
@@ -91,7 +84,10 @@ static int watch(struct pe__task *task, pe_job *job, pe_status *ret_status)
     if (pe__job_has_ended(job))
         return 0;
     int result = pe__bridge_of(task->loop, job->pool, &bridge);
-    return result < 0 ? result : watch_by(bridge, task, job, ret_status);
+    if (result < 0)
+        return result;
+    pe__job_wait_of(task)->ret_status = ret_status;
+    return watch_by(bridge, task, job);
 }
 
 /* The wait is begun although it may be to be stopped: then the job is. */
@@ -134,19 +130,44 @@ int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status)
     return result == 0 ? tell(task, job, ret_status) : pe__wait_begin_anyway(t, &shield_kind, job);
 }
 
-/* ---- maps ---- */
+/* ---- jobs that belong to the wait ---- */
 
-int pe__await_map_job(struct pe__bridge *bridge, struct pe__task *task, pe_job *job)
+int pe__await_own_job(struct pe__bridge *bridge, struct pe__task *task, const struct pe__job_purpose *purpose,
+                      pe_job *job)
 {
-    return watch_by(bridge, task, job, NULL) > 0 ? begin_anyway(&task->head, &map_kind, job) : finish_map(job);
+    if (watch_by(bridge, task, job) > 0)
+        return begin_anyway(&task->head, &purpose->kind, job);
+    return purpose->finish(pe__job_wait_of(task), job);
 }
 
-void pe__await_map_started(struct pe__task *task, struct pe__bridge *bridge, pe_job *job)
+void pe__await_started_job(struct pe__bridge *bridge, struct pe__task *task, const struct pe__job_purpose *purpose,
+                           pe_job *job)
 {
-    if (watch_by(bridge, task, job, NULL) > 0) {
-        task->wait = &map_kind;
+    if (watch_by(bridge, task, job) > 0) {
+        task->wait = &purpose->kind;
         task->object = job;
     } else {
-        pe__wait_end(task, finish_map(job));
+        pe__wait_end(task, purpose->finish(pe__job_wait_of(task), job));
     }
 }
+
+/* What pe_pool_map would return. */
+static int finish_map(struct pe__job_wait *wait, pe_job *job)
+{
+    pe_status status;
+    int result = pe_job_status(job, &status);
+
+    (void)wait;
+    pe_job_free(job);
+    if (result < 0)
+        return result;
+    switch (status.kind) {
+    case PE_RETURNED: return status.code;
+    case PE_TIMED_OUT: return PE_ETIMEDOUT;
+    case PE_LOST: return PE_EBROKEN;
+    default: return PE_ECANCELED;
+    }
+}
+
+const struct pe__job_purpose pe__map_purpose = { { .name = "a map", .cancel = pe__await_cancel_job }, finish_map,
+                                                 NULL };

@@ -40,7 +40,10 @@ struct pe__bridge {
 /* How a task waits for a job; in the task's `in`. Its object is the job. */
 struct pe__job_wait {
     struct pe__job_watch watch;
-    pe_status *ret_status; /* NULL: nobody wants it */
+    union {
+        pe_status *ret_status;           /* NULL: nobody wants it */
+        struct pe__isolated *isolated;   /* the job's purpose is a call of pe_offload */
+    };
     struct pe__bridge *bridge;
 };
 
@@ -57,19 +60,45 @@ static inline struct pe__task *pe__job_waiter(struct pe__base_list *link)
     return (struct pe__task *)(void *)((char *)wait - offsetof(struct pe__task, in));
 }
 
+/* As pe__wait_check, for what is not begun for a task that is to stop. */
+static inline int pe__bridge_check_start(const pe_task *t)
+{
+    int result = pe__wait_check(t);
+
+    return result == 0 && (pe__task_of(t)->stop & PE__STOP_LIMIT) ? pe__wait_limit(pe__task_of(t)) : result;
+}
+
 /* The one of this loop and pool; NULL: there is none. */
 struct pe__bridge *pe__bridge_find(pe_loop *loop, const pe_pool *pool);
 
 /* The one of this loop and pool; made when there is none. 0; PE_ENOMEM, PE_EMFILE and others. */
 int pe__bridge_of(pe_loop *loop, pe_pool *pool, struct pe__bridge **ret_bridge);
 
+struct pe__isolated;
+
+/* A wait for a job that belongs to the wait. */
+struct pe__job_purpose {
+    struct pe__wait_kind kind;
+    int (*finish)(struct pe__job_wait *wait, pe_job *job); /* gives the job back; the result of the wait */
+    /* There was no room for the job, or no pool; NULL: nothing is to be given back. Returns the result of the wait. */
+    int (*refused)(struct pe__task *task, struct pe__isolated *isolated, int result);
+};
+
+extern const struct pe__job_purpose pe__map_purpose __attribute__((visibility("hidden")));
+
+/* For their kinds. */
+void pe__await_cancel_job(struct pe__task *task);
+
 /* A job has ended that the task waits for. */
 void pe__await_job_ended(struct pe__task *task);
 
-/* The task that runs waits for a map of its own; what pe_await_map returns. */
-int pe__await_map_job(struct pe__bridge *bridge, struct pe__task *task, pe_job *job);
+/* The task that runs waits for a job of its own, whatever it is to stop for: PE_WAIT, or a result. What the purpose
+ * needs besides is in the wait. */
+int pe__await_own_job(struct pe__bridge *bridge, struct pe__task *task, const struct pe__job_purpose *purpose,
+                      pe_job *job);
 
-/* The task, which waits for room, goes on waiting for the map that it got some for. */
-void pe__await_map_started(struct pe__task *task, struct pe__bridge *bridge, pe_job *job);
+/* The same for one that waits already, for room. */
+void pe__await_started_job(struct pe__bridge *bridge, struct pe__task *task, const struct pe__job_purpose *purpose,
+                           pe_job *job);
 
 #endif

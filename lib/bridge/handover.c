@@ -35,22 +35,15 @@ int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const void *arg, s
     return pe__room_wait(bridge, task, ask.job_options.priority, &ask, ask.job_options.submit_deadline_ns);
 }
 
-/* Nothing is begun for a task that is to stop. */
-static int check_start(const pe_task *t)
-{
-    int result = pe__wait_check(t);
-
-    return result == 0 && (pe__task_of(t)->stop & PE__STOP_LIMIT) ? pe__wait_limit(pe__task_of(t)) : result;
-}
-
 int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
                  size_t out_bytes, size_t count, const pe_map_options *options)
 {
-    struct pe__room_ask ask = { .map = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out,
+    struct pe__room_ask ask = { .purpose = &pe__map_purpose,
+                                .map = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out,
                                          .out_bytes = out_bytes, .count = count } };
     struct pe__bridge *bridge;
     pe_job *job;
-    int result = check_start(t);
+    int result = pe__bridge_check_start(t);
 
     if (result == 0)
         result = pe__base_check_sized(options, sizeof ask.map.options, sizeof ask.map.options, &ask.map.options);
@@ -60,7 +53,7 @@ int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_
         result = pe__room_has_waiters(bridge, PE__ROOM_MAP) ? PE_EAGAIN
                                                             : pe__map_try_start(pool, &ask.map, 0, &job);
     if (result == 0)
-        return pe__await_map_job(bridge, pe__task_of(t), job);
+        return pe__await_own_job(bridge, pe__task_of(t), &pe__map_purpose, job);
     if (result != PE_EAGAIN)
         return result;
     if ((ask.map.options.flags & PE_MAP_INHERITED) == 0) {

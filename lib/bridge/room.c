@@ -49,12 +49,31 @@ static int attempt(struct pe__room *room, int give_up, pe_job **ret_job)
                         : pe_pool_try_submit(pool, ask->job_fn, ask->data, ask->bytes, &ask->job_options, ret_job);
 }
 
+/* Its task does not wait for room any more; with an error nothing was handed over. */
+static void settle(struct pe__room *room, int result, pe_job *job)
+{
+    struct pe__bridge *bridge = room->bridge;
+    struct pe__room_ask ask = room->ask;
+    struct pe__task *task = leave(room);
+
+    if (ask.purpose == NULL && result == 0)
+        *ask.ret_job = job;
+    if (ask.purpose == NULL || (result < 0 && ask.purpose->refused == NULL)) {
+        pe__wait_end(task, result);
+    } else if (result < 0) {
+        pe__wait_end(task, ask.purpose->refused(task, ask.isolated, result));
+    } else {
+        pe__job_wait_of(task)->isolated = ask.isolated;
+        pe__await_started_job(bridge, task, ask.purpose, job);
+    }
+}
+
 static void give_up(struct pe__room *room, int why)
 {
     pe_job *job;
 
     (void)attempt(room, PE_ETIMEDOUT, &job); /* a map's items get their endings */
-    pe__wait_end(leave(room), why);
+    settle(room, why, NULL);
 }
 
 static void cancel(struct pe__task *task)
@@ -72,21 +91,12 @@ static const struct pe__wait_kind kind = { .name = "room in a pool", .cancel = c
 /* True: whoever is behind it may try. */
 static bool try_one(struct pe__room *room)
 {
-    struct pe__bridge *bridge = room->bridge;
-    bool is_map = room->ask.job_fn == NULL;
     pe_job *job = NULL;
     int result = attempt(room, 0, &job);
 
-    if (result == PE_EAGAIN)
-        return false;
-    if (result == 0 && !is_map)
-        *room->ask.ret_job = job;
-    struct pe__task *task = leave(room);
-    if (result == 0 && is_map)
-        pe__await_map_started(task, bridge, job);
-    else
-        pe__wait_end(task, result);
-    return true;
+    if (result != PE_EAGAIN)
+        settle(room, result, job);
+    return result != PE_EAGAIN;
 }
 
 void pe__rooms_try(struct pe__bridge *bridge)

@@ -7,6 +7,8 @@
 
 /* What is to be handed over. `bytes` are the argument of a job, or the context of a map. */
 struct pe__room_ask {
+    const struct pe__job_purpose *purpose; /* the task then waits for its end too; NULL: the handle is all it wants */
+    struct pe__isolated *isolated;         /* for that purpose */
     pe_job_fn *job_fn; /* NULL: a map */
     pe_job_options job_options;
     pe_job **ret_job;
@@ -15,8 +17,8 @@ struct pe__room_ask {
     size_t bytes;
 };
 
-/* The task waits for room, until a deadline unless that is 0; what was asked for, and its bytes, are copied. The map is
- * then waited for as well. PE_WAIT, or an error. */
+/* The task waits for room, until a deadline unless that is 0; what was asked for, and its bytes, are copied. PE_WAIT,
+ * or an error. */
 int pe__room_wait(struct pe__bridge *bridge, struct pe__task *task, uint32_t which, const struct pe__room_ask *ask,
                   int64_t deadline_ns);
 

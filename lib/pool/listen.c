@@ -13,6 +13,7 @@
 #include "pool/job.h"
 #include "pool/poll.h"
 #include "pool/pool.h"
+#include "pool/submit.h"
 #include "pool/wait.h"
 #include "shared/spin.h"
 
@@ -93,6 +94,18 @@ void pe__listener_stop(struct pe__listener *listener)
     rouse(pool, listener);
     pe__base_list_remove(&listener->link);
     pe__pool_unref(pool);
+}
+
+int pe__listener_check_fn(pe_pool *pool, uintptr_t fn)
+{
+    int result = pe__pool_enter(pool);
+    if (result < 0)
+        return result;
+    result = pe__pool_check_open(pool);
+    if (result == 0 && !pe__pool_has_loaded(pool, fn))
+        result = PE_ENOTLOADED;
+    pe__pool_leave(pool);
+    return result;
 }
 
 /* ---- watches ---- */

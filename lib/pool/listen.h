@@ -70,6 +70,10 @@ int pe__listener_look(struct pe__listener *listener, enum pe__listen how, struct
 /* No longer asleep, without a look. */
 void pe__listener_rouse(struct pe__listener *listener);
 
+/* Whether the pool takes jobs, and its workers have that function besides the job's: 0, or what the submission of one
+ * gives. */
+int pe__listener_check_fn(pe_pool *pool, uintptr_t fn);
+
 /* ---- for the rest of the pool, with the mutex held ---- */
 
 /* The watches of a job that ends. */

@@ -84,6 +84,23 @@ PE_TEST(layout_pe_status)
 }
 
 /* since 0.1 */
+PE_TEST(layout_pe_offload_options)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_offload_options, 48),
+        MEMBER(pe_offload_options, size, 0, 8),
+        MEMBER(pe_offload_options, flags, 8, 4),
+        MEMBER(pe_offload_options, reserved, 12, 4),
+        MEMBER(pe_offload_options, pool, 16, 8),
+        MEMBER(pe_offload_options, arg_bytes, 24, 8),
+        MEMBER(pe_offload_options, timeout_ns, 32, 8),
+        MEMBER(pe_offload_options, status, 40, 8),
+    };
+
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
 PE_TEST(layout_pe_init_options)
 {
     static const struct line lines[] = {
@@ -351,6 +368,7 @@ PE_TEST(layout_error_numbers)
     ck_assert_int_eq(PE_ENODATA, -5007);
     ck_assert_int_eq(PE_ENOTLOADED, -5008);
     ck_assert_int_eq(PE_EINLOOP, -5009);
+    ck_assert_int_eq(PE_ECRASHED, -5010);
 }
 
 PE_TEST(layout_kinds)
