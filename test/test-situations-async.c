@@ -52,6 +52,7 @@ struct scene {
     pe_job *job;   /* has ended */
     int peer;       /* of the socket */
     pe_socket *socket; /* there is nothing to read */
+    pe_udp *udp;
     pe_listener *listener;
     pe_loop_figures figures;
     FILE *nowhere;
@@ -100,6 +101,15 @@ static const struct sockaddr *address_of(const struct scene *scene)
 {
     static const struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { INADDR_NONE }, .sin_port = 256 };
 
+    return scene->situation == NO_HANDLE ? NULL : (const struct sockaddr *)&address;
+}
+
+/* Of this machine, with a port that is for nobody. */
+static const struct sockaddr *loopback(const struct scene *scene)
+{
+    static struct sockaddr_in address = { .sin_family = AF_INET };
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return scene->situation == NO_HANDLE ? NULL : (const struct sockaddr *)&address;
 }
 
@@ -192,6 +202,11 @@ CALL(pe_task_set_local, pe_task_set_local(scene->other, &key, scene))
 CALL(pe_task_set_name, pe_task_set_name(scene->other, "name"))
 CALL(pe_tcp_connect, pe_tcp_connect(scene->t, address_of(scene), sizeof(struct sockaddr_in), &scene->socket))
 CALL(pe_timeout, pe_timeout(scene->t, &scene->limit, PE_FOREVER, scene->other))
+CALL(pe_udp_connect, pe_udp_connect(scene->udp, loopback(scene), sizeof(struct sockaddr_in)))
+CALL(pe_udp_fd, pe_udp_fd(scene->udp) >= 0 ? 0 : pe_udp_fd(scene->udp))
+CALL(pe_udp_local, pe_udp_local(scene->udp, &scene->address, NULL))
+CALL(pe_udp_receive, pe_udp_receive(scene->t, scene->udp, scene->bytes, 8, NULL, NULL))
+CALL(pe_udp_send, pe_udp_send(scene->t, scene->udp, "text", 4, NULL, 0))
 CALL(pe_unix_connect, pe_unix_connect(scene->t, "/no/such/socket", &scene->socket))
 CALL(pe_unix_listen, pe_unix_listen(scene->loop, "/no/such/socket", 0, &scene->listener))
 CALL(pe_wait_end, pe_wait_end(scene->t, 0))
@@ -332,6 +347,23 @@ static int call_pe_tcp_listen(struct scene *scene)
     int result = pe_tcp_listen(scene->loop, (struct sockaddr *)&address, sizeof address, 0, &made);
 
     pe_listener_free(made);
+    return result;
+}
+
+static int call_pe_udp_free(struct scene *scene)
+{
+    pe_udp_free(scene->udp);
+    if (scene->situation != CHILD && scene->situation != WORKER)
+        scene->udp = NULL;
+    return 0;
+}
+
+static int call_pe_udp_open(struct scene *scene)
+{
+    pe_udp *made = NULL;
+    int result = pe_udp_open(scene->loop, loopback(scene), sizeof(struct sockaddr_in), &made);
+
+    pe_udp_free(made);
     return result;
 }
 
@@ -569,6 +601,13 @@ static const struct row rows[] = {
     ROW(pe_tcp_connect, IN_TASK(-ENETUNREACH)),
     ROW(pe_tcp_listen, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_timeout, IN_TASK(PE_WAIT)),
+    ROW(pe_udp_connect, ON_SOCKET(0)),
+    ROW(pe_udp_fd, ON_SOCKET(0)),
+    ROW(pe_udp_free, ALWAYS(0)),
+    ROW(pe_udp_local, ON_SOCKET(0)),
+    ROW(pe_udp_open, ON_LOOP(0, 0, PE_ECLOSED)),
+    ROW(pe_udp_receive, IN_TASK(PE_WAIT)),
+    ROW(pe_udp_send, IN_TASK(-EDESTADDRREQ)),
     ROW(pe_unix_connect, IN_TASK(PE_ENOENT)),
     ROW(pe_unix_listen, ON_LOOP(PE_ENOENT, PE_ENOENT, PE_ECLOSED)),
     ROW(pe_wait_end, IN_TASK(PE_EINVAL)),
@@ -637,6 +676,7 @@ static void open_sockets(void)
     scene.peer = both[1];
     MUST(pe_socket_open(scene.loop, both[0], &scene.socket), 0);
     MUST(pe_tcp_listen(scene.loop, (struct sockaddr *)&address, sizeof address, 0, &scene.listener), 0);
+    MUST(pe_udp_open(scene.loop, (struct sockaddr *)&address, sizeof address, &scene.udp), 0);
     scene.listening = dup(pe_listener_fd(scene.listener));
 }
 
@@ -644,6 +684,7 @@ static void close_sockets(void)
 {
     pe_socket_free(scene.socket);
     pe_listener_free(scene.listener);
+    pe_udp_free(scene.udp);
     close(scene.peer);
     close(scene.listening);
 }

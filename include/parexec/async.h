@@ -10,6 +10,7 @@
  *     process.h       other programs, and the ends of processes
  *     signal.h        signals
  *     socket.h        TCP, UNIX sockets, pipes
+ *     udp.h           datagrams
  *     task_region.h   regions (region.h) of tasks, which span waits
  *     await.h         waiting for what runs in a pool
  *     debug.h         what holds a loop up, figures, the tasks and who waits for whom
@@ -33,5 +34,6 @@
 #include <parexec/sync.h>
 #include <parexec/task.h>
 #include <parexec/task_region.h>
+#include <parexec/udp.h>
 
 #endif

@@ -448,6 +448,50 @@ void pe_group_free(pe_group *group)
     (void)group;
 }
 
+/* ---- udp.h ---- */
+
+int pe_udp_open(pe_loop *loop, const struct sockaddr *address, size_t address_bytes, pe_udp **ret_udp)
+{
+    (void)loop, (void)address, (void)address_bytes, (void)ret_udp;
+    return PE_ENOSYS;
+}
+
+int pe_udp_connect(pe_udp *udp, const struct sockaddr *address, size_t address_bytes)
+{
+    (void)udp, (void)address, (void)address_bytes;
+    return PE_ENOSYS;
+}
+
+void pe_udp_free(pe_udp *udp)
+{
+    (void)udp;
+}
+
+int pe_udp_receive(pe_task *t, pe_udp *udp, void *buffer, size_t bytes, struct sockaddr_storage *ret_from,
+                   size_t *ret_bytes)
+{
+    (void)t, (void)udp, (void)buffer, (void)bytes, (void)ret_from, (void)ret_bytes;
+    return PE_ENOSYS;
+}
+
+int pe_udp_send(pe_task *t, pe_udp *udp, const void *data, size_t bytes, const struct sockaddr *to, size_t to_bytes)
+{
+    (void)t, (void)udp, (void)data, (void)bytes, (void)to, (void)to_bytes;
+    return PE_ENOSYS;
+}
+
+int pe_udp_fd(const pe_udp *udp)
+{
+    (void)udp;
+    return PE_ENOSYS;
+}
+
+int pe_udp_local(const pe_udp *udp, struct sockaddr_storage *ret_address, size_t *ret_bytes)
+{
+    (void)udp, (void)ret_address, (void)ret_bytes;
+    return PE_ENOSYS;
+}
+
 /* ---- socket.h ---- */
 
 int pe_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address, size_t *ret_bytes)
