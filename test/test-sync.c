@@ -16,8 +16,12 @@ static pe_lock *lock, *other_lock;
 static pe_event *event;
 static pe_cond *cond;
 
+/* In which order tasks were served. */
+static int order[100], ordered;
+
 static void begin(void)
 {
+    ordered = 0;
     MUST(pe_loop_new(NULL, &loop), 0);
     MUST(pe_sem_new(loop, 0, &sem), 0);
     MUST(pe_lock_new(loop, &lock), 0);
@@ -43,9 +47,6 @@ struct actor {
     int step;   /* counts its waits that have ended */
     int yielded; /* how a yield after it ended */
 };
-
-/* In which order they were served. */
-static int order[100], ordered;
 
 static void note(struct actor *actor, int result)
 {
