@@ -137,6 +137,46 @@ CALL(pe_await_job, pe_await_job(scene->t, scene->job, NULL))
 CALL(pe_await_map, pe_await_map(scene->t, scene->pool, item_nothing, NULL, 0, NULL, 0, 1, NULL))
 CALL(pe_call, pe_call(scene->t, &scene->link, task_fn(scene), NULL))
 CALL(pe_fd_wait, pe_fd_wait(scene->t, scene->fd, PE_FD_READABLE))
+/* What calls for files write to, which go on after the call. */
+static char text[64], template[] = "/nowhere/XXXXXX";
+static pe_file_info info = PE_FILE_INFO_INIT;
+static pe_file_entry *entries;
+static void *memory;
+static size_t memory_bytes;
+
+CALL(pe_file_open, pe_file_open(scene->t, "/nowhere/file", 0, 0))
+CALL(pe_file_open_temporary, pe_file_open_temporary(scene->t, template))
+CALL(pe_file_mkdir_temporary, pe_file_mkdir_temporary(scene->t, template))
+CALL(pe_file_close, pe_file_close(scene->t, 999))
+CALL(pe_file_read, pe_file_read(scene->t, scene->fd, NULL, 0, 0))
+CALL(pe_file_write, pe_file_write(scene->t, scene->fd, NULL, 0, 0))
+CALL(pe_file_sync, pe_file_sync(scene->t, scene->fd))
+CALL(pe_file_sync_data, pe_file_sync_data(scene->t, scene->fd))
+CALL(pe_file_truncate, pe_file_truncate(scene->t, scene->fd, 0))
+CALL(pe_file_stat, pe_file_stat(scene->t, "/nowhere/file", 0, &info))
+CALL(pe_file_stat_fd, pe_file_stat_fd(scene->t, scene->fd, &info))
+CALL(pe_file_rename, pe_file_rename(scene->t, "/nowhere/file", "/nowhere/new"))
+CALL(pe_file_unlink, pe_file_unlink(scene->t, "/nowhere/file"))
+CALL(pe_file_mkdir, pe_file_mkdir(scene->t, "/nowhere/file", 0))
+CALL(pe_file_rmdir, pe_file_rmdir(scene->t, "/nowhere/file"))
+CALL(pe_file_link, pe_file_link(scene->t, "/nowhere/file", "/nowhere/new"))
+CALL(pe_file_symlink, pe_file_symlink(scene->t, "nowhere", "/nowhere/new"))
+CALL(pe_file_chmod, pe_file_chmod(scene->t, "/nowhere/file", 0))
+CALL(pe_file_access, pe_file_access(scene->t, "/nowhere/file", 0))
+CALL(pe_file_copy, pe_file_copy(scene->t, "/nowhere/file", "/nowhere/new", 0))
+CALL(pe_file_read_link, pe_file_read_link(scene->t, "/nowhere/file", text, sizeof text))
+CALL(pe_file_real_path, pe_file_real_path(scene->t, "/nowhere/file", text, sizeof text))
+CALL(pe_file_list, pe_file_list(scene->t, "/nowhere/file", &entries))
+CALL(pe_file_read_all, pe_file_read_all(scene->t, "/nowhere/file", &memory, &memory_bytes))
+CALL(pe_file_write_all, pe_file_write_all(scene->t, "/nowhere/file", NULL, 0, 0))
+
+static int call_pe_file_list_free(struct scene *scene)
+{
+    (void)scene;
+    pe_file_list_free(NULL);
+    return 0;
+}
+
 CALL(pe_completed_next, pe_completed_next(scene->t, scene->completed, NULL))
 CALL(pe_group_cancel, pe_group_cancel(scene->group))
 CALL(pe_group_next, pe_group_next(scene->t, scene->group, &scene->next))
@@ -526,6 +566,32 @@ static const struct row rows[] = {
     ROW(pe_group_spawn, ON_OBJECT(0)),
     ROW(pe_group_wait, IN_TASK(PE_WAIT)),
     ROW(pe_gather, IN_TASK(PE_WAIT)),
+    ROW(pe_file_access, IN_TASK(PE_WAIT)),
+    ROW(pe_file_chmod, IN_TASK(PE_WAIT)),
+    ROW(pe_file_close, IN_TASK(PE_WAIT)),
+    ROW(pe_file_copy, IN_TASK(PE_WAIT)),
+    ROW(pe_file_link, IN_TASK(PE_WAIT)),
+    ROW(pe_file_list, IN_TASK(PE_WAIT)),
+    ROW(pe_file_list_free, ALWAYS(0)),
+    ROW(pe_file_mkdir, IN_TASK(PE_WAIT)),
+    ROW(pe_file_mkdir_temporary, IN_TASK(PE_WAIT)),
+    ROW(pe_file_open, IN_TASK(PE_WAIT)),
+    ROW(pe_file_open_temporary, IN_TASK(PE_WAIT)),
+    ROW(pe_file_read, IN_TASK(PE_WAIT)),
+    ROW(pe_file_read_all, IN_TASK(PE_WAIT)),
+    ROW(pe_file_read_link, IN_TASK(PE_WAIT)),
+    ROW(pe_file_real_path, IN_TASK(PE_WAIT)),
+    ROW(pe_file_rename, IN_TASK(PE_WAIT)),
+    ROW(pe_file_rmdir, IN_TASK(PE_WAIT)),
+    ROW(pe_file_stat, IN_TASK(PE_WAIT)),
+    ROW(pe_file_stat_fd, IN_TASK(PE_WAIT)),
+    ROW(pe_file_symlink, IN_TASK(PE_WAIT)),
+    ROW(pe_file_sync, IN_TASK(PE_WAIT)),
+    ROW(pe_file_sync_data, IN_TASK(PE_WAIT)),
+    ROW(pe_file_truncate, IN_TASK(PE_WAIT)),
+    ROW(pe_file_unlink, IN_TASK(PE_WAIT)),
+    ROW(pe_file_write, IN_TASK(PE_WAIT)),
+    ROW(pe_file_write_all, IN_TASK(PE_WAIT)),
     ROW(pe_limit_enter, IN_TASK(0)),
     ROW(pe_limit_is_to_blame, IN_TASK(0)),
     ROW(pe_limit_leave, IN_TASK(0)),

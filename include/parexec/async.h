@@ -7,6 +7,7 @@
  *     group.h         waiting for several tasks; groups of tasks
  *     sync.h          queues, semaphores, locks, events and conditions between tasks
  *     fd.h            descriptors that are ready
+ *     file.h          files and directories
  *     process.h       other programs, and the ends of processes
  *     signal.h        signals
  *     socket.h        TCP, UNIX sockets, pipes
@@ -24,6 +25,7 @@
 #include <parexec/await.h>
 #include <parexec/debug.h>
 #include <parexec/fd.h>
+#include <parexec/file.h>
 #include <parexec/group.h>
 #include <parexec/limit.h>
 #include <parexec/loop.h>

@@ -11,6 +11,163 @@ int pe_fd_wait(pe_task *t, int fd, int events)
     return PE_ENOSYS;
 }
 
+/* ---- file.h ---- */
+
+int pe_file_open(pe_task *t, const char *path, int flags, int mode)
+{
+    (void)t, (void)path, (void)flags, (void)mode;
+    return PE_ENOSYS;
+}
+
+int pe_file_open_temporary(pe_task *t, char *path)
+{
+    (void)t, (void)path;
+    return PE_ENOSYS;
+}
+
+int pe_file_mkdir_temporary(pe_task *t, char *path)
+{
+    (void)t, (void)path;
+    return PE_ENOSYS;
+}
+
+int pe_file_close(pe_task *t, int fd)
+{
+    (void)t, (void)fd;
+    return PE_ENOSYS;
+}
+
+int pe_file_read(pe_task *t, int fd, void *memory, size_t bytes, int64_t offset)
+{
+    (void)t, (void)fd, (void)memory, (void)bytes, (void)offset;
+    return PE_ENOSYS;
+}
+
+int pe_file_write(pe_task *t, int fd, const void *memory, size_t bytes, int64_t offset)
+{
+    (void)t, (void)fd, (void)memory, (void)bytes, (void)offset;
+    return PE_ENOSYS;
+}
+
+int pe_file_sync(pe_task *t, int fd)
+{
+    (void)t, (void)fd;
+    return PE_ENOSYS;
+}
+
+int pe_file_sync_data(pe_task *t, int fd)
+{
+    (void)t, (void)fd;
+    return PE_ENOSYS;
+}
+
+int pe_file_truncate(pe_task *t, int fd, int64_t bytes)
+{
+    (void)t, (void)fd, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_file_stat(pe_task *t, const char *path, uint32_t flags, pe_file_info *ret_info)
+{
+    (void)t, (void)path, (void)flags, (void)ret_info;
+    return PE_ENOSYS;
+}
+
+int pe_file_stat_fd(pe_task *t, int fd, pe_file_info *ret_info)
+{
+    (void)t, (void)fd, (void)ret_info;
+    return PE_ENOSYS;
+}
+
+int pe_file_rename(pe_task *t, const char *path, const char *new_path)
+{
+    (void)t, (void)path, (void)new_path;
+    return PE_ENOSYS;
+}
+
+int pe_file_unlink(pe_task *t, const char *path)
+{
+    (void)t, (void)path;
+    return PE_ENOSYS;
+}
+
+int pe_file_mkdir(pe_task *t, const char *path, int mode)
+{
+    (void)t, (void)path, (void)mode;
+    return PE_ENOSYS;
+}
+
+int pe_file_rmdir(pe_task *t, const char *path)
+{
+    (void)t, (void)path;
+    return PE_ENOSYS;
+}
+
+int pe_file_link(pe_task *t, const char *path, const char *new_path)
+{
+    (void)t, (void)path, (void)new_path;
+    return PE_ENOSYS;
+}
+
+int pe_file_symlink(pe_task *t, const char *text, const char *new_path)
+{
+    (void)t, (void)text, (void)new_path;
+    return PE_ENOSYS;
+}
+
+int pe_file_chmod(pe_task *t, const char *path, int mode)
+{
+    (void)t, (void)path, (void)mode;
+    return PE_ENOSYS;
+}
+
+int pe_file_access(pe_task *t, const char *path, int mode)
+{
+    (void)t, (void)path, (void)mode;
+    return PE_ENOSYS;
+}
+
+int pe_file_copy(pe_task *t, const char *path, const char *new_path, uint32_t flags)
+{
+    (void)t, (void)path, (void)new_path, (void)flags;
+    return PE_ENOSYS;
+}
+
+int pe_file_read_link(pe_task *t, const char *path, char *ret_text, size_t bytes)
+{
+    (void)t, (void)path, (void)ret_text, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_file_real_path(pe_task *t, const char *path, char *ret_text, size_t bytes)
+{
+    (void)t, (void)path, (void)ret_text, (void)bytes;
+    return PE_ENOSYS;
+}
+
+int pe_file_list(pe_task *t, const char *path, pe_file_entry **ret_entries)
+{
+    (void)t, (void)path, (void)ret_entries;
+    return PE_ENOSYS;
+}
+
+void pe_file_list_free(pe_file_entry *entries)
+{
+    (void)entries;
+}
+
+int pe_file_read_all(pe_task *t, const char *path, void **ret_memory, size_t *ret_bytes)
+{
+    (void)t, (void)path, (void)ret_memory, (void)ret_bytes;
+    return PE_ENOSYS;
+}
+
+int pe_file_write_all(pe_task *t, const char *path, const void *memory, size_t bytes, int mode)
+{
+    (void)t, (void)path, (void)memory, (void)bytes, (void)mode;
+    return PE_ENOSYS;
+}
+
 /* ---- process.h ---- */
 
 int pe_process_spawn(pe_loop *loop, const pe_process_options *options, pe_process **ret_process)

@@ -46,6 +46,29 @@ static void compare_sized(const struct line *lines, size_t count)
 #define COUNT(lines) (sizeof(lines) / sizeof((lines)[0]))
 
 /* since 0.1 */
+PE_TEST(layout_pe_file_info)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_file_info, 96),
+        MEMBER(pe_file_info, size, 0, 8),
+        MEMBER(pe_file_info, bytes, 8, 8),
+        MEMBER(pe_file_info, allocated_bytes, 16, 8),
+        MEMBER(pe_file_info, device, 24, 8),
+        MEMBER(pe_file_info, inode, 32, 8),
+        MEMBER(pe_file_info, links, 40, 8),
+        MEMBER(pe_file_info, mode, 48, 4),
+        MEMBER(pe_file_info, uid, 52, 4),
+        MEMBER(pe_file_info, gid, 56, 4),
+        MEMBER(pe_file_info, block_bytes, 60, 4),
+        MEMBER(pe_file_info, accessed_ns, 64, 8),
+        MEMBER(pe_file_info, modified_ns, 72, 8),
+        MEMBER(pe_file_info, changed_ns, 80, 8),
+        MEMBER(pe_file_info, created_ns, 88, 8),
+    };
+    compare_sized(lines, COUNT(lines));
+}
+
+/* since 0.1 */
 PE_TEST(layout_pe_process_options)
 {
     static const struct line lines[] = {
