@@ -99,9 +99,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
     if (bridge->waits > 0 && look(bridge, PE__LISTEN_ARM))
         pe__loop_wake(loop);
-    pe__loop_leave(before);
     pe__loop_arm(loop);
-    pe__loop_close_if_done(loop);
+    pe__loop_leave(before);
 }
 
 static void wake(struct pe__listener *listener)
