@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -18,7 +19,7 @@
 #define ACTORS 48
 #define ACTS_MOST 64
 #define ROUNDS 4
-#define BYTES_MOST 4096 /* that may have been kept since the first round, by libc and libuv */
+#define BYTES_MOST 4096 /* that the pool may have come to need since the first round */
 
 enum { DONE, CANCELLED, LATE, ENDINGS };
 
@@ -120,6 +121,7 @@ static int direct(pe_task *t, void *frame)
     PE_TRY(t, pe_gather(t, f->actors, ACTORS, PE_GATHER_ALL));
     for (size_t i = 0; i < ACTORS; i++)
         pe_task_free(f->actors[i]);
+    soak_world_close(f->soak);
     PE_END(t);
 }
 
@@ -132,27 +134,53 @@ static void count_failure(pe_loop *loop, const char *name, int error, void *cont
     failures++;
 }
 
+struct round {
+    pe_pool *pool;
+    int64_t duration_ns;
+};
+
 /* On a loop of the host's, so that libuv itself says whether a handle is left. */
-static void run_round(int64_t duration_ns)
+static void *run_round(void *context)
 {
+    const struct round *round = context;
     uv_loop_t uv;
-    struct soak soak = { 0 };
-    struct director director = { .soak = &soak, .end_ns = pe_after(duration_ns) };
+    struct soak soak = { .pool = round->pool };
+    struct director director = { .soak = &soak, .end_ns = pe_after(round->duration_ns) };
     pe_task *task;
     uint64_t cancelled;
+    sigset_t signals;
 
+    sigemptyset(&signals);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
     MUST(uv_loop_init(&uv), 0);
     MUST(pe_loop_new(&uv, &soak.loop), 0);
     MUST(pe_loop_on_failure(soak.loop, count_failure, NULL), 0);
+    soak_world_open(&soak);
     MUST(pe_spawn(soak.loop, direct, &director, 0, &task), 0);
     MUST(pe_loop_run(soak.loop), 0);
     MUST(pe_task_result(task), 0);
     pe_task_free(task);
+    soak_world_free(&soak);
     MUST(pe_loop_close(soak.loop, &cancelled), 0);
     ck_assert_uint_eq(cancelled, 0);
     pe_loop_free(soak.loop);
     MUST(uv_loop_close(&uv), 0);
     ck_assert_uint_eq(soak_tasks_left(), 0);
+    return NULL;
+}
+
+/* Blocks that libc keeps at hand for a thread count as in use, so each round has a thread of its own, and all threads
+ * have their memory from the same place. */
+static void run_in_thread(struct round *round)
+{
+    pthread_t thread;
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR1); /* for the round's thread alone, see signal.h on several threads */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    MUST(pthread_create(&thread, NULL, run_round, round), 0);
+    MUST(pthread_join(thread, NULL), 0);
 }
 
 static size_t bytes_in_use(void)
@@ -172,23 +200,28 @@ static void print_endings(void)
         }
         printf("# %-12s done %8" PRIu64 ", cancelled %8" PRIu64 ", too late %8" PRIu64 "\n", acts[i]->name,
                endings[i][DONE], endings[i][CANCELLED], endings[i][LATE]);
-        ck_assert_msg(endings[i][DONE] > 0 && endings[i][CANCELLED] > 0, "%s has not been tried", acts[i]->name);
+        ck_assert_msg(endings[i][DONE] > 0, "%s has not been done", acts[i]->name);
+        ck_assert_msg(endings[i][CANCELLED] > 0 || !harness_long(), "%s has not been cancelled", acts[i]->name);
     }
 }
 
 PE_TEST_SLOW(everything_at_once_leaves_nothing, 1200)
 {
-    int64_t round_ns = harness_long() ? PE_SECONDS(600 / ROUNDS) : PE_MS(600);
+    struct round one = { soak_bridge_open(), harness_long() ? PE_SECONDS(600 / ROUNDS) : PE_MS(600) };
     size_t first_bytes = 0;
 
+    (void)mallopt(M_ARENA_MAX, 1);
     add_acts(soak_tasks_acts);
+    add_acts(soak_world_acts);
+    add_acts(soak_bridge_acts);
     MUST(pe_region_enable(1), 0);
     for (int round = 0; round < ROUNDS; round++) {
-        run_round(round_ns);
+        run_in_thread(&one);
         if (round == 0)
             first_bytes = bytes_in_use();
         ck_assert_uint_le(bytes_in_use(), first_bytes + BYTES_MOST);
     }
+    soak_bridge_close(one.pool);
     print_endings();
     ck_assert_uint_gt(failures, 0);
 }

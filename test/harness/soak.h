@@ -16,10 +16,16 @@
 #define SOAK_FRAME_BYTES 1536
 #define SOAK_ERROR (-EIO) /* what children return that are to fail */
 
-/* What actors share. */
+/* What actors share. The pool is for all loops, one after the other. */
 struct soak {
     pe_loop *loop;
     bool is_over;
+    pe_pool *pool;
+    pe_listener *listener; /* of a server that sends back what it gets */
+    pe_task *server;
+    pe_socket *accepted;
+    struct sockaddr_storage address;
+    size_t address_bytes;
 };
 
 /* How the frame of each act begins; the rest is zeroed before. */
@@ -38,6 +44,15 @@ struct soak_act {
 /* Each table ends with a name of NULL. */
 extern const struct soak_act soak_tasks_acts[];
 uint64_t soak_tasks_left(void); /* values that tasks carry */
+
+extern const struct soak_act soak_world_acts[];
+void soak_world_open(struct soak *soak);
+void soak_world_close(struct soak *soak); /* no actor is left */
+void soak_world_free(struct soak *soak); /* no task is left */
+
+extern const struct soak_act soak_bridge_acts[];
+pe_pool *soak_bridge_open(void);
+void soak_bridge_close(pe_pool *pool);
 
 static inline uint64_t soak_random(const struct soak_head *head, uint64_t below)
 {
