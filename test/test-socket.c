@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <parexec.h>
 
@@ -766,6 +767,35 @@ PE_TEST(a_task_that_never_gives_up_does_not_hold_its_loop)
     sockets_settle();
     MUST(pe_loop_close(sockets_loop, NULL), 0);
     pair_free(&pair);
+    sockets_end();
+}
+
+/* It waits for tasks, not for sockets; and it is not run for their handles when they have gone. */
+PE_TEST(sockets_do_not_keep_a_loop_of_the_programs_running)
+{
+    uv_loop_t uv;
+
+    sockets_begin();
+    pe_loop *own = sockets_loop;
+    MUST(uv_loop_init(&uv), 0);
+    MUST(pe_loop_new(&uv, &sockets_loop), 0);
+    int both[2];
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, both), 0);
+    pe_socket *one = socket_of(both[0]), *other = socket_of(both[1]);
+    pe_task *reads = operation_start(READ_OF(one, buffer, 100));
+    pe_task *writes = operation_start(WRITE_OF(other, "text", 4));
+    MUST(uv_run(&uv, UV_RUN_DEFAULT), 0);
+    MUST(pe_task_result(reads), 4);
+    MUST(pe_task_result(writes), 0);
+    pe_task_free(reads);
+    pe_task_free(writes);
+    pe_socket_free(one);
+    pe_loop_free(sockets_loop); /* with the other one open */
+    MUST(uv_run(&uv, UV_RUN_DEFAULT), 0);
+    MUST(pe_socket_fd(other), PE_ECLOSED);
+    pe_socket_free(other);
+    MUST(uv_loop_close(&uv), 0);
+    sockets_loop = own;
     sockets_end();
 }
 

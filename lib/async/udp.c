@@ -150,7 +150,7 @@ static void closing(struct pe__descriptor *descriptor)
         end_first(udp, &udp->out, PE_ECLOSED);
 }
 
-static const struct pe__descriptor_kind kind = { ready, closing };
+static const struct pe__descriptor_kind kind = { ready, closing, "datagrams" };
 
 static void cancel(struct pe__task *task)
 {
