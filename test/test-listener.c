@@ -28,6 +28,15 @@ static void is_connected(pe_socket *here, pe_socket *there)
     MUST(operation_run(READ_OF(there, buffer, sizeof buffer)), 5);
 }
 
+/* The descriptor that would be opened next. */
+static int next_descriptor(void)
+{
+    int next = dup(STDERR_FILENO);
+
+    close(next);
+    return next;
+}
+
 /* ---- connecting ---- */
 
 PE_TEST_LOOP(nobody_listens, 0, 2)
@@ -40,6 +49,7 @@ PE_TEST_LOOP(nobody_listens, 0, 2)
     pe_listener *listener = listener_of(TCP);
     MUST(pe_listener_local(listener, &address, &bytes), 0);
     pe_listener_free(listener);
+    int next = next_descriptor();
     if (_i == 0) {
         MUST(operation_run(CONNECT_OF(&address, bytes, &made)), PE_ECONNREFUSED);
     } else {
@@ -48,6 +58,7 @@ PE_TEST_LOOP(nobody_listens, 0, 2)
         MUST(operation_run(CONNECT_PATH_OF(sockets_path(), &made)), PE_ECONNREFUSED);
     }
     ck_assert_ptr_null(made);
+    ck_assert_int_eq(next_descriptor(), next);
     sockets_end();
 }
 
@@ -110,6 +121,7 @@ PE_TEST_LOOP(an_attempt_to_connect_is_given_up, 0, 4)
 
     sockets_begin();
     struct full full = full_listener(_i / 2 ? UNIX : TCP);
+    int next = next_descriptor();
     if (_i % 2) {
         int64_t begin_ns = pe_now();
 
@@ -123,6 +135,7 @@ PE_TEST_LOOP(an_attempt_to_connect_is_given_up, 0, 4)
         MUST(operation_cancel(connects), PE_ECANCELED);
     }
     ck_assert_ptr_null(made);
+    ck_assert_int_eq(next_descriptor(), next);
     full_end(&full);
     sockets_end();
 }
@@ -299,12 +312,10 @@ PE_TEST(whoever_accepts_from_a_listener_that_is_freed_is_told)
 static rlim_t no_more_descriptors(void)
 {
     struct rlimit limit;
-    int next = dup(STDERR_FILENO);
 
     MUST(getrlimit(RLIMIT_NOFILE, &limit), 0);
     rlim_t before = limit.rlim_cur;
-    close(next);
-    limit.rlim_cur = (rlim_t)next;
+    limit.rlim_cur = (rlim_t)next_descriptor();
     MUST(setrlimit(RLIMIT_NOFILE, &limit), 0);
     return before;
 }

@@ -281,12 +281,21 @@ PE_TEST(one_that_is_connected_hears_that_nobody_is_there)
     MUST(send_to(&other, &here, "not for it"), 0);
     MUST(send_to(&there, &here, "for it"), 0);
     MUST(receive(&here, 100), 6);
-    pe_task *receives = start_receive(&here, buffer, 100);
+    pe_task *receives[2] = { start_receive(&here, buffer, 100), start_receive(&here, buffer, 100) };
     settle();
     pe_udp_free(there.udp);
     MUST(send_to(&here, NULL, "text"), 0);
-    MUST(finish(receives), PE_ECONNREFUSED);
+    MUST(finish(receives[0]), PE_ECONNREFUSED);
+    settle();
+    MUST(pe_udp_open(loop, (struct sockaddr *)&there.address, there.address_bytes, &there.udp), 0);
+    MUST(send_to(&there, &here, "again"), 0); /* it is heard after the error too */
+    MUST(finish(receives[1]), 5);
+    receives[0] = start_receive(&here, buffer, 100);
+    settle();
+    MUST(send_to(&there, &here, "and again"), 0);
+    MUST(finish(receives[0]), 9);
     pe_udp_free(here.udp);
+    pe_udp_free(there.udp);
     pe_udp_free(other.udp);
     pe_loop_free(loop);
 }
