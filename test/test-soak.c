@@ -156,11 +156,13 @@ static void *run_round(void *context)
     MUST(pe_loop_new(&uv, &soak.loop), 0);
     MUST(pe_loop_on_failure(soak.loop, count_failure, NULL), 0);
     soak_world_open(&soak);
+    soak_sync_open(&soak);
     MUST(pe_spawn(soak.loop, direct, &director, 0, &task), 0);
     MUST(pe_loop_run(soak.loop), 0);
     MUST(pe_task_result(task), 0);
     pe_task_free(task);
     soak_world_free(&soak);
+    soak_sync_free(&soak);
     MUST(pe_loop_close(soak.loop, &cancelled), 0);
     ck_assert_uint_eq(cancelled, 0);
     pe_loop_free(soak.loop);
@@ -212,6 +214,7 @@ PE_TEST_SLOW(everything_at_once_leaves_nothing, 1200)
 
     (void)mallopt(M_ARENA_MAX, 1);
     add_acts(soak_tasks_acts);
+    add_acts(soak_sync_acts);
     add_acts(soak_world_acts);
     add_acts(soak_bridge_acts);
     MUST(pe_region_enable(1), 0);

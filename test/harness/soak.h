@@ -21,6 +21,7 @@ struct soak {
     pe_loop *loop;
     bool is_over;
     pe_pool *pool;
+    struct soak_sync *sync;
     pe_listener *listener; /* of a server that sends back what it gets */
     pe_task *server;
     pe_socket *accepted;
@@ -44,6 +45,10 @@ struct soak_act {
 /* Each table ends with a name of NULL. */
 extern const struct soak_act soak_tasks_acts[];
 uint64_t soak_tasks_left(void); /* values that tasks carry */
+
+extern const struct soak_act soak_sync_acts[];
+void soak_sync_open(struct soak *soak);
+void soak_sync_free(struct soak *soak); /* no task is left */
 
 extern const struct soak_act soak_world_acts[];
 void soak_world_open(struct soak *soak);

@@ -108,6 +108,64 @@ static int await_map(pe_task *t, void *frame)
     PE_END(t);
 }
 
+/* ---- functions off the loop ---- */
+
+struct nap {
+    uint64_t kind;
+    int64_t ns, value;
+};
+
+static int nap(void *arg)
+{
+    struct nap *f = arg;
+
+    if (f->kind == CRASH)
+        abort();
+    while (f->kind == HANG)
+        pause();
+    usleep((useconds_t)(f->ns / 1000));
+    f->value = f->ns;
+    return 5;
+}
+
+struct offload {
+    struct soak_head head;
+    struct nap nap;
+};
+
+/* On a thread: it goes on to its end though the wait is to be stopped. */
+static int offload(pe_task *t, void *frame)
+{
+    struct offload *f = frame;
+
+    PE_BEGIN(t);
+    f->nap.ns = soak_time(&f->head, 300);
+    PE_AWAIT(t, pe_offload(t, nap, &f->nap, NULL));
+    SOAK_MUST(t, 5);
+    ck_assert(t->result < 0 || f->nap.value == f->nap.ns);
+    PE_RETURN(t, t->result < 0 ? t->result : 0);
+    PE_END(t);
+}
+
+static int isolate(pe_task *t, void *frame)
+{
+    struct offload *f = frame;
+    pe_offload_options options = PE_OFFLOAD_OPTIONS_INIT;
+
+    PE_BEGIN(t);
+    f->nap.kind = some_kind(&f->head);
+    f->nap.ns = soak_time(&f->head, 300);
+    options.flags = PE_ISOLATED;
+    options.pool = f->head.soak->pool;
+    options.arg_bytes = sizeof f->nap;
+    options.timeout_ns = f->nap.kind == HANG ? PE_MS(5) : 0;
+    PE_AWAIT(t, pe_offload(t, nap, &f->nap, &options));
+    SOAK_MUST(t, f->nap.kind == CRASH ? PE_ECRASHED : f->nap.kind == HANG ? PE_ETIMEDOUT : 5);
+    ck_assert(t->result != 5 || f->nap.value == f->nap.ns);
+    PE_RETURN(t, soak_is_stopped(t->result) ? t->result : 0);
+    PE_END(t);
+}
+
 /* ---- begin and end ---- */
 
 pe_pool *soak_bridge_open(void)
@@ -131,5 +189,7 @@ void soak_bridge_close(pe_pool *pool)
 const struct soak_act soak_bridge_acts[] = {
     { "job", await_job, 4 },
     { "map", await_map, 1 },
+    { "offload", offload, 2 },
+    { "isolated", isolate, 1 },
     { NULL, NULL, 0 },
 };
