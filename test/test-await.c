@@ -93,14 +93,19 @@ static int job_sleep(const void *arg, size_t arg_bytes, pe_reply *reply)
 static int job_eats_memory(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     (void)arg, (void)arg_bytes, (void)reply;
-    for (void *memory; (memory = malloc(1 << 20)) != NULL;)
+    for (int mebibytes = 0; mebibytes < 2048; mebibytes++) {
+        void *memory = malloc(1 << 20);
+
+        if (memory == NULL)
+            abort();
         memset(memory, 1, 1 << 20);
-    abort();
+    }
+    return 0;
 }
 
 PE_TEST(each_ending_arrives_as_its_status)
 {
-    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .memory_limit_bytes = 64 << 20 });
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .memory_limit_bytes = 512 << 20 });
     static const struct {
         pe_job_fn *fn;
         int64_t timeout_ns;
