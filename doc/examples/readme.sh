@@ -77,6 +77,14 @@ unknown_names() {
         [ -e "$file" ] || echo "no file $file"
     done
 }
+# Functions, macros and types that the guide to tasks and the README name.
+unknown_to_headers() {
+    grep -ohE '`(pe|PE)_[A-Za-z_]+`' doc/guide/async.md README.md | tr -d '\`' | sort -u | while read -r name; do
+        grep -rqw "$name" include || echo "no $name"
+    done
+}
+in_headers() { found=$(unknown_to_headers); [ -z "$found" ] || { echo "$found"; return 1; }; }
+
 all_known() { found=$(unknown_names); [ -z "$found" ] || { echo "$found"; return 1; }; }
 
 check "the first program is first.c" same c 1 first.c
@@ -94,4 +102,5 @@ check_fails "and in the header" same_in_header first.c
 check "the table of figures has its marks" shows_figures
 check "links lead to files of this tree" dead_links
 check "functions and files that the design names exist" all_known
+check "what the guide to tasks and the README name is in the headers" in_headers
 finish
