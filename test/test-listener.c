@@ -329,6 +329,14 @@ static void set_limit(rlim_t count)
     MUST(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* valgrind keeps to that limit by itself: it accepts, closes the connection, and says that there was no room. */
+static int limit_is_the_systems(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+
+    return preloaded == NULL || strstr(preloaded, "vgpreload") == NULL;
+}
+
 /* A connection that waits in the system's queue, made by the system alone. */
 static int come_to(const pe_listener *listener)
 {
@@ -357,6 +365,8 @@ PE_TEST(without_descriptors_a_listener_pauses)
 {
     pe_socket *accepted = NULL;
 
+    if (!limit_is_the_systems())
+        HARNESS_SKIP("valgrind loses connections here");
     sockets_begin();
     pe_listener *listener = listener_of(TCP);
     int fd = come_to(listener);
@@ -387,6 +397,8 @@ PE_TEST(a_pause_can_be_left)
     pe_socket *accepted = NULL;
     pe_task *accepts[3];
 
+    if (!limit_is_the_systems())
+        HARNESS_SKIP("valgrind loses connections here");
     sockets_begin();
     pe_listener *listener = listener_of(TCP);
     int fd = come_to(listener);
