@@ -116,7 +116,7 @@ static void host_end(struct host *host)
     MUST(uv_run(&host->uv, UV_RUN_DEFAULT), 0);
     ck_assert_int_ge(host->ticks, host->ends_after);
     ck_assert_int_ge(host->bytes_read, host->ends_after - 1);
-    ck_assert_int_eq(host->idles, 100);
+    ck_assert_int_le(host->idles, 100); /* the timer may come before any of them */
     MUST(handles_of(host), 0);
     MUST(uv_loop_close(&host->uv), 0);
     close(host->sockets[0]);

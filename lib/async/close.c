@@ -6,6 +6,7 @@
  * and the close callback of the last one gives the memory back.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "async/failure.h"
 #include "async/task.h"
@@ -37,6 +38,16 @@ void pe__loop_unused(pe_loop *loop)
 
 /* ---- new ---- */
 
+/* Before 1.51 libuv leaves its epoll descriptor open where it fails later than that. */
+static int init_uv(uv_loop_t *uv)
+{
+    int result = uv_loop_init(uv);
+
+    if (result < 0 && uv_version() < UINT32_C(0x013300) && uv_backend_fd(uv) > 0)
+        close(uv_backend_fd(uv));
+    return result;
+}
+
 static int open_loop(pe_loop *loop, uv_loop_t *attach)
 {
     int result = pe__base_forked_token(&loop->token);
@@ -44,7 +55,7 @@ static int open_loop(pe_loop *loop, uv_loop_t *attach)
     loop->owns_uv = attach == NULL;
     loop->uv = attach != NULL ? attach : &loop->own_uv;
     if (result == 0 && loop->owns_uv)
-        result = uv_loop_init(loop->uv);
+        result = init_uv(loop->uv);
     if (result < 0)
         return result;
     result = pe__loop_open_handles(loop);
@@ -197,7 +208,7 @@ static void close_uv(uv_loop_t *uv)
 {
     do {
         uv_walk(uv, close_foreign, NULL);
-        uv_run(uv, UV_RUN_DEFAULT);
+        uv_run(uv, UV_RUN_ONCE);
     } while (uv_loop_close(uv) == UV_EBUSY);
 }
 
