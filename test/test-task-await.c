@@ -42,7 +42,7 @@ static int return_after_a_while(pe_task *t, void *frame)
 {
     (void)frame;
     PE_BEGIN(t);
-    PE_AWAIT(t, pe_sleep(t, PE_MS(2)));
+    PE_AWAIT(t, pe_sleep(t, PE_MS(30)));
     PE_RETURN(t, 7);
     PE_END(t);
 }
@@ -304,7 +304,7 @@ PE_TEST(a15_sleepers_wake_in_the_order_of_deadlines_and_equal_ones_in_theirs)
     static const int after_ms[] = { 5, 3, 3, 4, 1, 3, 5, 2, 3, 1 };
     struct diary diary = { .bytes = 0 };
     struct sleeper sleepers[10];
-    int64_t begin_ns = pe_after(PE_MS(5));
+    int64_t begin_ns = pe_after(PE_MS(60));
     pe_loop *loop = async_loop();
 
     for (int i = 0; i < 10; i++) {

@@ -313,7 +313,7 @@ static int sleep_and_return(pe_task *t, void *frame)
 {
     (void)frame;
     PE_BEGIN(t);
-    PE_AWAIT(t, pe_sleep(t, PE_MS(3)));
+    PE_AWAIT(t, pe_sleep(t, PE_MS(30)));
     PE_RETURN(t, t->result == 0 ? 4 : t->result);
     PE_END(t);
 }
@@ -460,7 +460,7 @@ static int cancelled_by_nobody(pe_task *t, void *frame)
 {
     (void)frame;
     PE_BEGIN(t);
-    PE_AWAIT(t, pe_sleep(t, PE_MS(1)));
+    PE_AWAIT(t, pe_sleep(t, PE_MS(30)));
     PE_RETURN(t, PE_ECANCELED);
     PE_END(t);
 }

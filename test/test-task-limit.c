@@ -78,8 +78,9 @@ static int limit_of_50_ms(pe_task *t, void *frame)
     struct scene *f = frame;
 
     PE_BEGIN(t);
-    f->begin_ns = pe_now();
     MUST(pe_spawn(pe_task_loop(t), clean_up, &f->diary, 0, &f->child), 0);
+    PE_YIELD(t);
+    f->begin_ns = pe_now();
     PE_AWAIT(t, pe_timeout(t, &f->limits[0], f->begin_ns + PE_MS(30), f->child));
     note(t, f);
     ck_assert_int_ge(pe_now() - f->begin_ns, PE_MS(40));
@@ -149,9 +150,10 @@ static int one_limit_several_waits(pe_task *t, void *frame)
     struct scene *f = frame;
 
     PE_BEGIN(t);
-    MUST(pe_limit_enter(t, &f->limits[0], pe_after(PE_MS(2))), 0);
+    MUST(pe_limit_enter(t, &f->limits[0], pe_after(NEVER_NS)), 0);
     PE_YIELD(t);
     note(t, f);
+    MUST(pe_limit_move(t, &f->limits[0], pe_after(PE_MS(2))), 0);
     PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
     note(t, f);
     PE_AWAIT(t, pe_sleep(t, PE_MS(3))); /* not again */
@@ -351,13 +353,15 @@ static int nest(pe_task *t, void *frame)
 
     PE_BEGIN(t);
     f->begin_ns = pe_now();
-    MUST(pe_limit_enter(t, &f->limits[0], pe_after(f->i == INNER_FIRST ? NEVER_NS : PE_MS(4))), 0);
-    MUST(pe_limit_enter(t, &f->limits[1], f->i == OUTER_FIRST ? pe_after(NEVER_NS) : pe_after(PE_MS(2))), 0);
+    MUST(pe_limit_enter(t, &f->limits[0],
+                        pe_after(f->i == OUTER_FIRST || f->i == BOTH_AT_ONCE ? PE_MS(4) : NEVER_NS)), 0);
+    MUST(pe_limit_enter(t, &f->limits[1], pe_after(f->i == OUTER_FIRST ? NEVER_NS : PE_MS(2))), 0);
     if (f->i == BOTH_AT_ONCE)
         work_until(f->begin_ns + PE_MS(8));
     PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
     note(t, f);
     if (f->i == INNER_THEN_OUTER) {
+        MUST(pe_limit_move(t, &f->limits[0], pe_after(PE_MS(1))), 0);
         PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
         note(t, f);
     }
@@ -421,6 +425,7 @@ static int time_out_in_a_limit(pe_task *t, void *frame)
 
     PE_BEGIN(t);
     MUST(pe_spawn(pe_task_loop(t), clean_up, &f->diary, 0, &f->child), 0);
+    PE_YIELD(t);
     MUST(pe_limit_enter(t, &f->limits[0], pe_after(PE_MS(2))), 0);
     PE_AWAIT(t, pe_timeout(t, &f->limits[1], pe_after(NEVER_NS), f->child));
     note(t, f);
@@ -446,16 +451,18 @@ static int time_out_others(pe_task *t, void *frame)
 
     PE_BEGIN(t);
     MUST(pe_spawn(pe_task_loop(t), ignore, NULL, 0, &f->child), 0);
+    PE_YIELD(t);
     PE_AWAIT(t, pe_timeout(t, &f->limits[0], pe_after(PE_MS(1)), f->child));
     note(t, f); /* its value, and nothing is left of the limit */
     MUST(pe_limit_is_to_blame(t, &f->limits[0]), 0);
     pe_task_free(f->child);
     MUST(pe_spawn(pe_task_loop(t), fail_stopped, NULL, 0, &f->child), 0);
+    PE_YIELD(t);
     PE_AWAIT(t, pe_timeout(t, &f->limits[0], pe_after(PE_MS(1)), f->child));
     MUST(t->result, -77);
     pe_task_free(f->child);
     MUST(pe_spawn(pe_task_loop(t), return_six, NULL, 0, &f->child), 0);
-    PE_AWAIT(t, pe_timeout(t, &f->limits[0], pe_after(PE_MS(1)), f->child));
+    PE_AWAIT(t, pe_timeout(t, &f->limits[0], pe_after(NEVER_NS), f->child));
     note(t, f);
     PE_AWAIT(t, pe_sleep(t, PE_MS(2)));
     note(t, f);
@@ -479,6 +486,7 @@ static int ignore_under_a_limit(pe_task *t, void *frame)
 
     PE_BEGIN(t);
     MUST(pe_spawn(pe_task_loop(t), ignore, NULL, 0, &f->child), 0);
+    PE_YIELD(t);
     MUST(pe_limit_enter(t, &f->limits[0], pe_after(PE_MS(1))), 0);
     PE_AWAIT(t, pe_await(t, f->child));
     note(t, f);
@@ -551,7 +559,7 @@ static int sleep_for_ever_under_a_limit(pe_task *t, void *frame)
     struct scene *f = frame;
 
     PE_BEGIN(t);
-    MUST(pe_limit_enter(t, &f->limits[0], pe_after(PE_MS(1))), 0);
+    MUST(pe_limit_enter(t, &f->limits[0], f->begin_ns), 0);
     PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
     note(t, f);
     PE_YIELD(t);
@@ -578,12 +586,13 @@ PE_TEST(a10_a_request_after_the_end_by_a_limit_in_the_same_turn)
     struct scene f = { .i = 0 }, canceller;
     pe_loop *loop = async_loop();
 
-    canceller = (struct scene){ .begin_ns = pe_after(PE_MS(1)) };
+    canceller = (struct scene){ .begin_ns = pe_after(PE_MS(50)) };
+    f.begin_ns = canceller.begin_ns + 1000;
     async_start(loop, cancel_at, &canceller, NULL); /* its time is over first, so its turn is */
     async_start(loop, sleep_for_ever_under_a_limit, &f, &canceller.child);
     while (pe_loop_poll(loop) > 0)
         ;
-    work_until(pe_after(PE_MS(4))); /* both times are over when the loop looks */
+    work_until(f.begin_ns + PE_MS(3)); /* both times are over when the loop looks */
     async_finish(loop);
     DIARY_MUST_BE(&f.diary, "T C 0 1");
     pe_task_free(canceller.child);
@@ -630,6 +639,7 @@ static int shield_under_a_limit(pe_task *t, void *frame)
 
     PE_BEGIN(t);
     MUST(pe_spawn(pe_task_loop(t), ignore, NULL, 0, &f->child), 0);
+    PE_YIELD(t);
     PE_AWAIT_UNTIL(t, &f->limits[0], pe_after(PE_MS(1)), pe_shield(t, f->child));
     note(t, f);
     MUST(pe_task_cancels(f->child), 0);
@@ -690,9 +700,9 @@ static int leave_the_callers(pe_task *t, void *frame)
     MUST(pe_limit_enter(t, &f->inner, pe_after(PE_MS(1))), 0);
     if (f->depth == 1)
         MUST(pe_limit_leave(t, &f->scene.limits[1]), 0); /* and so the one inside it */
+    PE_YIELD(t);
     if (f->depth == 2)
         MUST(pe_limit_move(t, &f->scene.limits[1], pe_after(PE_MS(1))), 0);
-    PE_YIELD(t);
     PE_END(t);
 }
 

@@ -443,6 +443,7 @@ static int leaves_all_open(pe_task *t, void *frame)
     PE_BEGIN(t);
     MUST(pe_shield_enter(t), 0);
     MUST(pe_limit_enter(t, &f->limit, pe_after(PE_MS(1))), 0);
+    f->result = pe_call(t, &f->link, leaves_all_open, f); /* in use */
     PE_YIELD(t);
     PE_RETURN(t, -5);
     PE_END(t);
@@ -456,6 +457,7 @@ static int calls_what_leaves_open(pe_task *t, void *frame)
     PE_BEGIN(t);
     PE_AWAIT(t, pe_call(t, &f->link, leaves_all_open, f));
     MUST(t->result, -5);
+    MUST(f->result, PE_EINVAL);
     MUST(pe_shield_leave(t), PE_EINVAL);
     MUST(pe_limit_leave(t, &f->limit), PE_EINVAL);
     memset(&f->limit, 0xff, sizeof f->limit);

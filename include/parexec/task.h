@@ -372,7 +372,8 @@ PE_EXPORT int pe_shield(pe_task *t, pe_task *task);
  * call    memory in the caller's frame; not to be used for anything else till it has returned.
  * fn      the function.
  * frame   its frame, commonly a member of the caller's; must live as long.
- * Returns, in PE_AWAIT: what it returned. Errors: PE_EINVAL: call or fn NULL; t is not the task that runs. PE_EFORKED.
+ * Returns, in PE_AWAIT: what it returned. Errors: PE_EINVAL: call or fn NULL; call is that of the function that calls;
+ * t is not the task that runs. PE_EFORKED.
  * Threads: the loop's. Child: no. Since: 0.1
  */
 PE_EXPORT int pe_call(pe_task *t, pe_call_link *call, pe_task_fn *fn, void *frame);

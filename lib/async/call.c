@@ -8,7 +8,7 @@
 #include "async/region.h"
 #include "async/wait.h"
 
-struct call {
+struct __attribute__((may_alias)) call {
     struct call *outer;
     pe_task_fn *fn; /* the caller's, as the rest */
     void *frame;
@@ -51,7 +51,7 @@ int pe_call(pe_task *t, pe_call_link *link, pe_task_fn *fn, void *frame)
     struct call *call = (struct call *)link;
     int result = pe__wait_check_running(t);
 
-    if (result == 0 && (link == NULL || fn == NULL))
+    if (result == 0 && (link == NULL || fn == NULL || link == task->call))
         result = PE_EINVAL;
     if (result < 0)
         return result;

@@ -8,7 +8,7 @@
 
 #include "async/task.h"
 
-struct pe__limit {
+struct __attribute__((may_alias)) pe__limit {
     struct pe__limit *outer;
     struct pe__task *task;     /* NULL: it has been left */
     struct pe_call_link *call; /* the call of pe_call that it was entered in; NULL: none */
