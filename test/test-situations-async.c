@@ -11,6 +11,8 @@
 #include "harness/harness.h"
 
 #include <netinet/in.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -143,6 +145,8 @@ static pe_file_info info = PE_FILE_INFO_INIT;
 static pe_file_entry *entries;
 static void *memory;
 static size_t memory_bytes;
+static struct addrinfo *addresses;
+static struct sockaddr_in named = { .sin_family = AF_INET };
 
 CALL(pe_file_open, pe_file_open(scene->t, "/nowhere/file", 0, 0))
 CALL(pe_file_open_temporary, pe_file_open_temporary(scene->t, template))
@@ -169,6 +173,13 @@ CALL(pe_file_real_path, pe_file_real_path(scene->t, "/nowhere/file", text, sizeo
 CALL(pe_file_list, pe_file_list(scene->t, "/nowhere/file", &entries))
 CALL(pe_file_read_all, pe_file_read_all(scene->t, "/nowhere/file", &memory, &memory_bytes))
 CALL(pe_file_write_all, pe_file_write_all(scene->t, "/nowhere/file", NULL, 0, 0))
+
+static int call_pe_resolve_free(struct scene *scene)
+{
+    (void)scene;
+    pe_resolve_free(NULL);
+    return 0;
+}
 
 static int call_pe_file_list_free(struct scene *scene)
 {
@@ -202,6 +213,8 @@ CALL(pe_pid_wait, pe_pid_wait(scene->t, scene->process != NULL ? pe_process_pid(
 CALL(pe_process_kill, pe_process_kill(scene->process, 0))
 CALL(pe_process_pid, pe_process_pid(scene->process) > 0 ? 0 : pe_process_pid(scene->process))
 CALL(pe_process_wait, pe_process_wait(scene->t, scene->process, NULL, NULL))
+CALL(pe_resolve, pe_resolve(scene->t, "127.0.0.1", NULL, NULL, &addresses))
+CALL(pe_resolve_name, pe_resolve_name(scene->t, (void *)&named, 0, NULL, 0, NULL, 0))
 CALL(pe_run, pe_run(task_fn(scene), NULL, NULL))
 CALL(pe_shield, pe_shield(scene->t, scene->other))
 CALL(pe_shield_enter, pe_shield_enter(scene->t))
@@ -621,6 +634,9 @@ static const struct row rows[] = {
     ROW(pe_process_pid, { PE_EINVAL, 0, 0, 0, PE_EFORKED, PE_EFORKED, 0 }),
     ROW(pe_process_spawn, ON_LOOP(0, 0, PE_ECLOSED)),
     ROW(pe_process_wait, IN_TASK(PE_WAIT)),
+    ROW(pe_resolve, IN_TASK(PE_WAIT)),
+    ROW(pe_resolve_free, ALWAYS(0)),
+    ROW(pe_resolve_name, IN_TASK(PE_WAIT)),
     ROW(pe_run, { PE_EINVAL, 0, PE_EINLOOP, 0, 0, 0, 0 }),
     ROW(pe_shield, IN_TASK(PE_WAIT)),
     ROW(pe_shield_enter, IN_TASK(0)),

@@ -9,6 +9,7 @@
  *     fd.h            descriptors that are ready
  *     file.h          files and directories
  *     process.h       other programs, and the ends of processes
+ *     resolve.h       names and addresses
  *     signal.h        signals
  *     socket.h        TCP, UNIX sockets, pipes
  *     udp.h           datagrams
@@ -31,6 +32,7 @@
 #include <parexec/loop.h>
 #include <parexec/process.h>
 #include <parexec/offload.h>
+#include <parexec/resolve.h>
 #include <parexec/signal.h>
 #include <parexec/socket.h>
 #include <parexec/sync.h>

@@ -30,7 +30,7 @@
 /* Number, name and text of every code, the one list. X(name, value, text) */
 #define PE_ERROR_LIST(X) \
     X(PE_EPERM, -EPERM, "not permitted here") \
-    X(PE_ENOENT, -ENOENT, "no such file or directory") \
+    X(PE_ENOENT, -ENOENT, "no such file, directory or name") \
     X(PE_ESRCH, -ESRCH, "no such process") \
     X(PE_EINTR, -EINTR, "interrupted by pe_pool_interrupt") \
     X(PE_EBADF, -EBADF, "not an open descriptor") \

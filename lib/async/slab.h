@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #define PE__SLAB_STEP 16
-#define PE__SLAB_SIZES 64 /* up to 1024 bytes; above it, malloc */
+#define PE__SLAB_SIZES 96 /* up to 1536 bytes, more than any request of libuv; above it, malloc */
 
 struct pe__slab_free {
     struct pe__slab_free *next;

@@ -205,6 +205,27 @@ int pe_pid_wait(pe_task *t, int pid, int *ret_exit_code, int *ret_signal)
     return PE_ENOSYS;
 }
 
+/* ---- resolve.h ---- */
+
+int pe_resolve(pe_task *t, const char *node, const char *service, const struct addrinfo *hints,
+               struct addrinfo **ret_addresses)
+{
+    (void)t, (void)node, (void)service, (void)hints, (void)ret_addresses;
+    return PE_ENOSYS;
+}
+
+void pe_resolve_free(struct addrinfo *addresses)
+{
+    (void)addresses;
+}
+
+int pe_resolve_name(pe_task *t, const struct sockaddr *address, int flags, char *ret_node, size_t node_bytes,
+                    char *ret_service, size_t service_bytes)
+{
+    (void)t, (void)address, (void)flags, (void)ret_node, (void)node_bytes, (void)ret_service, (void)service_bytes;
+    return PE_ENOSYS;
+}
+
 /* ---- signal.h ---- */
 
 int pe_signal_wait(pe_task *t, int number)

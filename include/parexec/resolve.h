@@ -1,0 +1,69 @@
+/*
+ * resolve.h: from names to addresses, and back.
+ *
+ *     PE_TRY(t, pe_resolve(t, "localhost", "http", NULL, &f->addresses));
+ *     for (struct addrinfo *a = f->addresses; a != NULL; a = a->ai_next)
+ *         ...
+ *     pe_resolve_free(f->addresses);
+ *
+ * The C library's getaddrinfo and getnameinfo are called, with all that the system is set up to look at, by the few
+ * threads that libuv keeps for that. A name server may take long; a wait that is to be stopped ends at once, and what
+ * the thread finds later is dropped. Only a loop that is closed waits for its threads.
+ *
+ * Threads, forks, signals: as task.h says.
+ */
+#ifndef PAREXEC_RESOLVE_H
+#define PAREXEC_RESOLVE_H
+
+#include <parexec/export.h>
+#include <parexec/task.h>
+
+struct addrinfo;
+struct sockaddr;
+
+PE_BEGIN_DECLS
+
+/*
+ * Finds the addresses of a name.
+ *
+ * node            a name, or an address as text; NULL: this machine, or with AI_PASSIVE all of its addresses.
+ * service         a name or number of a port; NULL: none. One of both is needed. Copied, as node.
+ * hints           as of getaddrinfo, copied; NULL: any.
+ * ret_addresses   gets a list of at least one, to be given back by pe_resolve_free.
+ * Returns, in PE_AWAIT: 0. Errors: PE_ENOENT: there is no such name, service, or address of that family. PE_EAGAIN: the
+ * name server does not answer now. -EIO: it cannot answer. PE_EINVAL: ret_addresses NULL, node and service NULL, wrong
+ * hints, no name at all; t is not the task that runs. PE_ENOMEM, and others of the system. PE_ECANCELED, PE_ETIMEDOUT.
+ * PE_EFORKED.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_resolve(pe_task *t, const char *node, const char *service, const struct addrinfo *hints,
+                         struct addrinfo **ret_addresses);
+
+/*
+ * Gives a list back.
+ *
+ * addresses   NULL is fine.
+ * Threads: any. Child: yes. Since: 0.1
+ */
+PE_EXPORT void pe_resolve_free(struct addrinfo *addresses);
+
+/*
+ * Finds the name of an address, and of its port.
+ *
+ * address             of IPv4 or IPv6; copied.
+ * flags               as of getnameinfo: NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM, NI_NOFQDN.
+ * ret_node            gets the name, with a zero behind it. May be NULL.
+ * node_bytes          the room there; 1,025 are enough for all.
+ * ret_service         gets that of the port. May be NULL.
+ * service_bytes       the room there; 32 are enough for all.
+ * Both last until the wait has ended, and stay untouched on errors.
+ * Returns, in PE_AWAIT: 0. Errors: -ENOSPC: there is no room for it. PE_EINVAL: address NULL or of another family; t is
+ * not the task that runs. The others of pe_resolve.
+ * Threads: the loop's. Child: no. Since: 0.1
+ */
+PE_EXPORT int pe_resolve_name(pe_task *t, const struct sockaddr *address, int flags, char *ret_node, size_t node_bytes,
+                              char *ret_service, size_t service_bytes);
+
+PE_END_DECLS
+
+#endif
