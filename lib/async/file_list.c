@@ -60,7 +60,10 @@ static int finish_list(struct pe__file_request *request)
     uv_fs_t *fs = &request->uv.fs;
     struct list list = { 0 };
     int result = fill(&list, fs, (size_t)fs->result);
+    uv_dirent_t left;
 
+    while (uv_fs_scandir_next(fs, &left) == 0)
+        ; /* libuv gives its last entry back only when it has been asked for one more */
     if (result < 0)
         free(list.entries);
     else

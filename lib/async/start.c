@@ -25,6 +25,14 @@
 
 #include "base/fd.h"
 
+/* Frames of an earlier child, which never returned from them, would count as forbidden. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define ALLOW_STACK(memory, bytes) ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
+#else
+#define ALLOW_STACK(memory, bytes) ((void)0)
+#endif
+
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x1000
 #endif
@@ -158,6 +166,7 @@ static int start_child(const pe_process_options *options, pid_t *ret_pid, int pi
 
     if (stack == MAP_FAILED)
         return -errno;
+    ALLOW_STACK(stack, bytes);
     sigfillset(&all);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     pthread_sigmask(SIG_SETMASK, &all, &before);
