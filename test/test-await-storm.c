@@ -373,10 +373,12 @@ PE_TEST(an_attached_loop_leaves_its_host_clean)
     pool_end(pool);
 }
 
-/* The pool may go first, with the loop still there. */
+/* The pool may go first, with the loop still there, which then keeps nothing of it. */
 PE_TEST(a_loop_outlives_its_pools)
 {
     pe_loop *loop = new_loop();
+    char text[4096];
+    int open = process_descriptors(text, sizeof text);
 
     for (int i = 0; i < 5; i++) {
         pe_pool *pool = pool_of(1);
@@ -386,6 +388,7 @@ PE_TEST(a_loop_outlives_its_pools)
         MUST(pe_loop_run(loop), 0);
         pool_end(pool);
         settle(loop);
+        ck_assert_int_eq(process_descriptors(text, sizeof text), open);
     }
     pe_loop_free(loop);
 }

@@ -76,8 +76,11 @@ static void wake(pe_pool *pool, struct pe__listener *listener)
 
 void pe__listeners_wake(pe_pool *pool)
 {
-    PE__BASE_LIST_EACH(link, &pool->listeners)
-        wake(pool, PE__BASE_LIST_ENTRY(link, struct pe__listener, link));
+    PE__BASE_LIST_EACH(link, &pool->listeners) {
+        struct pe__listener *listener = PE__BASE_LIST_ENTRY(link, struct pe__listener, link);
+        rouse(pool, listener);
+        listener->wake(listener);
+    }
 }
 
 void pe__listener_rouse(struct pe__listener *listener)

@@ -9,6 +9,7 @@
  *     look:          took something: go on, look again before the loop sleeps
  *                    nothing: the listener is asleep; the loop may sleep on a copy of the pool's descriptor
  *     any thread:    a watch of a sleeping listener has moved: it is awake, and `wake` is called once
+ *                    the pool has been closed or freed: `wake` is called, asleep or not
  *
  * A listener that is asleep has workers ring for the next end, whoever else leaves the pool (pool/wait.c, keep_armed).
  * What a ring was for is collected by the thread that takes it, and told; so none is lost, whoever is quicker.
@@ -79,7 +80,7 @@ int pe__listener_check_fn(pe_pool *pool, uintptr_t fn);
 /* The watches of a job that ends. */
 void pe__listeners_tell(pe_pool *pool, struct pe__base_list **watches);
 
-/* The pool's state has changed. */
+/* The pool's state has changed: `wake` of all, also of those that are not asleep because they wait for nothing. */
 void pe__listeners_wake(pe_pool *pool);
 
 #endif
