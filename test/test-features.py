@@ -40,9 +40,11 @@ def untested_rows(page):
 
 
 def cases_of(program):
-    source, script = ROOT / 'test' / f'{program}.c', ROOT / 'test' / f'{program}.py'
+    source, script, shell = (ROOT / 'test' / f'{program}.{suffix}' for suffix in ('c', 'py', 'sh'))
     if source.exists():
         return set(re.findall(r'^PE_TEST\w*\((\w+)', source.read_text(), re.MULTILINE))
+    if shell.exists():
+        return set(re.findall(r'^(\w+)\(\)', shell.read_text(), re.MULTILINE))
     found = re.findall(r"^def (\w+)|'(\w+)'", script.read_text(), re.MULTILINE) if script.exists() else []
     return {function or text for function, text in found}
 
@@ -53,7 +55,8 @@ def unknown_tests(page):
     for program, case in sorted(set(TEST.findall(page))):
         if case not in cases_of(program):
             wrong.append(f'test/{program} has no {case}')
-        if f"'{program.removeprefix('test-')}': " not in registered and f"'{program}.py'" not in registered:
+        if f"'{program.removeprefix('test-')}': " not in registered and not any(
+                f"'{program}.{suffix}'" in registered for suffix in ('py', 'sh')):
             wrong.append(f'{program} is not run')
     return wrong
 

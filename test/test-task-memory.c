@@ -15,6 +15,12 @@
 
 static int destroyed[16]; /* how often, by value */
 
+/* Tests may share a process. */
+static void forget(void)
+{
+    memset(destroyed, 0, sizeof destroyed);
+}
+
 static void destroy(void *value)
 {
     if (value != NULL)
@@ -76,6 +82,7 @@ PE_TEST(a34_values_are_inherited_and_destroyed_once)
     pe_loop *loop = async_loop();
     pe_task *self = NULL, *task;
 
+    forget();
     async_start(loop, parent_of_values, &self, &task);
     async_finish(loop);
     for (int i = 1; i <= 3; i++)
@@ -111,6 +118,7 @@ static int replace_values(pe_task *t, void *frame)
 
 PE_TEST(a34_a_value_that_is_replaced_goes_at_once)
 {
+    forget();
     MUST(pe_run(replace_values, NULL, NULL), 0);
     MUST(destroyed[1], 1);
     MUST(destroyed[2], 1);
@@ -140,6 +148,7 @@ PE_TEST(a34_a_value_goes_with_the_last_of_many)
 {
     pe_loop *loop = async_loop();
 
+    forget();
     async_start(loop, start_many, NULL, NULL);
     MUST(pe_loop_run(loop), 0);
     MUST(destroyed[1], 1);
@@ -246,6 +255,7 @@ PE_TEST(a34_destroyers_look_at_the_task_that_ends_and_free_it)
 {
     struct busy f = { .loop = async_loop() };
 
+    forget();
     MUST(pe_loop_on_failure(f.loop, on_failure, NULL), 0);
     async_start(f.loop, sleep_for_ever, NULL, &f.sleeper);
     async_start(f.loop, return_error, &f, &f.task);
@@ -431,6 +441,7 @@ static int spawn_without_memory(pe_task *t, void *frame)
 
 PE_TEST(a02_no_memory_for_a_task)
 {
+    forget();
     MUST(pe_run(spawn_without_memory, NULL, NULL), 0);
     MUST(destroyed[1], 1);
 }
@@ -504,6 +515,7 @@ static int set_without_memory(pe_task *t, void *frame)
 
 PE_TEST(a34_no_memory_for_a_value)
 {
+    forget();
     MUST(pe_run(set_without_memory, NULL, NULL), 0);
     MUST(destroyed[1], 1);
     MUST(destroyed[2], 0);
