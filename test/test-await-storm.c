@@ -20,20 +20,6 @@
 #include "harness/pool.h"
 #include "harness/process.h"
 
-static pe_loop *new_loop(void)
-{
-    pe_loop *loop;
-
-    MUST(pe_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 /* ---- a thousand in flight ---- */
 
 enum what { RETURNS, RETURNS_FIVE, CRASHES, EXITS, STAYS, WHATS };
@@ -134,7 +120,7 @@ PE_TEST(a_thousand_in_flight_with_crashes_and_cancels)
     enum { TASKS = 1000 };
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .max_deaths = UINT32_MAX });
     struct traveller *travellers = calloc(TASKS, sizeof *travellers);
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct beat beat = { .count = 0 };
     uv_timer_t timer;
     int ended[WHATS] = { 0 }, sum = 0, each = harness_long() ? 100 : 5;
@@ -184,7 +170,7 @@ static int await_many(pe_task *t, void *frame)
 
 static void run_many(pe_pool *pool, int tasks, int each)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct traveller traveller = { .pool = pool, .left = each };
 
     for (int i = 0; i < tasks; i++)
@@ -274,14 +260,14 @@ static struct waiting *begin_waiting(void)
     struct waiting *w = calloc(1, sizeof *w);
 
     w->pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_NOW });
-    w->loop = new_loop();
+    w->loop = async_loop();
     _Atomic int32_t *pid = pool_shared(w->pool, sizeof *pid);
     for (int i = 0; i < 10; i++) {
         w->ones[i].result = 1;
         w->ones[i].job = pool_submit(w->pool, job_for_ever, &pid, sizeof pid);
         MUST(pe_spawn(w->loop, await_one, &w->ones[i], 0, NULL), 0);
     }
-    settle(w->loop);
+    async_settle(w->loop);
     w->worker = job_await_pid(pid);
     return w;
 }
@@ -376,7 +362,7 @@ PE_TEST(an_attached_loop_leaves_its_host_clean)
 /* The pool may go first, with the loop still there, which then keeps nothing of it. */
 PE_TEST(a_loop_outlives_its_pools)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     char text[4096];
     int open = process_descriptors(text, sizeof text);
 
@@ -387,7 +373,7 @@ PE_TEST(a_loop_outlives_its_pools)
         MUST(pe_spawn(loop, await_many, &traveller, sizeof traveller, NULL), 0);
         MUST(pe_loop_run(loop), 0);
         pool_end(pool);
-        settle(loop);
+        async_settle(loop);
         ck_assert_int_eq(process_descriptors(text, sizeof text), open);
     }
     pe_loop_free(loop);

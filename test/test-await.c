@@ -42,20 +42,6 @@ static struct one waiting_for(pe_job *job)
     return (struct one){ .job = job, .result = 1, .await = pe_await_job };
 }
 
-static pe_loop *new_loop(void)
-{
-    pe_loop *loop;
-
-    MUST(pe_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 static void run_one(struct one *one)
 {
     MUST(pe_run(await_one, one, NULL), 0);
@@ -117,7 +103,7 @@ PE_TEST(each_ending_arrives_as_its_status)
     };
     enum { COUNT = sizeof jobs / sizeof *jobs };
     struct one ones[COUNT];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     for (size_t i = 0; i < COUNT; i++) {
         pe_job_options options = { .size = sizeof options, .timeout_ns = jobs[i].timeout_ns };
@@ -204,15 +190,15 @@ PE_TEST(several_tasks_wait_for_one_job)
     _Atomic int *set = pool_shared(pool, sizeof *set);
     pe_job *job = pool_submit(pool, job_until_set, &set, sizeof set);
     struct one ones[3];
-    pe_loop *loops[3] = { new_loop(), NULL, new_loop() };
+    pe_loop *loops[3] = { async_loop(), NULL, async_loop() };
 
     loops[1] = loops[0];
     for (int i = 0; i < 3; i++) {
         ones[i] = waiting_for(job);
         MUST(pe_spawn(loops[i], await_one, &ones[i], 0, NULL), 0);
     }
-    settle(loops[0]);
-    settle(loops[2]);
+    async_settle(loops[0]);
+    async_settle(loops[2]);
     atomic_store(set, 1);
     MUST(pe_loop_run(loops[0]), 0);
     MUST(pe_loop_run(loops[2]), 0);
@@ -227,7 +213,7 @@ PE_TEST(several_tasks_wait_for_one_job)
 PE_TEST(a_task_waits_for_jobs_of_two_pools)
 {
     pe_pool *pools[2] = { pool_of(1), pool_of(1) };
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct one ones[2];
 
     for (int i = 0; i < 2; i++) {
@@ -309,7 +295,7 @@ PE_TEST(cancelled_tasks_cancel_their_jobs)
 {
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_NOW });
     _Atomic int32_t *pid = pool_shared(pool, sizeof *pid);
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct one ones[2] = { waiting_for(pool_submit(pool, job_for_ever, &pid, sizeof pid)),
                            waiting_for(pool_submit(pool, job_five, NULL, 0)) };
     pe_task *tasks[2];
@@ -317,7 +303,7 @@ PE_TEST(cancelled_tasks_cancel_their_jobs)
     job_await_pid(pid);
     for (int i = 0; i < 2; i++)
         MUST(pe_spawn(loop, await_one, &ones[i], 0, &tasks[i]), 0);
-    settle(loop);
+    async_settle(loop);
     for (int i = 1; i >= 0; i--)
         MUST(pe_task_cancel(tasks[i]), 0);
     MUST(pe_loop_run(loop), 0);
@@ -426,7 +412,7 @@ PE_TEST(who_waits_for_room_gets_it_in_order_with_a_copy_of_the_argument)
 {
     struct full full = full_pool();
     struct submitter submitters[50];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int turns = 0;
 
     for (int i = 0; i < 50; i++) {
@@ -448,7 +434,7 @@ PE_TEST(who_waits_for_room_gets_it_in_order_with_a_copy_of_the_argument)
 PE_TEST(a_wait_for_room_is_given_up)
 {
     struct full full = full_pool();
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int turns = 0;
     struct submitter submitters[3];
     pe_task *tasks[3];
@@ -458,7 +444,7 @@ PE_TEST(a_wait_for_room_is_given_up)
     submitters[0].submit_deadline_ns = pe_after(PE_MS(5));
     for (int i = 0; i < 3; i++)
         MUST(pe_spawn(loop, submit_and_await, &submitters[i], 0, &tasks[i]), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(tasks[1]), 0);
     while (pe_task_has_ended(tasks[0]) == 0)
         MUST(pe_loop_poll(loop) >= 0, 1);
@@ -539,7 +525,7 @@ static void assert_map_ran(const struct map *map)
 PE_TEST(forty_maps_at_once)
 {
     pe_pool *pool = pool_of(2);
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct map *maps = calloc(40, sizeof *maps);
 
     for (int i = 0; i < 40; i++) {
@@ -557,7 +543,7 @@ PE_TEST(forty_maps_at_once)
 PE_TEST(a_limit_stops_a_map_and_one_that_waits_for_its_place)
 {
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW });
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct map *maps = calloc(17, sizeof *maps);
 
     for (int i = 0; i < 17; i++) {

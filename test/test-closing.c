@@ -22,13 +22,6 @@ static pe_loop *loop_of(int64_t grace_ns)
     return loop;
 }
 
-/* Till all wait. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 static pe_task *start(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes)
 {
     pe_task *task;
@@ -155,7 +148,7 @@ PE_TEST(clean_up_may_wait)
     pe_task *task = start(loop, clean_up, &c, sizeof c);
     uint64_t cancelled = 99;
 
-    settle(loop);
+    async_settle(loop);
     int64_t begin_ns = pe_now();
     MUST(pe_loop_close(loop, &cancelled), 0);
     ck_assert_int_ge(pe_now() - begin_ns, PE_MS(30));
@@ -176,7 +169,7 @@ PE_TEST(grace_ends_clean_up_that_takes_too_long)
     struct cleaner c = { PE_SECONDS(3600), &cleaned, &dropped, NULL };
 
     pe_task_free(start(loop, clean_up, &c, sizeof c));
-    settle(loop);
+    async_settle(loop);
     int64_t begin_ns = pe_now();
     MUST(pe_loop_close(loop, NULL), 0);
     ck_assert_int_ge(pe_now() - begin_ns, PE_MS(20));
@@ -191,7 +184,7 @@ PE_TEST(no_grace_is_no_wait_at_all)
     struct cleaner c = { PE_US(1), &cleaned, &dropped, NULL };
 
     pe_task_free(start(loop, clean_up, &c, sizeof c));
-    settle(loop);
+    async_settle(loop);
     MUST(pe_loop_close(loop, NULL), 0);
     MUST(cleaned, 0);
     MUST(dropped, 1);
@@ -285,7 +278,7 @@ PE_TEST(clean_up_may_start_tasks)
     uint64_t cancelled;
 
     MUST(pe_spawn(loop, breed, &b, sizeof b, NULL), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_loop_close(loop, &cancelled), 0);
     ck_assert_uint_eq(cancelled, 1);
     MUST(children, 1);
@@ -368,7 +361,7 @@ PE_TEST(handles_outlive_the_loop)
         tasks[i] = start(loop, sleep_long, NULL, i * 50);
     MUST(pe_spawn(loop, free_task, &tasks[0], sizeof tasks[0], NULL), 0);
     MUST(pe_task_set_name(tasks[1], "named"), 0);
-    settle(loop);
+    async_settle(loop);
     pe_loop_free(loop);
     for (int i = 1; i < 99; i++) {
         MUST(pe_task_result(tasks[i]), PE_ECANCELED);

@@ -38,27 +38,12 @@ static int wait_once(pe_task *t, void *frame)
     PE_END(t);
 }
 
-static pe_loop *loop_new(void)
-{
-    pe_loop *loop;
-
-    MUST(pe_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
 static pe_task *start(pe_loop *loop, struct waiter *waiter)
 {
     pe_task *task;
 
     MUST(pe_spawn(loop, wait_once, waiter, 0, &task), 0);
     return task;
-}
-
-/* Till all wait. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
 }
 
 static void pipe_new(int fds[2])
@@ -91,10 +76,10 @@ static int wait_at_once(pe_task *t, void *frame)
 static int look(int fd, int events)
 {
     struct waiter waiter = { .fd = fd, .events = events };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
 
     MUST(pe_spawn(loop, wait_at_once, &waiter, 0, NULL), 0);
-    settle(loop);
+    async_settle(loop);
     pe_loop_free(loop);
     return waiter.result;
 }
@@ -159,13 +144,13 @@ PE_TEST(bad_descriptors_and_events_are_refused)
 PE_TEST(a_task_waits_until_there_is_something)
 {
     struct waiter waiter = { .events = PE_FD_READABLE };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     int fds[2];
 
     pipe_new(fds);
     waiter.fd = fds[0];
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_WAIT);
     put(fds[1]);
     MUST(pe_loop_run(loop), 0);
@@ -177,7 +162,7 @@ PE_TEST(a_task_waits_until_there_is_something)
 PE_TEST(an_end_while_it_waits_is_told)
 {
     struct waiter waiter = { .events = PE_FD_WRITABLE };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     int fds[2];
     char full[4096] = { 0 };
 
@@ -187,7 +172,7 @@ PE_TEST(an_end_while_it_waits_is_told)
         ;
     waiter.fd = fds[1];
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_WAIT);
     close(fds[0]);
     MUST(pe_loop_run(loop), 0);
@@ -202,7 +187,7 @@ PE_TEST(several_tasks_wait_for_one_descriptor)
     struct waiter waiters[3] = { { .events = PE_FD_READABLE },
                                  { .events = PE_FD_READABLE },
                                  { .events = PE_FD_WRITABLE } };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     char room[65536] = { 0 };
     int pair[2];
 
@@ -213,9 +198,9 @@ PE_TEST(several_tasks_wait_for_one_descriptor)
         waiters[i].fd = pair[0];
         pe_task_free(start(loop, &waiters[i]));
     }
-    settle(loop);
+    async_settle(loop);
     put(pair[1]);
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[0].result, PE_FD_READABLE);
     MUST(waiters[1].result, PE_FD_READABLE);
     MUST(waiters[2].result, PE_WAIT);
@@ -231,7 +216,7 @@ PE_TEST(several_tasks_wait_for_one_descriptor)
 PE_TEST(who_is_told_may_close_the_descriptor)
 {
     struct waiter waiter = { .events = PE_FD_READABLE, .closes = 1 };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
 
     for (int i = 0; i < 50; i++) {
         int fds[2];
@@ -239,7 +224,7 @@ PE_TEST(who_is_told_may_close_the_descriptor)
         pipe_new(fds);
         waiter.fd = fds[0];
         pe_task_free(start(loop, &waiter));
-        settle(loop);
+        async_settle(loop);
         put(fds[1]);
         MUST(pe_loop_run(loop), 0);
         MUST(waiter.result, PE_FD_READABLE);
@@ -251,14 +236,14 @@ PE_TEST(who_is_told_may_close_the_descriptor)
 PE_TEST(the_descriptors_flags_stay_as_they_are)
 {
     struct waiter waiter = { .events = PE_FD_READABLE };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     int fds[2];
 
     pipe_new(fds);
     waiter.fd = fds[0];
     int before = fcntl(fds[0], F_GETFL);
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     MUST(fcntl(fds[0], F_GETFL), before);
     MUST(before & O_NONBLOCK, 0);
     put(fds[1]);
@@ -276,7 +261,7 @@ static void nothing(uv_poll_t *poll, int status, int events)
 PE_TEST(what_libuv_watches_already_is_told)
 {
     struct waiter waiter = { .events = PE_FD_READABLE };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     uv_poll_t poll;
     int fds[2];
 
@@ -285,7 +270,7 @@ PE_TEST(what_libuv_watches_already_is_told)
     MUST(uv_poll_start(&poll, UV_READABLE, nothing), 0);
     waiter.fd = fds[0];
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_EEXIST);
     uv_close((uv_handle_t *)&poll, NULL);
     pe_loop_free(loop);
@@ -297,7 +282,7 @@ PE_TEST(what_libuv_watches_already_is_told)
 PE_TEST(one_that_is_cancelled_leaves_the_others_waiting)
 {
     struct waiter waiters[2] = { { .events = PE_FD_READABLE }, { .events = PE_FD_READABLE } };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_task *tasks[2];
     int fds[2];
 
@@ -306,9 +291,9 @@ PE_TEST(one_that_is_cancelled_leaves_the_others_waiting)
         waiters[i].fd = fds[0];
         tasks[i] = start(loop, &waiters[i]);
     }
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(tasks[0]), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[0].result, PE_ECANCELED);
     MUST(waiters[1].result, PE_WAIT);
     put(fds[1]);
@@ -344,7 +329,7 @@ PE_TEST(cancelled_in_the_turn_that_tells_it)
 {
     struct waiter readers[2] = { { .events = PE_FD_READABLE }, { .events = PE_FD_PRIORITY } };
     struct canceller canceller = { .waiter = { .events = PE_FD_READABLE } };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     int fds[2];
 
     pipe_new(fds);
@@ -354,7 +339,7 @@ PE_TEST(cancelled_in_the_turn_that_tells_it)
         readers[i].fd = fds[0];
         canceller.others[i] = start(loop, &readers[i]);
     }
-    settle(loop);
+    async_settle(loop);
     put(fds[1]);
     MUST(pe_loop_run(loop), 0);
     MUST(canceller.waiter.result, PE_FD_READABLE);
@@ -432,14 +417,14 @@ PE_TEST(a_loop_is_closed_with_tasks_waiting)
 PE_TEST(a_forked_child_leaves_the_parents_wait_alone)
 {
     struct waiter waiter = { .events = PE_FD_READABLE };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_task *task;
     int fds[2], ended;
 
     pipe_new(fds);
     waiter.fd = fds[0];
     task = start(loop, &waiter);
-    settle(loop);
+    async_settle(loop);
     pid_t child = fork();
     if (child == 0) {
         if (pe_fd_wait(task, fds[0], PE_FD_READABLE) == PE_EFORKED && pe_task_cancel(task) == PE_EFORKED)
@@ -464,12 +449,12 @@ PE_TEST(without_memory_a_wait_is_refused)
     pipe_new(fds);
     for (uint64_t n = 1;; n++) {
         struct waiter waiter = { .fd = fds[0], .events = PE_FD_READABLE };
-        pe_loop *loop = loop_new();
+        pe_loop *loop = async_loop();
         pe_task *task = start(loop, &waiter);
 
         async_use_memory_up(loop);
         harness_fail_nth(HARNESS_MALLOC, n, ENOMEM);
-        settle(loop);
+        async_settle(loop);
         int done = harness_fail_count(HARNESS_MALLOC) < n;
         harness_fail_reset();
         if (waiter.result != PE_WAIT) {

@@ -40,13 +40,6 @@ static void place_remove(struct place *place)
     MUST(rmdir(place->directory), 0);
 }
 
-/* Till all wait, or a thread of libuv's has to go on. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 /* In a task: the wait gives this. */
 #define AWAIT(t, start, wanted) \
     do { \
@@ -413,7 +406,7 @@ PE_TEST(a_request_that_runs_ends_by_itself)
     await_threads(writers);
     for (int i = 0; i < THREADS; i++)
         MUST(pe_task_cancel(tasks[i]), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_has_ended(tasks[0]), 0);
     finish(loop, writers);
     assert_whole(writers, tasks, PE_ECANCELED);

@@ -12,20 +12,6 @@
 
 #include "harness/async.h"
 
-static pe_loop *new_loop(void)
-{
-    pe_loop *loop;
-
-    MUST(pe_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 static void be_busy(int64_t for_ns)
 {
     int64_t end_ns = pe_after(for_ns);
@@ -89,7 +75,7 @@ static int set_on_slow(pe_loop *loop, int64_t threshold_ns)
 
 PE_TEST(a31_a_slow_step_is_reported_by_the_name_of_its_task)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int64_t busy_ns = PE_MS(30), quick_ns = 0;
     pe_task *task;
 
@@ -110,7 +96,7 @@ PE_TEST(a31_a_slow_step_is_reported_by_the_name_of_its_task)
 
 PE_TEST(a31_a_slow_post_is_reported)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     static int64_t busy_ns = PE_MS(30), quick_ns = 0;
 
     MUST(set_on_slow(loop, PE_MS(25)), 0);
@@ -126,7 +112,7 @@ PE_TEST(a31_a_slow_post_is_reported)
 /* None of its steps was slow. */
 PE_TEST(a32_a_slow_turn_is_reported)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int64_t busy_ns = PE_US(20);
 
     /* 20 us each: a turn has three or so, and is over by then. */
@@ -155,7 +141,7 @@ static void note_log(int level, const char *message, void *context)
 
 PE_TEST(slow_without_a_function_goes_to_the_log_and_off_is_off)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int64_t busy_ns = PE_MS(30);
 
     logs = 0;
@@ -187,7 +173,7 @@ static int count_turns(pe_task *t, void *frame)
 /* Turns that are looked at are the same turns. */
 PE_TEST_LOOP(figures_of_tasks_and_steps, 0, 2)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     pe_loop_figures figures = PE_LOOP_FIGURES_INIT, wrong = { .size = 3 };
     int left = 1000, none = 0;
 
@@ -235,7 +221,7 @@ static int hold_up(pe_task *t, void *frame)
 /* The timer is due while another task has the loop to itself. */
 PE_TEST(a32_lag_is_how_late_timers_were)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     pe_loop_figures figures = PE_LOOP_FIGURES_INIT;
 
     MUST(pe_spawn(loop, sleep_a_little, NULL, 0, NULL), 0);
@@ -315,7 +301,7 @@ static int wait_for_tasks(pe_task *t, void *frame)
 
 PE_TEST(a33_the_text_of_a_loop)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     struct caller c = { .how = 0 };
     pe_signal *signal;
 
@@ -328,7 +314,7 @@ PE_TEST(a33_the_text_of_a_loop)
         MUST(pe_spawn(loop, wait_for_tasks, &c, sizeof c, NULL), 0);
     MUST(pe_signal_new(loop, SIGUSR1, &signal), 0);
     ck_assert_ptr_nonnull(strstr(dump_of(loop), "\n  #1 sleep_for_ever has not begun\n"));
-    settle(loop);
+    async_settle(loop);
     MUST(pe_spawn(loop, sleep_for_ever, NULL, 0, NULL), 0);
     memcpy(strstr(dump_of(loop), " ms\n") - 5, "99999", 5); /* 10,799,999 or some less */
     ck_assert_str_eq(text, "loop: 7 tasks, 1 object\n"
@@ -359,7 +345,7 @@ static int wait_for_group(pe_task *t, void *frame)
 
 PE_TEST(the_text_shows_members_of_groups)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     pe_group *group, *other;
 
     MUST(pe_group_new(loop, 0, &group), 0);
@@ -368,7 +354,7 @@ PE_TEST(the_text_shows_members_of_groups)
     MUST(pe_group_spawn(other, sleep_for_ever, NULL, 8, NULL), 0);
     MUST(pe_group_spawn(group, sleep_for_ever, NULL, 8, NULL), 0);
     MUST(pe_spawn(loop, wait_for_group, &group, sizeof group, NULL), 0);
-    settle(loop);
+    async_settle(loop);
     ck_assert_str_eq(dump_of(loop), "loop: 4 tasks, 0 objects\n"
                                     "  #2 sleep_for_ever waits for a time\n"
                                     "  #4 wait_for_group waits for a group\n"
@@ -390,7 +376,7 @@ static int await_next(pe_task *t, void *frame)
 /* Neither the width nor the stack grows with it. */
 PE_TEST(the_text_of_a_long_chain)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     enum { LENGTH = 100 };
     pe_task *tasks[LENGTH];
     int lines = 0;
@@ -398,7 +384,7 @@ PE_TEST(the_text_of_a_long_chain)
     MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &tasks[0]), 0);
     for (int i = 1; i < LENGTH; i++)
         MUST(pe_spawn(loop, await_next, &tasks[i - 1], sizeof tasks[0], &tasks[i]), 0);
-    settle(loop);
+    async_settle(loop);
     for (char *at = strtok((char *)(uintptr_t)dump_of(loop), "\n"); at != NULL; at = strtok(NULL, "\n")) {
         ck_assert_uint_lt(strlen(at), 120);
         lines++;
@@ -418,7 +404,7 @@ static int dump_itself(pe_task *t, void *frame)
 
 PE_TEST(the_text_inside_a_task_and_where_it_cannot_be_written)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     FILE *full = fopen("/dev/full", "w");
 
     MUST(pe_spawn(loop, dump_itself, NULL, 0, NULL), 0);
@@ -458,7 +444,7 @@ static void on_failure(pe_loop *loop, const char *name, int error, void *context
 
 static pe_loop *watched_loop(void)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     failures.count = 0;
     MUST(pe_loop_on_failure(loop, on_failure, &failures), 0);
@@ -540,7 +526,7 @@ PE_TEST(i18_what_was_cancelled_awaited_or_asked_for_is_no_report)
 
     MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &cancelled), 0);
     MUST(pe_spawn(loop, await_both, &looker, sizeof looker, NULL), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_result(asked), -10);
     MUST(pe_task_cancel(cancelled), 0);
     MUST(pe_loop_run(loop), 0);
@@ -555,7 +541,7 @@ PE_TEST(i18_what_was_cancelled_awaited_or_asked_for_is_no_report)
 
 PE_TEST(failures_without_a_function_go_to_the_log)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     logs = 0;
     pe_set_log(note_log, NULL);
@@ -579,7 +565,7 @@ static void start_another(pe_loop *loop, const char *name, int error, void *cont
 
 PE_TEST(a_report_at_the_end_starts_nothing_any_more)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int calls = 0;
     pe_task *task = start_failing(loop, -7, "held");
 

@@ -20,20 +20,6 @@
 #include "harness/pool.h"
 #include "harness/process.h"
 
-static pe_loop *new_loop(void)
-{
-    pe_loop *loop;
-
-    MUST(pe_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 /* A call and how the wait for it ended. */
 struct call {
     pe_offload_fn *fn;
@@ -176,7 +162,7 @@ PE_TEST(threads_are_bounded_and_calls_begin_in_order)
     struct gate gate = { .inside = 0 };
     struct visitor visitors[20];
     struct call calls[20];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     sem_init(&gate.open, 0, 0);
     MUST(pe_loop_set_threads(loop, 1025), PE_EINVAL);
@@ -186,7 +172,7 @@ PE_TEST(threads_are_bounded_and_calls_begin_in_order)
         calls[i] = call_of(visit, &visitors[i]);
         MUST(pe_spawn(loop, offload, &calls[i], 0, NULL), 0);
     }
-    settle(loop);
+    async_settle(loop);
     await_inside(&gate, 3);
     sem_post(&gate.open);
     MUST(pe_loop_run(loop), 0);
@@ -204,7 +190,7 @@ PE_TEST(four_threads_are_there_on_any_machine)
     struct gate gate = { .inside = 0 };
     struct visitor visitors[4];
     struct call calls[4];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     sem_init(&gate.open, 0, 0);
     for (int i = 0; i < 4; i++) {
@@ -212,7 +198,7 @@ PE_TEST(four_threads_are_there_on_any_machine)
         calls[i] = call_of(visit, &visitors[i]);
         MUST(pe_spawn(loop, offload, &calls[i], 0, NULL), 0);
     }
-    settle(loop);
+    async_settle(loop);
     await_inside(&gate, 4);
     sem_post(&gate.open);
     MUST(pe_loop_run(loop), 0);
@@ -237,14 +223,14 @@ PE_TEST(cancelled_calls)
     struct visitor visitor = { &gate, 7 };
     struct call calls[3] = { call_of(until_cancelled, &gate), call_of(visit, &visitor), call_of(visit, &visitor) };
     pe_task *tasks[3];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     sem_init(&gate.open, 0, 1);
     MUST(pe_loop_set_threads(loop, 1), 0);
     MUST(pe_offload_cancelled(), 0);
     for (int i = 0; i < 3; i++)
         MUST(pe_spawn(loop, offload, &calls[i], 0, &tasks[i]), 0);
-    settle(loop);
+    async_settle(loop);
     await_inside(&gate, 1);
     MUST(pe_task_cancel(tasks[1]), 0);
     MUST(pe_task_cancel(tasks[0]), 0);
@@ -274,10 +260,10 @@ PE_TEST(a_loop_that_is_closed_waits_for_its_calls)
     struct gate gate = { .inside = 0 };
     struct call call = call_of(until_cancelled, &gate);
     uint64_t cancelled;
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     MUST(pe_spawn(loop, offload, &call, 0, NULL), 0);
-    settle(loop);
+    async_settle(loop);
     await_inside(&gate, 1);
     MUST(pe_loop_close(loop, &cancelled), 0);
     ck_assert_uint_eq(cancelled, 1);
@@ -305,7 +291,7 @@ static int call_often(pe_task *t, void *frame)
 
 PE_TEST(many_calls_of_many_tasks)
 {
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     int left = 50;
 
     for (int i = 0; i < 100; i++)
@@ -328,7 +314,7 @@ PE_TEST(files_do_not_wait_for_offloaded_calls)
     struct gate gate = { .inside = 0 };
     struct visitor visitors[CALLS];
     struct call calls[CALLS];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     uv_fs_t request;
     int result = 1;
 
@@ -338,7 +324,7 @@ PE_TEST(files_do_not_wait_for_offloaded_calls)
         calls[i] = call_of(visit, &visitors[i]);
         MUST(pe_spawn(loop, offload, &calls[i], 0, NULL), 0);
     }
-    settle(loop);
+    async_settle(loop);
     await_inside(&gate, 4);
     request.data = &result;
     MUST(uv_fs_stat(pe_loop_uv(loop), &request, "/", on_stat), 0);
@@ -369,7 +355,7 @@ PE_TEST(offloaded_calls_do_not_wait_for_files)
     struct visitor visitors[CALLS];
     static uv_work_t works[CALLS];
     struct call call = call_of(nothing, NULL);
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     sem_init(&gate.open, 0, 0);
     for (int i = 0; i < CALLS; i++) {
@@ -476,11 +462,11 @@ PE_TEST(a_cancelled_call_ends_its_process)
 {
     struct page page = { .number = 1, .shown = process_shared(sizeof(int32_t)) };
     struct call call = isolated(hang, &page, sizeof page);
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
     pe_task *task;
 
     MUST(pe_spawn(loop, offload, &call, 0, &task), 0);
-    settle(loop);
+    async_settle(loop);
     while (atomic_load(page.shown) == 0)
         sched_yield();
     MUST(pe_task_cancel(task), 0);
@@ -582,7 +568,7 @@ PE_TEST(isolated_calls_wait_for_room)
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_jobs = 1 });
     static struct page pages[30];
     struct call calls[30];
-    pe_loop *loop = new_loop();
+    pe_loop *loop = async_loop();
 
     for (int i = 0; i < 30; i++) {
         pages[i].number = i;

@@ -48,13 +48,6 @@ static pe_task *start(pe_loop *loop, struct waiter *waiter)
     return task;
 }
 
-/* Till all wait. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 static struct waiter ended(pe_loop *loop, pe_process *process)
 {
     struct waiter waiter = { .process = process };
@@ -148,10 +141,10 @@ PE_TEST(several_tasks_wait_and_one_is_cancelled)
         waiters[i] = (struct waiter){ .process = process };
         tasks[i] = start(loop, &waiters[i]);
     }
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[0].result, PE_WAIT);
     MUST(pe_task_cancel(tasks[1]), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[1].result, PE_ECANCELED);
     MUST(pe_process_kill(process, 0), 0); /* it goes on */
     MUST(pe_process_kill(process, SIGTERM), 0);
@@ -210,9 +203,9 @@ PE_TEST(one_that_is_freed_goes_on_and_is_reaped)
     waiter.process = spawn(loop, &options);
     int pid = pe_process_pid(waiter.process);
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     pe_process_free(waiter.process);
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_ECLOSED);
     MUST(kill(pid, 0), 0);
     close(fds[1]);
@@ -566,7 +559,7 @@ PE_TEST(of_a_stranger_the_end_is_known_and_no_more)
     MUST(waitpid(child, &status, 0), child);
     ck_assert_int_eq(read(fds[0], &waiter.pid, sizeof waiter.pid), (int)sizeof waiter.pid);
     pe_task *task = start(loop, &waiter);
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_WAIT);
     MUST(kill(waiter.pid, SIGKILL), 0);
     MUST(pe_loop_run(loop), 0);
@@ -590,13 +583,13 @@ PE_TEST(a_wait_for_a_pid_is_cancelled)
         _exit(0);
     }
     pe_task *task = start(loop, &waiter);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
     MUST(pe_loop_run(loop), 0);
     MUST(waiter.result, PE_ECANCELED);
     pe_task_free(task);
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     pe_loop_free(loop); /* and this one with its loop */
     MUST(waiter.result, PE_ECANCELED);
     MUST(kill(waiter.pid, SIGKILL), 0);
@@ -677,7 +670,7 @@ PE_TEST(a_wait_for_a_pid_without_memory)
 
         async_use_memory_up(loop);
         harness_fail_nth(HARNESS_MALLOC, n, ENOMEM);
-        settle(loop);
+        async_settle(loop);
         int done = harness_fail_count(HARNESS_MALLOC) < n;
         harness_fail_reset();
         if (waiter.result != PE_WAIT) {

@@ -33,27 +33,12 @@ static int wait_once(pe_task *t, void *frame)
     PE_END(t);
 }
 
-static pe_loop *loop_new(void)
-{
-    pe_loop *loop;
-
-    MUST(pe_loop_new(NULL, &loop), 0);
-    return loop;
-}
-
 static pe_task *start(pe_loop *loop, struct waiter *waiter)
 {
     pe_task *task;
 
     MUST(pe_spawn(loop, wait_once, waiter, 0, &task), 0);
     return task;
-}
-
-/* Till all wait. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
 }
 
 /* ---- what the program had set ---- */
@@ -106,14 +91,14 @@ static int is_same(struct sigaction a, struct sigaction b)
 PE_TEST(all_tasks_that_wait_are_told)
 {
     struct waiter waiters[3] = { { .number = SIGUSR1 }, { .number = SIGUSR1 }, { .number = SIGUSR2 } };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
 
     for (int i = 0; i < 3; i++)
         pe_task_free(start(loop, &waiters[i]));
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[0].result, PE_WAIT);
     raise(SIGUSR1);
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[0].result, 0);
     MUST(waiters[1].result, 0);
     MUST(waiters[2].result, PE_WAIT);
@@ -125,7 +110,7 @@ PE_TEST(all_tasks_that_wait_are_told)
 
 PE_TEST(an_object_loses_none_between_two_waits)
 {
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signal;
 
     MUST(pe_signal_new(loop, SIGUSR1, &signal), 0);
@@ -134,7 +119,7 @@ PE_TEST(an_object_loses_none_between_two_waits)
 
         for (int i = 0; i < round; i++)
             raise(SIGUSR1);
-        settle(loop); /* nobody waits while they are delivered */
+        async_settle(loop); /* nobody waits while they are delivered */
         pe_task_free(start(loop, &waiter));
         MUST(pe_loop_run(loop), 0);
         MUST(waiter.result, round);
@@ -146,7 +131,7 @@ PE_TEST(an_object_loses_none_between_two_waits)
 PE_TEST(of_an_object_one_task_after_the_other_is_told)
 {
     struct waiter waiters[2];
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signal, *other;
 
     MUST(pe_signal_new(loop, SIGUSR1, &signal), 0);
@@ -155,9 +140,9 @@ PE_TEST(of_an_object_one_task_after_the_other_is_told)
         waiters[i] = (struct waiter){ .signal = signal };
         pe_task_free(start(loop, &waiters[i]));
     }
-    settle(loop);
+    async_settle(loop);
     raise(SIGUSR1);
-    settle(loop);
+    async_settle(loop);
     MUST(waiters[0].result, 1);
     MUST(waiters[1].result, PE_WAIT);
     raise(SIGUSR1);
@@ -185,7 +170,7 @@ static void *run_loop(void *context)
 
     if (pe_loop_new(NULL, &loop) != 0 || pe_spawn(loop, wait_once, &thread->waiter, 0, NULL) != 0)
         abort();
-    settle(loop);
+    async_settle(loop);
     pthread_barrier_wait(thread->barrier);
     pe_loop_run(loop);
     pe_loop_free(loop);
@@ -240,7 +225,7 @@ PE_TEST(what_cannot_be_caught_is_refused)
 PE_TEST(cancelled_waits_leave_the_others)
 {
     struct waiter waiters[4] = { { .number = SIGUSR1 }, { .number = SIGUSR1 } };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signal;
     pe_task *tasks[4];
 
@@ -248,7 +233,7 @@ PE_TEST(cancelled_waits_leave_the_others)
     waiters[2].signal = waiters[3].signal = signal;
     for (int i = 0; i < 4; i++)
         tasks[i] = start(loop, &waiters[i]);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(tasks[0]), 0);
     MUST(pe_task_cancel(tasks[2]), 0);
     raise(SIGUSR1);
@@ -299,13 +284,13 @@ PE_TEST(time_limits_end_the_waits)
 PE_TEST(an_object_that_is_freed_tells_those_who_wait)
 {
     struct waiter waiter = { 0 };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
 
     MUST(pe_signal_new(loop, SIGUSR1, &waiter.signal), 0);
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     pe_signal_free(waiter.signal);
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_ECLOSED);
     pe_signal_free(NULL);
     pe_loop_free(loop);
@@ -367,7 +352,7 @@ PE_TEST(the_programs_handler_is_back_to_the_bit)
 {
     struct sigaction before = unusual();
     struct waiter waiter = { .number = SIGUSR1 };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signals[2];
 
     MUST(sigaction(SIGUSR1, &before, NULL), 0);
@@ -376,7 +361,7 @@ PE_TEST(the_programs_handler_is_back_to_the_bit)
     for (int i = 0; i < 2; i++)
         MUST(pe_signal_new(loop, SIGUSR1, &signals[i]), 0);
     pe_task_free(start(loop, &waiter));
-    settle(loop);
+    async_settle(loop);
     ck_assert(!is_same(action_of(SIGUSR1), before));
     raise(SIGUSR1);
     MUST(pe_loop_run(loop), 0);
@@ -398,7 +383,7 @@ PE_TEST(the_programs_handler_is_back_to_the_bit)
 
 PE_TEST(what_the_program_sets_meanwhile_stays)
 {
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signals[1];
 
     MUST(pe_signal_new(loop, SIGUSR1, signals), 0);
@@ -429,7 +414,7 @@ PE_TEST_LOOP(other_users_of_libuv_are_undisturbed, 0, 4)
 {
     int first = _i & 1, longer = _i & 2;
     struct sigaction before = action_of(SIGUSR1);
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signal;
     uv_signal_t handle;
     uv_loop_t host;
@@ -469,7 +454,7 @@ PE_TEST_LOOP(other_users_of_libuv_are_undisturbed, 0, 4)
 PE_TEST(no_instant_has_the_default_action)
 {
     int rounds = 300, ended;
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pid_t parent = getpid();
 
     signal(SIGUSR1, on_signal);
@@ -487,7 +472,7 @@ PE_TEST(no_instant_has_the_default_action)
 
         MUST(pe_signal_new(loop, SIGUSR1, signals), 0);
         pe_signal_free(signals[0]);
-        settle(loop);
+        async_settle(loop);
     }
     MUST(kill(child, SIGKILL), 0);
     MUST(waitpid(child, &ended, 0), child);
@@ -501,13 +486,13 @@ PE_TEST(no_instant_has_the_default_action)
 PE_TEST(a_forked_child_has_what_the_program_had)
 {
     struct waiter waiter = { .number = SIGUSR1 };
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signal;
     int ended;
 
     MUST(pe_signal_new(loop, SIGUSR1, &signal), 0);
     pe_task *task = start(loop, &waiter);
-    settle(loop);
+    async_settle(loop);
     pid_t child = fork();
     if (child == 0) {
         if (pe_signal_next(task, signal) != PE_EFORKED || pe_signal_wait(task, SIGUSR1) != PE_EFORKED)
@@ -518,7 +503,7 @@ PE_TEST(a_forked_child_has_what_the_program_had)
     }
     MUST(waitpid(child, &ended, 0), child);
     ck_assert(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGUSR1);
-    settle(loop);
+    async_settle(loop);
     MUST(waiter.result, PE_WAIT);
     raise(SIGUSR1);
     MUST(pe_loop_run(loop), 0);
@@ -542,7 +527,7 @@ static int raise_and_wait(pe_task *t, void *frame)
 
 PE_TEST(a_forked_child_may_listen_by_itself)
 {
-    pe_loop *loop = loop_new();
+    pe_loop *loop = async_loop();
     pe_signal *signals[1];
     int ended, value;
 
@@ -569,7 +554,7 @@ PE_TEST_LOOP(without_memory_nothing_is_left_set, 0, 2)
 
     for (uint64_t n = 1;; n++) {
         struct waiter waiter = { .number = SIGUSR1 };
-        pe_loop *loop = loop_new();
+        pe_loop *loop = async_loop();
         pe_signal *signal = NULL;
         pe_task *task = start(loop, &waiter);
 
@@ -578,7 +563,7 @@ PE_TEST_LOOP(without_memory_nothing_is_left_set, 0, 2)
         if (_i == 0)
             waiter.result = pe_signal_new(loop, SIGUSR1, &signal);
         else
-            settle(loop);
+            async_settle(loop);
         int done = harness_fail_count(HARNESS_MALLOC) < n;
         harness_fail_reset();
         refused += waiter.result == PE_ENOMEM;

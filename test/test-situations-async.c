@@ -742,13 +742,6 @@ static pe_task *sleeper(pe_loop *loop)
     return task;
 }
 
-/* Till all wait. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 static void open_sockets(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -791,7 +784,7 @@ static void begin_scene(enum situation situation)
     MUST(pe_event_new(scene.loop, &scene.event), 0);
     MUST(pe_cond_new(scene.loop, &scene.cond), 0);
     MUST(pe_queue_new(scene.loop, sizeof(int), 1, &scene.queue), 0);
-    settle(scene.loop);
+    async_settle(scene.loop);
     scene.pool = pool_with((pe_pool_options){ .flags = PE_POOL_INLINE });
     scene.job = pool_submit(scene.pool, job_nothing, NULL, 0);
 }
@@ -848,7 +841,7 @@ static int call_inside(const struct row *row)
     pe_task_free(scene.t);
     MUST(pe_spawn(scene.loop, make_the_call, &caller, 0, &scene.t), 0);
     pe_task *held = scene.t;
-    settle(scene.loop);
+    async_settle(scene.loop);
     scene.t = held;
     ck_assert(caller.has_called);
     return caller.result;
@@ -924,7 +917,7 @@ static void assert_unchanged(const struct row *row)
     pe_task *task;
 
     MUST(pe_spawn(scene.loop, return_nothing, NULL, 0, &task), 0);
-    settle(scene.loop);
+    async_settle(scene.loop);
     MUST(pe_task_result(task), 0);
     pe_task_free(task);
     MUST(pe_task_result(scene.t), PE_EAGAIN);

@@ -47,12 +47,6 @@ static int return_after_a_while(pe_task *t, void *frame)
     PE_END(t);
 }
 
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 PE_TEST(a02_waiters_go_on_in_the_order_in_which_they_came)
 {
     struct diary diary = { .bytes = 0 };
@@ -85,7 +79,7 @@ PE_TEST_LOOP(a09_a_waiter_is_cancelled_while_others_wait, 0, 5)
         waiters[i] = (struct waiter){ &diary, other, (char)('a' + i) };
         async_start(loop, shield_other, &waiters[i], &tasks[i]);
     }
-    settle(loop);
+    async_settle(loop);
     for (int i = 0; i < 3; i++) {
         if (_i == i || (_i == 3 && i != 1) || _i == 4)
             MUST(pe_task_cancel(tasks[i]), 0);
@@ -143,7 +137,7 @@ PE_TEST(a14_a_handle_is_freed_while_somebody_waits)
         waiters[i] = (struct waiter){ &diary, other, (char)('a' + i) };
         async_start(loop, await_other, &waiters[i], NULL);
     }
-    settle(loop);
+    async_settle(loop);
     pe_task_free(other);
     async_finish(loop);
     DIARY_MUST_BE(&diary, "a7 b7");
@@ -188,7 +182,7 @@ PE_TEST_LOOP(a02_a_long_chain_of_tasks, 0, 2)
     if (_i == 1) {
         struct rlimit before, little = { 1 << 20, 1 << 20 };
 
-        settle(loop);
+        async_settle(loop);
         MUST(getrlimit(RLIMIT_STACK, &before), 0);
         little.rlim_max = before.rlim_max;
         MUST(setrlimit(RLIMIT_STACK, &little), 0);
@@ -358,7 +352,7 @@ PE_TEST(a15_sleeps_that_have_no_end_within_reach)
 
     for (int i = 0; i < 4; i++)
         async_start(loop, sleep_far, &times[i], &tasks[i]);
-    settle(loop);
+    async_settle(loop);
     for (int i = 0; i < 4; i++)
         MUST(pe_task_cancel(tasks[i]), 0);
     async_finish(loop);

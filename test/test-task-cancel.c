@@ -12,11 +12,6 @@
 #include "harness/async.h"
 
 /* One that notes how each of its waits ended: 0, C for cancelled, T for timed out, ? for anything else. */
-static char letter(int result)
-{
-    return result == PE_ECANCELED ? 'C' : result == PE_ETIMEDOUT ? 'T' : result >= 0 ? (char)('0' + result % 10) : '?';
-}
-
 struct victim {
     struct diary diary;
     pe_task *child;
@@ -27,7 +22,7 @@ struct victim {
 
 static void note(pe_task *t, void *frame)
 {
-    diary_add(&((struct victim *)frame)->diary, "%c", letter(t->result));
+    diary_add(&((struct victim *)frame)->diary, "%c", async_letter(t->result));
 }
 
 static int sleep_three_times(pe_task *t, void *frame)
@@ -45,13 +40,6 @@ static int sleep_three_times(pe_task *t, void *frame)
     PE_END(t);
 }
 
-/* Lets everything go as far as it can without time going by. */
-static void settle(pe_loop *loop)
-{
-    while (pe_loop_poll(loop) > 0)
-        ;
-}
-
 PE_TEST(a09_a_cancelled_task_cleans_up_with_waits)
 {
     struct victim f = { .i = 0 };
@@ -59,7 +47,7 @@ PE_TEST(a09_a_cancelled_task_cleans_up_with_waits)
     pe_task *task;
 
     async_start(loop, sleep_three_times, &f, &task);
-    settle(loop);
+    async_settle(loop);
     DIARY_MUST_BE(&f.diary, "");
     MUST(pe_task_cancel(task), 0);
     DIARY_MUST_BE(&f.diary, ""); /* in a later turn */
@@ -80,7 +68,7 @@ PE_TEST(a10_requests_that_come_before_one_is_seen_are_one)
     pe_task *task;
 
     async_start(loop, sleep_three_times, &f, &task);
-    settle(loop);
+    async_settle(loop);
     for (int i = 0; i < 300; i++)
         MUST(pe_task_cancel(task), 0);
     MUST(pe_task_cancels(task), 255);
@@ -96,9 +84,9 @@ PE_TEST(a10_one_that_comes_after_another_was_seen_is_seen_too)
     pe_task *task;
 
     async_start(loop, sleep_three_times, &f, &task);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
-    settle(loop);
+    async_settle(loop);
     DIARY_MUST_BE(&f.diary, "C");
     MUST(pe_task_cancel(task), 0);
     async_finish(loop);
@@ -223,7 +211,7 @@ PE_TEST(a09_cancelled_inside_a_call)
     pe_task *task;
 
     async_start(loop, call_sleeps, &f, &task);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
     async_finish(loop);
     DIARY_MUST_BE(&f.diary, "C 0 0 C 0");
@@ -262,7 +250,7 @@ PE_TEST_LOOP(a11_a_request_is_held_back_inside_sections, 0, 3)
     pe_task *task;
 
     async_start(loop, wait_shielded, &f, &task);
-    settle(loop);
+    async_settle(loop);
     for (int i = 0; i <= _i; i++)
         MUST(pe_task_cancel(task), 0);
     async_finish(loop);
@@ -328,9 +316,9 @@ PE_TEST(a11_a_shielded_wait_ends_and_leaves_the_other_alone)
     other.child = f.child;
     async_start(loop, await_child, &other, NULL);
     async_start(loop, shield_child, &f, &task);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
-    settle(loop);
+    async_settle(loop);
     DIARY_MUST_BE(&f.diary, "C");
     async_finish(loop);
     DIARY_MUST_BE(&f.diary, "C 4");
@@ -352,11 +340,11 @@ PE_TEST(a09_a_task_that_waits_for_another_stops_it_and_waits_for_its_end)
     second.child = f.child;
     async_start(loop, await_child, &f, &task);
     async_start(loop, await_child, &second, NULL);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
     MUST(pe_task_cancel(task), 0); /* asked once */
     MUST(pe_task_cancels(f.child), 1);
-    settle(loop);
+    async_settle(loop);
     DIARY_MUST_BE(&child.diary, "C");
     DIARY_MUST_BE(&f.diary, "");
     async_finish(loop);
@@ -404,7 +392,7 @@ PE_TEST(a10_a_request_that_the_other_ignored_is_not_lost)
 
     async_start(loop, ignore_all, &child, &f.child);
     async_start(loop, await_and_sleep, &f, &task);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
     async_finish(loop);
     DIARY_MUST_BE(&child.diary, "C 0 0");
@@ -433,7 +421,7 @@ PE_TEST(a10_a_request_that_came_before_stops_the_other_too)
     pe_loop *loop = async_loop();
 
     async_start(loop, sleep_three_times, &child, &f.child);
-    settle(loop);
+    async_settle(loop);
     async_start(loop, cancel_and_await, &f, NULL);
     async_finish(loop);
     DIARY_MUST_BE(&child.diary, "C 0 0");
@@ -490,7 +478,7 @@ PE_TEST(a10_an_end_with_the_same_code_does_not_take_the_request)
 
     async_start(loop, cancelled_by_nobody, NULL, &f.child);
     async_start(loop, await_shielded_and_wait, &f, &task);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
     async_finish(loop);
     DIARY_MUST_BE(&f.diary, "C C 0");
@@ -527,11 +515,11 @@ static int operate(pe_task *t, void *frame)
     PE_BEGIN(t);
     f->t = t;
     PE_AWAIT(t, pe_wait_external(t, 0, stop_operation, f));
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_YIELD(t);
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_YIELD(t);
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_END(t);
 }
 
@@ -539,7 +527,7 @@ static void start_operation(struct operation *f, pe_loop **ret_loop, pe_task **r
 {
     *ret_loop = async_loop();
     async_start(*ret_loop, operate, f, ret_task);
-    settle(*ret_loop);
+    async_settle(*ret_loop);
     DIARY_MUST_BE(&f->diary, "");
 }
 
@@ -571,7 +559,7 @@ PE_TEST_LOOP(a09_an_operation_is_stopped_at_once_or_later, 0, 4)
     MUST(pe_task_cancel(task), 0);
     MUST(pe_task_cancel(task), 0);
     MUST(f.asked, 1);
-    settle(loop);
+    async_settle(loop);
     if (!f.ends_at_once) {
         DIARY_MUST_BE(&f.diary, "");
         MUST(pe_task_cancel(task), 0);
@@ -613,9 +601,9 @@ static int operate_cancelled(pe_task *t, void *frame)
     MUST(f->asked, 0);
     PE_AWAIT(t, pe_wait_external(t, 0, stop_operation, f));
     MUST(f->asked, 1);
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_YIELD(t);
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_END(t);
 }
 
@@ -634,9 +622,9 @@ static int operate_for_ever(pe_task *t, void *frame)
     PE_BEGIN(t);
     f->t = t;
     PE_AWAIT(t, pe_wait_external(t, 0, NULL, NULL));
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_YIELD(t);
-    diary_add(&f->diary, "%c", letter(t->result));
+    diary_add(&f->diary, "%c", async_letter(t->result));
     PE_END(t);
 }
 
@@ -647,9 +635,9 @@ PE_TEST(a10_an_operation_that_cannot_be_stopped)
     pe_task *task;
 
     async_start(loop, operate_for_ever, &f, &task);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_task_cancel(task), 0);
-    settle(loop);
+    async_settle(loop);
     DIARY_MUST_BE(&f.diary, "");
     MUST(pe_wait_end(task, 1), 0);
     async_finish(loop);
@@ -838,7 +826,7 @@ PE_TEST(a09_tasks_start_others_for_their_cleaning_up_as_long_as_there_is_grace)
 
     async_start(loop, start_when_closed, &f, NULL);
     MUST(pe_loop_set_grace(loop, PE_MS(300)), 0);
-    settle(loop);
+    async_settle(loop);
     MUST(pe_loop_close(loop, NULL), 0);
     DIARY_MUST_BE(&f.diary, "C 4 C");
     MUST(pe_spawn(loop, sleep_and_return, NULL, 0, NULL), PE_ECLOSED);

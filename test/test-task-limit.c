@@ -11,11 +11,6 @@
 
 #define NEVER_NS PE_SECONDS(1000)
 
-static char letter(int result)
-{
-    return result == PE_ECANCELED ? 'C' : result == PE_ETIMEDOUT ? 'T' : result >= 0 ? (char)('0' + result % 10) : '?';
-}
-
 struct scene {
     struct diary diary;
     pe_limit limits[4];
@@ -27,7 +22,7 @@ struct scene {
 
 static void note(pe_task *t, void *frame)
 {
-    diary_add(&((struct scene *)frame)->diary, "%c", letter(t->result));
+    diary_add(&((struct scene *)frame)->diary, "%c", async_letter(t->result));
 }
 
 /* ---- children ---- */

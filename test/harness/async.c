@@ -46,6 +46,17 @@ void async_finish(pe_loop *loop)
     pe_loop_free(loop);
 }
 
+void async_settle(pe_loop *loop)
+{
+    while (pe_loop_poll(loop) > 0)
+        ;
+}
+
+char async_letter(int result)
+{
+    return result == PE_ECANCELED ? 'C' : result == PE_ETIMEDOUT ? 'T' : result >= 0 ? (char)('0' + result % 10) : '?';
+}
+
 static int sleep_on(pe_task *t, void *frame)
 {
     (void)frame;

@@ -25,6 +25,12 @@ void async_start(pe_loop *loop, pe_task_fn *fn, void *frame, pe_task **ret_task)
 /* Runs the loop till no task is left, and frees it. */
 void async_finish(pe_loop *loop);
 
+/* Polls till all tasks wait. */
+void async_settle(pe_loop *loop);
+
+/* For diaries: C cancelled, T timed out, ? another error, else the last digit. */
+char async_letter(int result);
+
 /* Starts tasks that sleep until the loop has no memory at hand, so that what is wanted next has to be allocated. */
 void async_use_memory_up(pe_loop *loop);
 
