@@ -291,27 +291,11 @@ static const struct pe__wait_kind next_kind = {
     .next_target = next_target,
 };
 
-static bool is_in(const struct pe__task *task, const struct pe_group *group)
-{
-    struct pe__base_list *link = task->watches;
-
-    if (link == NULL)
-        return false;
-    do {
-        const struct pe__watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__watch, link);
-
-        if (watch->ended == ended && PE__BASE_LIST_ENTRY(watch, const struct member, watch)->group == group)
-            return true;
-        link = link->next;
-    } while (link != task->watches);
-    return false;
-}
-
 static int check_other(const pe_task *t, const pe_group *group)
 {
     if (group == NULL || group->loop != pe__task_of(t)->loop)
         return PE_EINVAL;
-    return is_in(pe__task_of(t), group) ? PE_EDEADLK : 0;
+    return is_member(pe__task_of(t), group) ? PE_EDEADLK : 0;
 }
 
 /* Nothing may be left behind: a request to stop ends this wait only with the tasks. */
