@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "base/sanitizer.h"
+
 #define PE__SLAB_STEP 16
 #define PE__SLAB_SIZES 96 /* up to 1536 bytes, more than any request of libuv; above it, malloc */
 
@@ -34,11 +36,7 @@ void pe__slab_fini(struct pe__slab *slab); /* no block is in use */
 void *pe__slab_fresh(struct pe__slab *slab, size_t bytes);
 void pe__slab_free_large(void *block);
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PE__SLAB_IS_LARGE(bytes) 1
-#else
-#define PE__SLAB_IS_LARGE(bytes) ((bytes) > PE__SLAB_STEP * PE__SLAB_SIZES)
-#endif
+#define PE__SLAB_IS_LARGE(bytes) (PE__BASE_ASAN || (bytes) > PE__SLAB_STEP * PE__SLAB_SIZES)
 
 /* Arbitrary contents; NULL: no memory. `bytes` above 0. */
 static inline void *pe__slab_new(struct pe__slab *slab, size_t bytes)

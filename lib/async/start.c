@@ -24,9 +24,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sanitizer.h"
 
 /* Frames of an earlier child, which never returned from them, would count as forbidden. */
-#ifdef __SANITIZE_ADDRESS__
+#if PE__BASE_ASAN
 #include <sanitizer/asan_interface.h>
 #define ALLOW_STACK(memory, bytes) ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
 #else

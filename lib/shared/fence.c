@@ -5,22 +5,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
+#include "base/sanitizer.h"
 
-#ifdef SANITIZED
+#if PE__BASE_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
 /* Enough to be noticed; all of a large block would take as long as its use. */
 #define FILL_MOST ((size_t)65536)
 
-#ifdef SANITIZED
+#if PE__BASE_ASAN
 
 /* What was forbidden last. A mapping ends by allowing these, since its whole range has more marks than can
  * be written. */
@@ -48,7 +42,7 @@ void pe__fence_poison(void *memory, size_t bytes)
 {
     pe__fence_unpoison(memory, bytes);
     memset(memory, PE__FENCE_PATTERN, bytes < FILL_MOST ? bytes : FILL_MOST);
-#ifdef SANITIZED
+#if PE__BASE_ASAN
     forbid(memory, bytes);
 #endif
 }
@@ -57,7 +51,7 @@ void pe__fence_unpoison(void *memory, size_t bytes)
 {
     (void)memory;
     (void)bytes;
-#ifdef SANITIZED
+#if PE__BASE_ASAN
     ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
 #endif
 }
@@ -66,7 +60,7 @@ void pe__fence_end(void *memory, size_t bytes)
 {
     (void)memory;
     (void)bytes;
-#ifdef SANITIZED
+#if PE__BASE_ASAN
     for (uint32_t i = 0; i < REMEMBERED; i++)
         if (forbidden[i].memory >= (char *)memory && forbidden[i].memory < (char *)memory + bytes) {
             ASAN_UNPOISON_MEMORY_REGION(forbidden[i].memory, forbidden[i].bytes);
