@@ -4,7 +4,8 @@
  * One mutex guards what loop and threads share. A call lies in the loop's slab; it is in the queue, then in the hands
  * of one thread, then in the list of those that are done, from which the loop ends the wait. A thread wakes the loop
  * while it holds the mutex, and the loop joins all threads before its handles are closed, so nobody wakes a loop that
- * is gone.
+ * is gone. Whether calls are done the loop asks without the mutex, at the end of each pass: if it sees too early that
+ * there are none, the wake-up, which is sent after the flag was set, makes it look again.
  */
 #ifndef PE__ASYNC_OFFLOAD_H
 #define PE__ASYNC_OFFLOAD_H

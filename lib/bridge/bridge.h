@@ -4,7 +4,9 @@
  * The loop's side is a source (async/source.h): it is asked at the end of each pass while somebody waits. The pool's
  * side is a listener (pool/listen.h). Before the loop sleeps it watches a copy of the pool's descriptor; a copy, so
  * that the pool may be freed, by any thread, while the loop still watches. What another thread finds it tells by the
- * loop's own wake-up.
+ * loop's own wake-up, with the pool's mutex held: to take the listener out of the pool takes that mutex too, and comes
+ * before the loop's handles are closed, so nobody wakes a loop that is gone. The flag is set before the wake-up is sent
+ * and taken back before the look, so none is missed.
  */
 #ifndef PE__BRIDGE_BRIDGE_H
 #define PE__BRIDGE_BRIDGE_H
