@@ -92,13 +92,14 @@ PE_EXPORT int pe_address_parse(const char *text, uint16_t port, struct sockaddr_
  * The text of an address: "127.0.0.1:80", "[::1]:80", the path of a UNIX socket ("" for one without, a "@" in front of
  * an abstract name).
  *
- * address   of IPv4, IPv6 or UNIX sockets.
- * text      gets the text, cut if there is no room for it.
- * bytes     the room, at least 1; PE_ADDRESS_TEXT_BYTES is enough.
+ * address         of IPv4, IPv6 or UNIX sockets.
+ * address_bytes   how much of it counts.
+ * ret_text        gets the text, cut if there is no room for it.
+ * bytes           the room, at least 1; PE_ADDRESS_TEXT_BYTES is enough.
  * Returns: 0. Errors: PE_EINVAL: NULL, no room, or an address of another kind or size.
  * Threads: any. Child: yes. Since: 0.1
  */
-PE_EXPORT int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *text, size_t bytes);
+PE_EXPORT int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *ret_text, size_t bytes);
 
 /* ---- making sockets ---- */
 

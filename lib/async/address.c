@@ -115,18 +115,18 @@ static void print_path(const struct sockaddr *address, size_t address_bytes, cha
         snprintf(text, bytes, "@%.*s", (int)length - 1, un->sun_path + 1);
 }
 
-int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *text, size_t bytes)
+int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *ret_text, size_t bytes)
 {
     bool is_unix = address != NULL && address_bytes >= sizeof address->sa_family &&
                    address_bytes <= sizeof(struct sockaddr_un) && address->sa_family == AF_UNIX;
 
-    if (text == NULL || bytes == 0 || (!is_unix && pe__address_check(address, address_bytes) < 0))
+    if (ret_text == NULL || bytes == 0 || (!is_unix && pe__address_check(address, address_bytes) < 0))
         return PE_EINVAL;
     if (is_unix)
-        print_path(address, address_bytes, text, bytes);
+        print_path(address, address_bytes, ret_text, bytes);
     else if (address->sa_family == AF_INET)
-        print_ip4(address, text, bytes);
+        print_ip4(address, ret_text, bytes);
     else
-        print_ip6(address, text, bytes);
+        print_ip6(address, ret_text, bytes);
     return 0;
 }

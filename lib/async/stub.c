@@ -678,9 +678,9 @@ int pe_address_parse(const char *text, uint16_t port, struct sockaddr_storage *r
     return PE_ENOSYS;
 }
 
-int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *text, size_t bytes)
+int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *ret_text, size_t bytes)
 {
-    (void)address, (void)address_bytes, (void)text, (void)bytes;
+    (void)address, (void)address_bytes, (void)ret_text, (void)bytes;
     return PE_ENOSYS;
 }
 
