@@ -69,7 +69,7 @@
  *     rng.h       random numbers that do not depend on which worker draws them
  *     region.h    a stopwatch for stretches of code, which also sees inside the workers
  *     report.h    what it has measured
- *     async.h     tasks that wait for timers, sockets, processes and jobs, on libuv
+ *     async.h     tasks that wait for timers, sockets, files, processes and jobs, on libuv
  *     init.h      for programs with threads
  *     error.h     what calls return
  *     options.h   sized structs, durations, deadlines
@@ -81,16 +81,17 @@
  * and named so.
  *
  * Threads: every call may be made from any thread, unless its comment says otherwise; a thread that waits
- * holds no lock. The library makes no threads. A program that has threads before it makes a pool should read
+ * holds no lock. The library makes no threads, but for what tasks wait for: functions that block (offload.h), and
+ * libuv's threads, which read files and look up names. A program that has threads before it makes a pool should read
  * init.h: a fork copies locks which other threads hold.
  *
  * Forks: pools and jobs belong to the process that made them. In a child of it, and so in a worker, calls on
  * them return PE_EFORKED, and the free functions give back the child's copy only. "Child" in the comments
- * says whether a worker, or another child, may make a call. The library forks no child of the program's: wait
- * and SIGCHLD belong to the program alone.
+ * says whether a worker, or another child, may make a call. Pools add no child to the program's: wait and SIGCHLD
+ * belong to the program alone. What pe_process_spawn starts is a child as any other (process.h).
  *
- * Signals: the library installs no handlers in the program, and signals do not end its waits.
- * pe_pool_interrupt does, and may be called in a handler.
+ * Signals: the library installs no handlers in the program, but while a task waits for a signal (signal.h), and
+ * signals do not end its waits. pe_pool_interrupt does, and may be called in a handler.
  *
  * The library prints nothing and never ends the program.
  */

@@ -28,8 +28,6 @@
 #ifndef PAREXEC_LOOP_H
 #define PAREXEC_LOOP_H
 
-#include <stdio.h>
-
 #include <parexec/export.h>
 #include <parexec/task.h>
 

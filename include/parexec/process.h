@@ -11,7 +11,8 @@
  *
  * Ends are noticed by pidfd: no SIGCHLD is caught, no other child of the program is touched, and it does not matter
  * whether the program ignores SIGCHLD or waits for every child there is. Only what the process returned is unknown
- * then, and the wait says so. Needs Linux 5.4; before it these calls give PE_ENOSYS.
+ * then, and the wait says so. Needs Linux 5.4; before it, and under a valgrind that knows no pidfd, these calls give
+ * PE_ENOSYS.
  *
  * A child begins clean: all signals have their default actions and none is blocked, all descriptors but its first three
  * are closed. It may be started from a program with any number of threads.

@@ -26,10 +26,10 @@
  *         PE_BEGIN(t);
  *         for (;;) {
  *             PE_AWAIT(t, pe_accept(t, s->listener, &s->echo.socket));
- *             if (t->result == 0)
- *                 pe_spawn(pe_task_loop(t), echo, &s->echo, sizeof s->echo, NULL);
- *             else if (t->result == PE_ECANCELED)
+ *             if (t->result == PE_ECANCELED)
  *                 break;
+ *             if (t->result == 0 && pe_spawn(pe_task_loop(t), echo, &s->echo, sizeof s->echo, NULL) < 0)
+ *                 pe_socket_free(s->echo.socket);
  *         }
  *         pe_listener_free(s->listener);
  *         PE_END(t);
