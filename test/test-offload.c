@@ -585,4 +585,22 @@ PE_TEST(isolated_calls_wait_for_room)
     pool_end(pool);
 }
 
+/* ---- the text of a loop ---- */
+
+PE_TEST(the_text_of_a_loop_names_threads_and_its_own_pool)
+{
+    static char text[1000];
+    struct call calls[2] = { call_of(return_error, NULL), isolated(nothing, NULL, 0) };
+    pe_loop *loop = async_loop();
+    FILE *file = fmemopen(text, sizeof text, "w");
+
+    for (int i = 0; i < 2; i++)
+        MUST(pe_spawn(loop, offload, &calls[i], 0, NULL), 0);
+    MUST(pe_loop_run(loop), 0);
+    MUST(pe_loop_dump(loop, file), 0);
+    fclose(file);
+    ck_assert_str_eq(text, "loop: 0 tasks, 3 objects\n  1 thread pool\n  1 own pool\n  1 pool\n");
+    pe_loop_free(loop);
+}
+
 HARNESS_MAIN("offload")

@@ -104,11 +104,12 @@ int pe_loop_set_grace(pe_loop *loop, int64_t grace_ns)
 
 /* ---- objects ---- */
 
-void pe__object_open(pe_loop *loop, struct pe__object *object, void (*close)(struct pe__object *object))
+void pe__object_open(pe_loop *loop, struct pe__object *object, const char *name,
+                     void (*close)(struct pe__object *object))
 {
     object->loop = loop;
     object->close = close;
-    object->name = "object";
+    object->name = name;
     pe__base_list_push_back(&loop->objects, &object->link);
 }
 

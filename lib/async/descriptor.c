@@ -82,8 +82,7 @@ int pe__descriptor_open(struct pe__descriptor *descriptor, pe_loop *loop, int fd
     descriptor->fd = fd;
     descriptor->has_handle = true;
     pe__handle_opened(loop);
-    pe__object_open(loop, &descriptor->object, close_object);
-    descriptor->object.name = kind->name;
+    pe__object_open(loop, &descriptor->object, kind->name, close_object);
     return 0;
 }
 

@@ -112,8 +112,8 @@ static inline int pe__loop_check(const pe_loop *loop)
     return __builtin_expect(loop->phase == PE__LOOP_CLOSED, 0) ? PE_ECLOSED : 0;
 }
 
-/* Its name is set here to one for all; what has a better one sets that afterwards. */
-void pe__object_open(pe_loop *loop, struct pe__object *object, void (*close)(struct pe__object *object));
+void pe__object_open(pe_loop *loop, struct pe__object *object, const char *name,
+                     void (*close)(struct pe__object *object));
 void pe__object_close(struct pe__object *object); /* takes it off its loop; the handles are the caller's */
 
 /* Each handle that is opened on the loop is counted from its init to its close callback: the loop is closed only once

@@ -263,7 +263,7 @@ static struct pe__offload *offload_of(pe_loop *loop)
     pe__base_list_init(&offload->done);
     pe__base_list_init(&offload->ended);
     init_locks(offload);
-    pe__object_open(loop, &offload->object, close_offload);
+    pe__object_open(loop, &offload->object, "thread pool", close_offload);
     pe__base_list_push_back(&loop->sources, &offload->source.link);
     loop->offload = offload;
     return offload;

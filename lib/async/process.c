@@ -145,7 +145,7 @@ int pe_process_spawn(pe_loop *loop, const pe_process_options *given, pe_process 
         destroy(process);
         return result;
     }
-    pe__object_open(loop, &process->object, close_object);
+    pe__object_open(loop, &process->object, "program", close_object);
     *ret_process = process;
     return 0;
 }

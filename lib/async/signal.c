@@ -189,8 +189,7 @@ int pe_signal_new(pe_loop *loop, int number, pe_signal **ret_signal)
     *signal = (struct pe_signal){ .token = loop->token, .source = source };
     pe__base_list_init(&signal->tasks);
     pe__base_list_push_back(&source->objects, &signal->link);
-    pe__object_open(loop, &signal->object, close_object);
-    signal->object.name = "signal";
+    pe__object_open(loop, &signal->object, "signal", close_object);
     *ret_signal = signal;
     return 0;
 }

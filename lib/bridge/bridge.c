@@ -138,8 +138,7 @@ static int start(struct pe__bridge *bridge, pe_pool *pool)
     bridge->poll.data = bridge;
     uv_unref((uv_handle_t *)&bridge->poll); /* the tasks that wait keep the loop alive */
     pe__handle_opened(bridge->loop);
-    pe__object_open(bridge->loop, &bridge->object, close_bridge);
-    bridge->object.name = "pool";
+    pe__object_open(bridge->loop, &bridge->object, "pool", close_bridge);
     bridge->source.look = look_at_source;
     pe__base_list_push_back(&bridge->loop->sources, &bridge->source.link);
     return 0;

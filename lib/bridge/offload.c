@@ -49,7 +49,7 @@ static int open_pool(pe_loop *loop)
         free(own);
         return result;
     }
-    pe__object_open(loop, &own->object, close_pool);
+    pe__object_open(loop, &own->object, "own pool", close_pool);
     loop->isolated_pool = own;
     return 0;
 }
