@@ -420,29 +420,30 @@ PE_TEST(a06_no_memory_for_a_limit)
 
 static int spawn_without_memory(pe_task *t, void *frame)
 {
-    pe_task *task = NULL;
+    pe_task **task = frame;
     int n = 1, result;
 
-    (void)frame;
     PE_BEGIN(t);
     MUST(pe_task_set_local(t, &red, &values[1]), 0);
     do { /* a large frame, and the values to inherit */
         harness_fail_nth(HARNESS_MALLOC, (uint64_t)n++, ENOMEM);
-        result = pe_spawn(pe_task_loop(t), one_of_many, NULL, 100000, &task);
-        ck_assert(result == 0 || (result == PE_ENOMEM && task == NULL));
+        result = pe_spawn(pe_task_loop(t), one_of_many, NULL, 100000, task);
+        ck_assert(result == 0 || (result == PE_ENOMEM && *task == NULL));
     } while (result != 0);
     harness_fail_reset();
     ck_assert_int_ge(n, 3);
-    PE_AWAIT(t, pe_await(t, task));
+    PE_AWAIT(t, pe_await(t, *task));
     MUST(t->result, 0);
-    pe_task_free(task);
+    pe_task_free(*task);
     PE_END(t);
 }
 
 PE_TEST(a02_no_memory_for_a_task)
 {
+    pe_task *task = NULL;
+
     forget();
-    MUST(pe_run(spawn_without_memory, NULL, NULL), 0);
+    MUST(pe_run(spawn_without_memory, &task, NULL), 0);
     MUST(destroyed[1], 1);
 }
 
