@@ -363,7 +363,7 @@ PE_TEST_PROGRAMS(wrong_words_and_files_are_told_in_a_line)
     assert_exited(&run, 7);
     ck_assert_str_eq(run.text, "parexec: PAREXEC_PROFILE has a word that means nothing: colour\n"
                                "parexec: PAREXEC_PROFILE has a word that means nothing: rows=x\n"
-                               "parexec: /nowhere/report: No such file or directory\n");
+                               "parexec: /nowhere/report: no such file, directory or name\n");
     run_to_end(&run, _i, "colour", "exit");
     ck_assert_str_eq(run.text, "parexec: PAREXEC_PROFILE has a word that means nothing: colour\n");
     memset(long_word, 'x', sizeof long_word - 1);

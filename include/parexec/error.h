@@ -88,7 +88,7 @@ PE_EXPORT const char *pe_strerror(int error);
  * The name of a code, for logs and bindings.
  *
  * error   what a call returned; every int is fine.
- * Returns: "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EPIPE")
+ * Returns: "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EXDEV")
  *          for another negative errno; else "PE_EUNKNOWN". Never NULL. Errors: none.
  * Ownership: static text, valid for ever, not to be freed.
  * Threads: any. Child: yes. Since: 0.1
