@@ -762,6 +762,15 @@ static int never_give_up_in_calls(pe_task *t, void *frame)
     PE_END(t);
 }
 
+static int never_give_up_operations(pe_task *t, void *frame)
+{
+    (void)frame;
+    PE_BEGIN(t);
+    for (;;)
+        PE_AWAIT(t, pe_wait_external(t, 0, end_with_value, NULL));
+    PE_END(t);
+}
+
 static int start_another(pe_task *t, void *frame)
 {
     int *refused = frame;
@@ -787,12 +796,13 @@ PE_TEST(a09_no_task_holds_a_loop_that_is_closed_without_grace)
     async_start(loop, sleep_three_times, &child, &f.child);
     async_start(loop, never_give_up, &f, &task);
     async_start(loop, never_give_up_in_calls, &calls, NULL);
+    async_start(loop, never_give_up_operations, NULL, NULL);
     async_start(loop, start_another, &refused, NULL);
     MUST(pe_loop_set_grace(loop, PE_NOW), 0);
     for (int i = 0; i < 3; i++)
         MUST(pe_loop_poll(loop), 1);
     MUST(pe_loop_close(loop, &cancelled), 0);
-    ck_assert_uint_eq(cancelled, 4);
+    ck_assert_uint_eq(cancelled, 5);
     MUST(refused, 0); /* it had not begun, as ever */
     pe_loop_free(loop);
     MUST(pe_task_result(task), PE_ECANCELED);
