@@ -82,9 +82,12 @@ static int job_sleep(const void *arg, size_t arg_bytes, pe_reply *reply)
 static int job_eats_memory(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     (void)arg, (void)arg_bytes, (void)reply;
-    for (int mebibytes = 0; mebibytes < 2 * LIMIT_MEBIBYTES; mebibytes++)
-        if (malloc(1 << 20) == NULL)
+    for (int mebibytes = 0; mebibytes < 2 * LIMIT_MEBIBYTES; mebibytes++) {
+        void *volatile piece = malloc(1 << 20); /* volatile, or clang leaves it out */
+
+        if (piece == NULL)
             abort();
+    }
     return NO_LIMIT;
 }
 
