@@ -64,7 +64,7 @@ def main(include, map_path, shared, static):
         ('public functions without PE_EXPORT', undeclared(include)),
         ('wildcards in the map', {name for name in in_map if '*' in name}),
         ('names outside pe_ in the static library', foreign),
-        ('soname other than libparexec.so.0', set() if '[libparexec.so.0]' in soname else {'SONAME'}),
+        ('soname other than libparexec.so.1', set() if '[libparexec.so.1]' in soname else {'SONAME'}),
     ]
     failed = 0
     for number, (name, wrong) in enumerate(cases, 1):

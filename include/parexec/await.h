@@ -55,7 +55,7 @@ PE_BEGIN_DECLS
  * by itself before that is 0, and the request is left to the next wait. PE_EINVAL: job NULL; t is not the task that
  * runs. Not waited for, the job goes on: PE_ENOMEM, PE_EMFILE and others of libuv: there is no watching the pool.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status);
 
@@ -63,7 +63,7 @@ PE_EXPORT int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status);
  * Waits for a job like pe_await_job, but leaves it running if this wait is to be stopped: that ends at once.
  *
  * Returns, errors: as pe_await_job; ret_status is filled in only where the job has ended.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status);
 
@@ -77,7 +77,7 @@ PE_EXPORT int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status);
  * Returns, in PE_AWAIT: 0, mostly without a wait. Errors: those of pe_pool_submit, PE_ETIMEDOUT being
  * submit_deadline_ns, but not PE_EINTR; PE_EINVAL also for ret_job NULL. PE_ECANCELED, PE_ETIMEDOUT: the wait was to be
  * stopped. After any of them nothing was handed over.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
                               const pe_job_options *options, pe_job **ret_job);
@@ -93,7 +93,7 @@ PE_EXPORT int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const vo
  * PE_ECANCELED, PE_ETIMEDOUT: also when the wait was to be stopped and the map was cut short for it. One that was to be
  * stopped before it began is refused like any other that was not begun; one that waited for its place by then, while 16
  * others ran, is cut short.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
                            size_t out_bytes, size_t count, const pe_map_options *options);

@@ -25,7 +25,7 @@ PE_BEGIN_DECLS
  *
  * Returns: the count, at least 1. Errors: none; what cannot be read limits nothing, and when even the
  *          mask cannot be had the answer is 1.
- * Threads: any; the answer is about the calling one. Child: yes. Since: 0.1
+ * Threads: any; the answer is about the calling one. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_cpu_count(void);
 

@@ -64,7 +64,7 @@ PE_BEGIN_DECLS
  * threshold_ns   nanoseconds from which on something is slow; 0: nothing is reported any more.
  * fn             NULL: the log hook (log.h).
  * Returns: 0. Errors: PE_EINVAL: loop NULL, or a negative threshold. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_on_slow(pe_loop *loop, int64_t threshold_ns, pe_slow_fn *fn, void *context);
 
@@ -73,7 +73,7 @@ PE_EXPORT int pe_loop_on_slow(pe_loop *loop, int64_t threshold_ns, pe_slow_fn *f
  *
  * figures   its size set before (PE_LOOP_FIGURES_INIT); filled in.
  * Returns: 0. Errors: PE_EINVAL: loop or figures NULL, a wrong size. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures);
 
@@ -90,7 +90,7 @@ PE_EXPORT int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures);
  *
  * file   where to.
  * Returns: 0. Errors: PE_EINVAL: loop or file NULL. -EIO: it could not be written. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_dump(const pe_loop *loop, FILE *file);
 

@@ -80,7 +80,7 @@ PE_BEGIN_DECLS
  * Returns: the text of a code of the list; "success" for 0; the C library's text for another negative
  *          errno; else "unknown error". Never NULL. Errors: none.
  * Ownership: static text, valid for ever, not to be freed.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT const char *pe_strerror(int error);
 
@@ -91,7 +91,7 @@ PE_EXPORT const char *pe_strerror(int error);
  * Returns: "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EXDEV")
  *          for another negative errno; else "PE_EUNKNOWN". Never NULL. Errors: none.
  * Ownership: static text, valid for ever, not to be freed.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT const char *pe_err_name(int error);
 

@@ -37,7 +37,7 @@ PE_BEGIN_DECLS
  * file. PE_EEXIST: it is not ready, and the libuv loop watches it already, for a handle of the program's or another
  * loop that is attached to the same one. PE_EINVAL: no events, or unknown ones; t is not the task that runs. PE_ENOMEM.
  * PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_fd_wait(pe_task *t, int fd, int events);
 

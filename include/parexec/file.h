@@ -73,7 +73,7 @@ PE_BEGIN_DECLS
  *
  * flags, mode   as of open; O_CLOEXEC is added.
  * Returns, in PE_AWAIT: the descriptor, which is the task's to close.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_open(pe_task *t, const char *path, int flags, int mode);
 
@@ -82,7 +82,7 @@ PE_EXPORT int pe_file_open(pe_task *t, const char *path, int flags, int mode);
  *
  * path   ends in XXXXXX, which is replaced; untouched on errors.
  * Returns, in PE_AWAIT: the descriptor; for a directory 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_open_temporary(pe_task *t, char *path);
 PE_EXPORT int pe_file_mkdir_temporary(pe_task *t, char *path);
@@ -92,7 +92,7 @@ PE_EXPORT int pe_file_mkdir_temporary(pe_task *t, char *path);
  *
  * Returns, in PE_AWAIT: 0. Errors: PE_EBADF, or what was left of an earlier write; it is closed all the same. None for
  * want of memory, or because the task is to stop.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_close(pe_task *t, int fd);
 
@@ -102,7 +102,7 @@ PE_EXPORT int pe_file_close(pe_task *t, int fd);
  * bytes    how many at most; of more than 2,147,479,552 so many.
  * offset   in the file, 0 and above, the descriptor's own place stays; or PE_FILE_CURRENT.
  * Returns, in PE_AWAIT: how many bytes, maybe fewer than wanted; a read 0 at the end.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_read(pe_task *t, int fd, void *memory, size_t bytes, int64_t offset);
 PE_EXPORT int pe_file_write(pe_task *t, int fd, const void *memory, size_t bytes, int64_t offset);
@@ -111,7 +111,7 @@ PE_EXPORT int pe_file_write(pe_task *t, int fd, const void *memory, size_t bytes
  * Waits until what was written is on the disk: with all that is known of the file, or what is needed to read it.
  *
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_sync(pe_task *t, int fd);
 PE_EXPORT int pe_file_sync_data(pe_task *t, int fd);
@@ -120,7 +120,7 @@ PE_EXPORT int pe_file_sync_data(pe_task *t, int fd);
  * Cuts a file to a size, or lengthens it with zeroes.
  *
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_truncate(pe_task *t, int fd, int64_t bytes);
 
@@ -130,7 +130,7 @@ PE_EXPORT int pe_file_truncate(pe_task *t, int fd, int64_t bytes);
  * flags      0, or PE_FILE_NO_FOLLOW.
  * ret_info   with its size set; gets it.
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_stat(pe_task *t, const char *path, uint32_t flags, pe_file_info *ret_info);
 PE_EXPORT int pe_file_stat_fd(pe_task *t, int fd, pe_file_info *ret_info);
@@ -141,7 +141,7 @@ PE_EXPORT int pe_file_stat_fd(pe_task *t, int fd, pe_file_info *ret_info);
  * What the system's calls of these names do; access asks for R_OK and the like.
  *
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_rename(pe_task *t, const char *path, const char *new_path);
 PE_EXPORT int pe_file_unlink(pe_task *t, const char *path);
@@ -157,7 +157,7 @@ PE_EXPORT int pe_file_access(pe_task *t, const char *path, int mode);
  *
  * flags   0: what is there is replaced; PE_FILE_NEW.
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_copy(pe_task *t, const char *path, const char *new_path, uint32_t flags);
 
@@ -167,7 +167,7 @@ PE_EXPORT int pe_file_copy(pe_task *t, const char *path, const char *new_path, u
  * ret_text   gets it, with a zero behind it.
  * bytes      the room there, 1 and above.
  * Returns, in PE_AWAIT: its length. Errors: -ENAMETOOLONG: there is no room for it.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_read_link(pe_task *t, const char *path, char *ret_text, size_t bytes);
 PE_EXPORT int pe_file_real_path(pe_task *t, const char *path, char *ret_text, size_t bytes);
@@ -177,7 +177,7 @@ PE_EXPORT int pe_file_real_path(pe_task *t, const char *path, char *ret_text, si
  *
  * ret_entries   gets an array in the order of the names, to be given back by pe_file_list_free, which takes NULL too.
  * Returns, in PE_AWAIT: their number.
- * Threads: pe_file_list_free any. Child: it yes. Since: 0.1
+ * Threads: pe_file_list_free any. Child: it yes. Since: 1.0
  */
 PE_EXPORT int pe_file_list(pe_task *t, const char *path, pe_file_entry **ret_entries);
 PE_EXPORT void pe_file_list_free(pe_file_entry *entries);
@@ -190,7 +190,7 @@ PE_EXPORT void pe_file_list_free(pe_file_entry *entries);
  * ret_memory   gets memory of malloc's with the contents, and a zero behind them; the program frees it.
  * ret_bytes    gets how many they are.
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_read_all(pe_task *t, const char *path, void **ret_memory, size_t *ret_bytes);
 
@@ -200,7 +200,7 @@ PE_EXPORT int pe_file_read_all(pe_task *t, const char *path, void **ret_memory, 
  *
  * mode   permissions of a new one, as of open.
  * Returns, in PE_AWAIT: 0.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_file_write_all(pe_task *t, const char *path, const void *memory, size_t bytes, int mode);
 

@@ -61,7 +61,7 @@ PE_BEGIN_DECLS
  * Errors: PE_ECANCELED, PE_ETIMEDOUT: as asked for. PE_EDEADLK: one of them is t, or waits for t by itself or through
  * other tasks; a ring through another wait for several is not found. PE_EINVAL: tasks NULL with a count, a task NULL or
  * of another loop, unknown flags; t is not the task that runs. PE_ENOMEM: nothing has been changed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_t flags);
 
@@ -75,7 +75,7 @@ PE_EXPORT int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_
  *             it has to live until the wait has ended.
  * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED, PE_ETIMEDOUT. PE_EDEADLK: one of them is t. PE_EINVAL: count 0, tasks
  * NULL, a task NULL or of another loop; t is not the task that runs. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_wait_first(pe_task *t, pe_task *const *tasks, size_t count, size_t *ret_index);
 
@@ -97,7 +97,7 @@ PE_EXPORT int pe_wait_first(pe_task *t, pe_task *const *tasks, size_t count, siz
  * ret_completed   gets what is given back by pe_completed_free.
  * Returns: 0. Errors: PE_EINVAL: loop or ret_completed NULL, tasks NULL with a count, a task NULL or of another loop.
  * PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_completed_new(pe_loop *loop, pe_task *const *tasks, size_t count, pe_completed **ret_completed);
 
@@ -109,7 +109,7 @@ PE_EXPORT int pe_completed_new(pe_loop *loop, pe_task *const *tasks, size_t coun
  * Returns, in PE_AWAIT: 0. Errors: PE_ENODATA: all have been given. PE_ECANCELED, PE_ETIMEDOUT: the tasks go on, and
  * none has been taken. PE_ECLOSED: it has been freed. PE_EINVAL: completed NULL or of another loop; t is not the task
  * that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret_index);
 
@@ -117,7 +117,7 @@ PE_EXPORT int pe_completed_next(pe_task *t, pe_completed *completed, size_t *ret
  * Stops watching; the tasks go on. Waits for it end with PE_ECLOSED.
  *
  * completed   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_completed_free(pe_completed *completed);
 
@@ -138,7 +138,7 @@ PE_EXPORT void pe_completed_free(pe_completed *completed);
  * ret_group   gets the group.
  * Returns: 0. Errors: PE_EINVAL: loop or ret_group NULL, unknown flags. PE_ENOMEM. PE_ECLOSED: the loop has been
  * closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_group_new(pe_loop *loop, uint32_t flags, pe_group **ret_group);
 
@@ -147,7 +147,7 @@ PE_EXPORT int pe_group_new(pe_loop *loop, uint32_t flags, pe_group **ret_group);
  *
  * Returns: 0. Errors: PE_ECANCELED: the group has been cancelled, or one of its tasks has failed, and it has not been
  * waited for since. PE_EINVAL: group NULL, or as pe_spawn; PE_ENOMEM, PE_ECLOSED, PE_EFORKED likewise.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_group_spawn(pe_group *group, pe_task_fn *fn, const void *frame, size_t frame_bytes,
                              pe_task **ret_task);
@@ -160,7 +160,7 @@ PE_EXPORT int pe_group_spawn(pe_group *group, pe_task_fn *fn, const void *frame,
  * fail since the last wait has returned.
  * Errors: PE_ECANCELED, PE_ETIMEDOUT: as asked for; a failure is left for the next wait. PE_EDEADLK: t is in the group.
  * PE_EINVAL: group NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_group_wait(pe_task *t, pe_group *group);
 
@@ -171,7 +171,7 @@ PE_EXPORT int pe_group_wait(pe_task *t, pe_group *group);
  * Returns, in PE_AWAIT: 0. Errors: PE_ENODATA: all have been given, and none is left. PE_ECANCELED, PE_ETIMEDOUT: the
  * tasks go on, and none has been taken. PE_ECLOSED: the group has been freed. PE_EDEADLK: t is in the group. PE_EINVAL:
  * group or ret_task NULL, another loop, no PE_GROUP_COLLECT; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_group_next(pe_task *t, pe_group *group, pe_task **ret_task);
 
@@ -180,7 +180,7 @@ PE_EXPORT int pe_group_next(pe_task *t, pe_group *group, pe_task **ret_task);
  * also by a failure, is left as it is.
  *
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's; a task of the group may. Child: no. Since: 0.1
+ * Threads: the loop's; a task of the group may. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_group_cancel(pe_group *group);
 
@@ -189,7 +189,7 @@ PE_EXPORT int pe_group_cancel(pe_group *group);
  * A failure that no wait has returned is reported then.
  *
  * group   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_group_free(pe_group *group);
 

@@ -59,7 +59,7 @@ typedef struct pe_init_options {
  * Ownership: nothing to free. The seed costs one descriptor and lasts until the program ends or the library is
  *         unloaded.
  * Threads: any. Child: yes; a process forked by the program, a worker too, can make a seed of its own.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT int pe_init(const pe_init_options *options);
 

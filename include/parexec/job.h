@@ -170,7 +170,7 @@ typedef void pe_done_fn(pe_job *job, void *context);
  *         a callback of the pool and it has not ended. PE_EINVAL: job NULL, or a deadline that is negative or
  *         a duration by mistake. PE_EFORKED.
  * A signal handler that runs meanwhile does not end the wait.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_wait(pe_job *job, int64_t deadline_ns);
 
@@ -184,7 +184,7 @@ PE_EXPORT int pe_job_wait(pe_job *job, int64_t deadline_ns);
  * Returns: 0.
  * Errors: those of pe_job_wait. PE_EINVAL also for jobs NULL, count 0, a NULL among them, and jobs of
  *         different pools.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size_t *ret_index);
 
@@ -195,7 +195,7 @@ PE_EXPORT int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadlin
  *              map that ran to its end is PE_RETURNED, with code 0 or, when items failed, PE_EITEMS.
  * Returns: 0.
  * Errors: PE_EINVAL: job or ret_status NULL. PE_EFORKED.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_status(const pe_job *job, pe_status *ret_status);
 
@@ -208,7 +208,7 @@ PE_EXPORT int pe_job_status(const pe_job *job, pe_status *ret_status);
  * Returns: 0.
  * Errors: PE_EINVAL: job or ret_status NULL, no such item. PE_ENOMEM: there was no memory to keep the
  *         endings of the items that failed. PE_EFORKED.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
 
@@ -243,7 +243,7 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  * is inside its instruction. What lies in no library that was loaded when the workers were forked is a number
  * alone. The text is made in the first call that asks for it. Where libc has no backtrace(), there is none.
  * Ownership: the text is the job's, until pe_job_free.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const char **ret_text,
                                size_t *ret_bytes);
@@ -259,7 +259,7 @@ PE_EXPORT int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which,
  * Ownership: the bytes are the job's, until pe_job_free, also after pe_pool_free. Up to 256 KiB lie in the
  *         program's own memory. Larger replies stay in memory shared with the workers, which a worker that
  *         writes where it should not could still change: copy before you check them if that matters.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_result(const pe_job *job, const void **ret_data, size_t *ret_bytes);
 
@@ -273,7 +273,7 @@ PE_EXPORT int pe_job_result(const pe_job *job, const void **ret_data, size_t *re
  *          job that returned first, never both; PE_TIMED_OUT if it was being stopped for its limit already. No
  *          other job is hurt. Wait for it as for any other.
  * Errors: PE_EALREADY: it has ended. PE_EINVAL: job NULL. PE_EFORKED.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_cancel(pe_job *job);
 
@@ -288,7 +288,7 @@ PE_EXPORT int pe_job_cancel(pe_job *job);
  *         PE_EFORKED.
  * Ownership: the context stays the caller's. The registration keeps the job's memory, not its result, so the
  *         handle may be freed before.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context);
 
@@ -299,7 +299,7 @@ PE_EXPORT int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context);
  * job   NULL is fine.
  * Ownership: the handle is gone; nobody else may be using it.
  * Threads: any, callbacks too. Child: yes, for a child's copy of a handle; the parent's job stays as it is.
- * Since: 0.1
+ * Since: 1.0
  */
 PE_EXPORT void pe_job_free(pe_job *job);
 
@@ -315,7 +315,7 @@ PE_EXPORT void pe_job_free(pe_job *job);
  *         it too, the reply is dropped, and the job ends as PE_RETURNED with that error as its code, whatever
  *         the function returns.
  * Ownership: the bytes are copied.
- * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1
+ * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 1.0
  */
 PE_EXPORT int pe_reply_write(pe_reply *reply, const void *data, size_t bytes);
 
@@ -328,7 +328,7 @@ PE_EXPORT int pe_reply_write(pe_reply *reply, const void *data, size_t bytes);
  *          that fits into it, later ones follow without a gap. It is valid until the next write or
  *          reserve, which may move the whole reply, and no longer than the job runs.
  * Errors: NULL: reply NULL, or no room, as for pe_reply_write.
- * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 0.1
+ * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 1.0
  */
 PE_EXPORT void *pe_reply_reserve(pe_reply *reply, size_t bytes);
 

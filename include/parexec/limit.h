@@ -61,7 +61,7 @@ PE_BEGIN_DECLS
  *               none, till pe_limit_move sets one.
  * Returns: 0. Errors: PE_EINVAL: limit NULL or entered already, a negative deadline or a duration by mistake; t is not
  * the task that runs. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns);
 
@@ -69,7 +69,7 @@ PE_EXPORT int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns);
  * Sets another deadline of a limit that the task is in.
  *
  * Returns: 0. Errors: PE_EALREADY: its time is over. PE_EINVAL, PE_ENOMEM, PE_EFORKED: as pe_limit_enter.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns);
 
@@ -78,7 +78,7 @@ PE_EXPORT int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns);
  *
  * Returns: 1: a wait has ended with PE_ETIMEDOUT for it. 0: else; a limit whose time was over but which no wait has
  * seen leaves nothing behind. Errors: PE_EINVAL: the task is not in it; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_limit_leave(pe_task *t, pe_limit *limit);
 
@@ -87,7 +87,7 @@ PE_EXPORT int pe_limit_leave(pe_task *t, pe_limit *limit);
  * pe_timeout, as long as its memory has not been used for anything else.
  *
  * Returns: 1 or 0. Errors: PE_EINVAL: limit NULL; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_limit_is_to_blame(const pe_task *t, const pe_limit *limit);
 
@@ -98,7 +98,7 @@ PE_EXPORT int pe_limit_is_to_blame(const pe_task *t, const pe_limit *limit);
  * limit         memory in the frame that lasts until the wait has ended.
  * Returns, in PE_AWAIT: what the task returned. Errors: PE_ETIMEDOUT: it was stopped for its time. Those of pe_await
  * and pe_limit_enter.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_timeout(pe_task *t, pe_limit *limit, int64_t deadline_ns, pe_task *task);
 

@@ -53,7 +53,7 @@ typedef void pe_log_fn(int level, const char *message, void *context);
  * Ownership: the context stays the caller's. A call that another thread began earlier may still use the
  *          former hook and context after this returns, so keep them until no other thread is in the
  *          library. Each different pair of fn and context costs a few bytes until the program ends.
- * Threads: any. Child: yes; it changes that process's hook only. Since: 0.1
+ * Threads: any. Child: yes; it changes that process's hook only. Since: 1.0
  */
 PE_EXPORT int pe_set_log(pe_log_fn *fn, void *context);
 

@@ -57,7 +57,7 @@ PE_BEGIN_DECLS
  * Returns: 0; with ret_value NULL what the task returned if that is below 0. Errors: PE_EINVAL: main NULL. PE_EINLOOP:
  * called inside a task or a loop that runs on this thread. PE_ENOMEM, PE_EMFILE and others of libuv: there is no loop.
  * PE_ENOSYS: built without libuv.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_run(pe_task_fn *main, void *frame, int *ret_value);
 
@@ -68,7 +68,7 @@ PE_EXPORT int pe_run(pe_task_fn *main, void *frame, int *ret_value);
  * ret_loop         gets the loop.
  * Returns: 0. Errors: PE_EINVAL: ret_loop NULL. PE_ENOMEM, PE_EMFILE and others of libuv. PE_ENOSYS: built without
  * libuv.
- * Threads: any; of an attached loop the one that runs it. Child: yes; of an attached loop no. Since: 0.1
+ * Threads: any; of an attached loop the one that runs it. Child: yes; of an attached loop no. Since: 1.0
  */
 PE_EXPORT int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop);
 
@@ -78,7 +78,7 @@ PE_EXPORT int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop);
  *
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_EINLOOP: called inside a task, or a loop that runs on this thread.
  * PE_ECLOSED: it has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_run(pe_loop *loop);
 
@@ -87,7 +87,7 @@ PE_EXPORT int pe_loop_run(pe_loop *loop);
  * once.
  *
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's; others post. Child: no. Since: 0.1
+ * Threads: the loop's; others post. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_stop(pe_loop *loop);
 
@@ -102,7 +102,7 @@ PE_EXPORT int pe_loop_stop(pe_loop *loop);
  * ret_cancelled   gets how many tasks there were; may be NULL.
  * Returns: 0; again 0 with none cancelled for one that has been closed. Errors: PE_EINVAL: NULL. PE_EINLOOP: called
  * inside a task, or a loop that runs on this thread. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled);
 
@@ -114,7 +114,7 @@ PE_EXPORT int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled);
  * returned.
  *
  * loop   NULL is fine. Inside a task or a loop that runs on this thread, one that is not attached is left as it is.
- * Threads: the loop's. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_loop_free(pe_loop *loop);
 
@@ -125,7 +125,7 @@ PE_EXPORT void pe_loop_free(pe_loop *loop);
  *
  * fn   NULL: the log hook again.
  * Returns: 0. Errors: PE_EINVAL: loop NULL. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_on_failure(pe_loop *loop, pe_failure_fn *fn, void *context);
 
@@ -134,7 +134,7 @@ PE_EXPORT int pe_loop_on_failure(pe_loop *loop, pe_failure_fn *fn, void *context
  *
  * grace_ns   nanoseconds; 0: the default, 5 s; PE_NOW: none. PE_FOREVER is allowed.
  * Returns: 0. Errors: PE_EINVAL: NULL, or another negative time. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_set_grace(pe_loop *loop, int64_t grace_ns);
 
@@ -145,7 +145,7 @@ PE_EXPORT int pe_loop_set_grace(pe_loop *loop, int64_t grace_ns);
  * fn        called outside any task, with no lock held; it may start and cancel tasks and end their waits.
  * context   handed to it; may be NULL.
  * Returns: 0. Errors: PE_EINVAL: loop or fn NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: any; the caller sees to it that the loop is not freed meanwhile. Child: no. Since: 0.1
+ * Threads: any; the caller sees to it that the loop is not freed meanwhile. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_post(pe_loop *loop, pe_post_fn *fn, void *context);
 
@@ -163,7 +163,7 @@ PE_EXPORT int pe_loop_post(pe_loop *loop, pe_post_fn *fn, void *context);
  * without waiting and returns 1 when there is more at once, else 0.
  * Errors: PE_EINVAL: NULL; pe_loop_poll: attached to a libuv loop, which is run by its owner. PE_EINLOOP: pe_loop_poll
  * called inside a task or a loop that runs on this thread. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_fd(const pe_loop *loop);
 PE_EXPORT int64_t pe_loop_next_ns(const pe_loop *loop);
@@ -174,7 +174,7 @@ PE_EXPORT int pe_loop_poll(pe_loop *loop);
  *
  * Returns: the uv_loop_t; NULL for NULL, in a forked child, and after pe_loop_close. Ownership: the loop's, or its
  * owner's.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT struct uv_loop_s *pe_loop_uv(const pe_loop *loop);
 

@@ -86,7 +86,7 @@ typedef struct pe_offload_options {
  * arg_bytes; t is not the task that runs. PE_ENOMEM. PE_EAGAIN: there is no thread to be had. PE_EFORKED. With
  * PE_ISOLATED also: PE_ETIMEDOUT: timeout_ns is over. PE_ECRASHED: it has crashed, exited or run out of memory.
  * PE_EBROKEN, PE_ECLOSED: so is the pool. PE_ENOTLOADED. Those of pe_pool_new, for the loop's own one.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offload_options *options);
 
@@ -95,7 +95,7 @@ PE_EXPORT int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offl
  * pe_worker_cancelled.
  *
  * Returns: 1 or 0; elsewhere 0. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_offload_cancelled(void);
 
@@ -104,7 +104,7 @@ PE_EXPORT int pe_offload_cancelled(void);
  *
  * threads   1 to 1024; 0: the default, pe_cpu_count() but at least 4.
  * Returns: 0. Errors: PE_EINVAL: loop NULL, or too many. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_loop_set_threads(pe_loop *loop, uint32_t threads);
 

@@ -52,7 +52,7 @@ PE_BEGIN_DECLS
  * The time on the clock that all deadlines refer to (CLOCK_MONOTONIC).
  *
  * Returns: nanoseconds since some point before the program started, above 0. Errors: none.
- * Threads: any. Child: yes, it is the same clock. Since: 0.1
+ * Threads: any. Child: yes, it is the same clock. Since: 1.0
  */
 PE_EXPORT int64_t pe_now(void);
 
@@ -63,7 +63,7 @@ PE_EXPORT int64_t pe_now(void);
  * Returns: the deadline in nanoseconds, above 0; PE_FOREVER when the sum does not fit, thus also for
  *          PE_FOREVER itself.
  *          Errors: none.
- * Threads: any. Child: yes, it is the same clock. Since: 0.1
+ * Threads: any. Child: yes, it is the same clock. Since: 1.0
  */
 PE_EXPORT int64_t pe_after(int64_t duration_ns);
 

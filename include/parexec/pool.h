@@ -272,7 +272,7 @@ typedef struct pe_worker_stats {
  *         perhaps too.
  * Ownership: the pool is the caller's, to be freed by pe_pool_free. The options are copied; functions and
  *         worker_context must stay valid in the workers, not in the program.
- * Threads: any. Child: yes, also in a worker, up to four pools inside one another. Since: 0.1
+ * Threads: any. Child: yes, also in a worker, up to four pools inside one another. Since: 1.0
  */
 PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
 
@@ -295,7 +295,7 @@ PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
  *         nothing was handed over.
  * Ownership: the handle is the caller's, to be freed by pe_job_free, before or after the pool. The argument
  *         stays the caller's and is not needed any more.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
                              const pe_job_options *options, pe_job **ret_job);
@@ -305,7 +305,7 @@ PE_EXPORT int pe_pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size
  *
  * Parameters, Returns, Ownership: as for pe_pool_submit; submit_deadline_ns is ignored.
  * Errors: PE_EAGAIN: the queue is full. The others as for pe_pool_submit, but not PE_ETIMEDOUT and PE_EINTR.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
                                  const pe_job_options *options, pe_job **ret_job);
@@ -335,7 +335,7 @@ PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, 
  * output holds the results of exactly the items that returned 0. For a map that is cut short this takes as
  * long as the items in hand, but no longer than twice the pool's grace_ns and a little.
  * Ownership: everything stays the caller's.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
                           size_t out_bytes, size_t count, const pe_map_options *options);
@@ -353,7 +353,7 @@ PE_EXPORT int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t i
  * PE_TIMED_OUT then, and items that were not begun or were stopped are PE_CANCELLED.
  * Ownership: the handle is the caller's, to be freed by pe_job_free. Input, output, statuses and summary must
  *         stay where they are until the job has ended; the context was copied.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,
                                 size_t out_bytes, size_t count, const pe_map_options *options,
@@ -382,7 +382,7 @@ PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, si
  * Threads: any, callbacks too. Where other threads run, workers are copies in which the locks that those hold
  *         stay locked (init.h): the function must not need them, or the program uses a pool from a seed.
  *         pe_pool_interrupt cannot end the call, deadline_ns does.
- * Child: yes, as pe_pool_new. Since: 0.1
+ * Child: yes, as pe_pool_new. Since: 1.0
  */
 PE_EXPORT int pe_map_once(const pe_pool_options *pool_options, pe_map_fn *fn, const void *in, size_t in_bytes,
                           void *out, size_t out_bytes, size_t count, const pe_map_options *options);
@@ -407,7 +407,7 @@ PE_EXPORT int pe_map_once(const pe_pool_options *pool_options, pe_map_fn *fn, co
  *         acc_bytes 0 or huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_EFORKED.
  *         After any of them acc is unchanged and nothing of the reduce runs any more.
  * Ownership: everything stays the caller's.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint64_t first,
                              uint64_t last, void *acc, size_t acc_bytes, const pe_map_options *options);
@@ -420,7 +420,7 @@ PE_EXPORT int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *comb
  * Returns: 0, also when the pool has ended or is broken, since nothing is left then.
  * Errors: PE_ETIMEDOUT. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called in a callback. PE_EINVAL:
  *         pool NULL, or a deadline that is negative or a duration by mistake. PE_EFORKED.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_wait(pe_pool *pool, int64_t deadline_ns);
 
@@ -429,7 +429,7 @@ PE_EXPORT int pe_pool_wait(pe_pool *pool, int64_t deadline_ns);
  *
  * Returns: 0, also when it was closed before.
  * Errors: PE_EINVAL: pool NULL. PE_EFORKED.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_close(pe_pool *pool);
 
@@ -441,7 +441,7 @@ PE_EXPORT int pe_pool_close(pe_pool *pool);
  * Returns: 0, also when the pool was joined or killed before.
  * Errors: PE_ETIMEDOUT, PE_EINTR: it is closed and goes on ending; join again, or kill it. PE_EBROKEN: it
  *         broke. PE_EDEADLK: called in a callback. PE_EINVAL, PE_EFORKED: as for pe_pool_wait.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_join(pe_pool *pool, int64_t deadline_ns);
 
@@ -451,7 +451,7 @@ PE_EXPORT int pe_pool_join(pe_pool *pool, int64_t deadline_ns);
  *
  * Returns: 0, also when there was nothing.
  * Errors: PE_EINVAL: pool NULL. PE_EFORKED.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_cancel_queued(pe_pool *pool);
 
@@ -462,7 +462,7 @@ PE_EXPORT int pe_pool_cancel_queued(pe_pool *pool);
  * grace_ns   nanoseconds; 0: the pool's grace_ns; PE_NOW: SIGKILL at once.
  * Returns: 0: no process is left, results stay. Also when the pool had ended or broken before.
  * Errors: PE_EDEADLK: called in a callback. PE_EINVAL: pool NULL, grace_ns below PE_NOW. PE_EFORKED.
- * Threads: any; threads that wait in the pool meanwhile come back. Child: no. Since: 0.1
+ * Threads: any; threads that wait in the pool meanwhile come back. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_kill(pe_pool *pool, int64_t grace_ns);
 
@@ -474,7 +474,7 @@ PE_EXPORT int pe_pool_kill(pe_pool *pool, int64_t grace_ns);
  * Ownership: the pool is gone, its descriptor and the memory of pe_pool_alloc with it; no other thread may be
  *         using them, and no callback of the pool may call this. Handles of jobs stay, with their results.
  * Threads: any. Child: yes, for a child's copy of a pool: memory and descriptors of the child are given back,
- *         and the parent's pool stays as it is. In a worker it does nothing to a copy. Since: 0.1
+ *         and the parent's pool stays as it is. In a worker it does nothing to a copy. Since: 1.0
  */
 PE_EXPORT void pe_pool_free(pe_pool *pool);
 
@@ -490,7 +490,7 @@ PE_EXPORT void pe_pool_free(pe_pool *pool);
  * Ownership: the caller's, to be given back by pe_pool_dealloc; pe_pool_free gives all of it back. It must
  *         stay while a job or a map uses it. The library puts no order on accesses to it: what a job wrote
  *         may be read once the job has ended.
- * Threads: any, callbacks too. Child: no, a worker uses what the program has made. Since: 0.1
+ * Threads: any, callbacks too. Child: no, a worker uses what the program has made. Since: 1.0
  */
 PE_EXPORT int pe_pool_alloc(pe_pool *pool, size_t bytes, void **ret_memory);
 
@@ -498,7 +498,7 @@ PE_EXPORT int pe_pool_alloc(pe_pool *pool, size_t bytes, void **ret_memory);
  * Gives memory of pe_pool_alloc back.
  *
  * memory   NULL is fine. What is not the start of such memory is ignored.
- * Threads: any, callbacks too. Child: no; it does nothing there. Since: 0.1
+ * Threads: any, callbacks too. Child: no; it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_pool_dealloc(pe_pool *pool, void *memory);
 
@@ -513,7 +513,7 @@ PE_EXPORT void pe_pool_dealloc(pe_pool *pool, void *memory);
  * Returns: the descriptor, 3 or above; the same in every call.
  * Errors: PE_EINVAL: pool NULL. PE_EFORKED.
  * Ownership: the pool's; it is closed by pe_pool_free, so take it out of the loop before.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_fd(const pe_pool *pool);
 
@@ -525,7 +525,7 @@ PE_EXPORT int pe_pool_fd(const pe_pool *pool);
  *          in one call, so that a loop can look after others in between.
  * Errors: PE_EINTR: pe_pool_interrupt was called. PE_EBROKEN: the pool is broken and nothing is left to take
  *         over: stop watching. PE_EDEADLK: called in a callback. PE_EINVAL: pool NULL. PE_EFORKED.
- * Threads: any; other threads may wait in the pool meanwhile. Child: no. Since: 0.1
+ * Threads: any; other threads may wait in the pool meanwhile. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_poll(pe_pool *pool);
 
@@ -537,7 +537,7 @@ PE_EXPORT int pe_pool_poll(pe_pool *pool);
  *
  * pool   NULL is fine.
  * Threads: any, callbacks too, and signal handlers; it keeps errno. The pool must not be freed meanwhile.
- * Child: no; it does nothing there. Since: 0.1
+ * Child: no; it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
 
@@ -562,7 +562,7 @@ PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
  *         Refused were those with PE_ECLOSED, PE_ENOTLOADED, PE_EDEADLK (called in a callback), PE_EINVAL and
  *         PE_EFORKED: statuses are as they were before. PE_ENOMEM is either: those that began are told of.
  * One broadcast runs at a time; others wait for it. In the statistics it counts as a job for each worker.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_broadcast(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
                                 pe_status *statuses, size_t count, int64_t deadline_ns);
@@ -585,7 +585,7 @@ PE_EXPORT int pe_pool_broadcast(pe_pool *pool, pe_job_fn *fn, const void *arg, s
  *         PE_ECLOSED: closed, joined or killed, before or meanwhile. PE_EBROKEN. PE_EDEADLK: called in a callback.
  *         PE_EINVAL: pool NULL, workers above PE_WORKERS_MAX, a deadline that is negative or a duration by mistake.
  *         PE_EFORKED.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_resize(pe_pool *pool, uint32_t workers, int64_t deadline_ns);
 
@@ -596,7 +596,7 @@ PE_EXPORT int pe_pool_resize(pe_pool *pool, uint32_t workers, int64_t deadline_n
  * stats   its size set before (PE_STATS_INIT); filled in.
  * Returns: 0.
  * Errors: PE_EINVAL: pool or stats NULL, a wrong size. PE_EFORKED.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_stats(const pe_pool *pool, pe_stats *stats);
 
@@ -610,7 +610,7 @@ PE_EXPORT int pe_pool_stats(const pe_pool *pool, pe_stats *stats);
  *          workers to tell of: all is 0, and item UINT64_MAX.
  * Returns: 0.
  * Errors: PE_EINVAL: pool or stats NULL, a wrong size, no such worker. PE_EFORKED.
- * Threads: any, callbacks too. Child: no. Since: 0.1
+ * Threads: any, callbacks too. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_worker_stats(const pe_pool *pool, uint32_t worker, pe_worker_stats *stats);
 

@@ -63,7 +63,7 @@ PE_BEGIN_DECLS
  * descriptor. PE_EINVAL: loop, options, argv, argv[0] or ret_process NULL, unknown flags or bits. PE_EAGAIN, PE_ENOMEM,
  * PE_EMFILE. PE_ENOSYS: the system has no pidfd. PE_ECLOSED: the loop is being closed and this is called outside its
  * tasks. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_process_spawn(pe_loop *loop, const pe_process_options *options, pe_process **ret_process);
 
@@ -77,7 +77,7 @@ PE_EXPORT int pe_process_spawn(pe_loop *loop, const pe_process_options *options,
  * Returns, in PE_AWAIT: 0. Errors: PE_ENODATA: it has ended, and the program has taken what it returned by a wait of
  * its own, or ignores SIGCHLD. PE_ECLOSED: it was given back meanwhile. PE_EINVAL: process NULL or of another loop; t
  * is not the task that runs. PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_process_wait(pe_task *t, pe_process *process, int *ret_exit_code, int *ret_signal);
 
@@ -86,7 +86,7 @@ PE_EXPORT int pe_process_wait(pe_task *t, pe_process *process, int *ret_exit_cod
  *
  * number   a signal; 0 only asks.
  * Returns: 0. Errors: PE_EALREADY: it has ended. PE_EINVAL: NULL, or no signal. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_process_kill(pe_process *process, int number);
 
@@ -94,7 +94,7 @@ PE_EXPORT int pe_process_kill(pe_process *process, int number);
  * The number of a process, which another one may have got once this one has ended.
  *
  * Returns: the pid. Errors: PE_EINVAL: NULL. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_process_pid(const pe_process *process);
 
@@ -103,7 +103,7 @@ PE_EXPORT int pe_process_pid(const pe_process *process);
  * wait for it are told PE_ECLOSED.
  *
  * process   NULL is fine; one whose loop has been closed too.
- * Threads: the loop's. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_process_free(pe_process *process);
 
@@ -116,7 +116,7 @@ PE_EXPORT void pe_process_free(pe_process *process);
  * Returns, in PE_AWAIT: 0. Errors: PE_ENODATA: it has ended, and it is no child or somebody else has reaped it.
  * PE_ESRCH: there is none. PE_EINVAL: pid not above 0; t is not the task that runs. PE_ENOMEM, PE_EMFILE. PE_ENOSYS.
  * PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pid_wait(pe_task *t, int pid, int *ret_exit_code, int *ret_signal);
 

@@ -131,7 +131,7 @@ PE_EXPORT extern const volatile uint32_t pe_region_on;
  * on   0: off. Else on.
  * Regions that are open then are closed as usual when they are left. What was counted stays.
  * Returns: 0. Errors: PE_ENOMEM: no memory for tables; nothing has changed.
- * Threads: any. Child: yes; in a worker it changes nothing but that worker, until the host switches again. Since: 0.1
+ * Threads: any. Child: yes; in a worker it changes nothing but that worker, until the host switches again. Since: 1.0
  */
 PE_EXPORT int pe_region_enable(int on);
 
@@ -140,7 +140,7 @@ PE_EXPORT int pe_region_enable(int on);
  *
  * options   NULL: the defaults.
  * Returns: 0. Errors: PE_EINVAL: unknown values; PE_EALREADY: measuring has begun. Nothing has changed then.
- * Threads: any. Child: yes; in a worker PE_EALREADY. Since: 0.1
+ * Threads: any. Child: yes; in a worker PE_EALREADY. Since: 1.0
  */
 PE_EXPORT int pe_region_setup(const pe_region_options *options);
 
@@ -152,7 +152,7 @@ PE_EXPORT int pe_region_setup(const pe_region_options *options);
  * Leaving one that is open further out closes those inside it, counted as crossed; leaving one that is not open is
  * counted and does nothing else. Enter does nothing while measuring is off; leave ends what was entered, on or off.
  * Errors: none; see the head of this file.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_region_enter_site(pe_region_site *site);
 PE_EXPORT void pe_region_leave_site(pe_region_site *site);
@@ -162,7 +162,7 @@ PE_EXPORT void pe_region_leave_site(pe_region_site *site);
  *
  * name   any text; copied at its first use and cut at 127 bytes, so the memory may change afterwards. NULL to enter:
  *        nothing happens. NULL to leave: the innermost region.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_region_enter(const char *name);
 PE_EXPORT void pe_region_leave(const char *name);
@@ -173,7 +173,7 @@ PE_EXPORT void pe_region_leave(const char *name);
  * do not end those of its caller.
  *
  * site   of kind PE_SITE_LINE.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_region_line(pe_region_site *site);
 
@@ -183,7 +183,7 @@ PE_EXPORT void pe_region_line(pe_region_site *site);
  * site     of kind PE_SITE_COUNTER.
  * amount   any; the report shows how many times, the sum, the smallest and the largest. A thread's sum, and the sum of
  *          all threads', stays at INT64_MAX or INT64_MIN when it gets there.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_region_count(pe_region_site *site, int64_t amount);
 
@@ -191,7 +191,7 @@ PE_EXPORT void pe_region_count(pe_region_site *site, int64_t amount);
  * Something happened, now. What PE_MARK does: counted, and an instant in the timeline.
  *
  * site   of kind PE_SITE_MARK.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_region_mark(pe_region_site *site);
 
@@ -202,7 +202,7 @@ PE_EXPORT void pe_region_mark(pe_region_site *site);
  * span   memory that lasts until the end; begin overwrites it.
  * site   of kind PE_SITE_REGION.
  * Wait, resume and end of what is not begun, or out of turn, do nothing but are counted as wrong use.
- * Threads: any thread may take each step, one at a time. Child: yes, for spans that it began. Since: 0.1
+ * Threads: any thread may take each step, one at a time. Child: yes, for spans that it began. Since: 1.0
  */
 PE_EXPORT void pe_region_span_begin(pe_region_span *span, pe_region_site *site);
 PE_EXPORT void pe_region_span_wait(pe_region_span *span);
@@ -221,14 +221,14 @@ PE_EXPORT void pe_region_span_end(pe_region_span *span);
  * before measuring did. Functions that a longjmp has left are closed, as caller, frame and place show, when the next
  * one begins on the same stack, and at the latest with what is around them.
  * Returns: to leave: not 0 while regions are open on this thread.
- * Errors: none. Threads: any. Child: yes. Since: 0.1
+ * Errors: none. Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_region_enter_function(const void *function, const void *caller, const void *frame,
                                         const void *place);
 PE_EXPORT int pe_region_leave_function(const void *function);
 
 /* Leaves *scope unless that is NULL: what the compiler calls at the end of PE_REGION and PE_REGION_SCOPE. Threads: any.
- * Child: yes. Since: 0.1 */
+ * Child: yes. Since: 1.0 */
 #if defined(__GNUC__) && !defined(PE__REGION_SCOPE_END_IS_DEFINED_HERE)
 PE_EXPORT extern inline __attribute__((gnu_inline, always_inline, no_instrument_function)) void
 pe_region_scope_end(pe_region_site **scope)

@@ -117,7 +117,7 @@ PE_BEGIN_DECLS
  * options   NULL: the text, sorted by cumulative time.
  * A report is written in one piece, however many threads write to the file.
  * Returns: 0. Errors: PE_EINVAL: file is NULL, unknown options; PE_ENOMEM; another negative errno: writing failed.
- * Threads: any. Child: yes; a child has its own. Since: 0.1
+ * Threads: any. Child: yes; a child has its own. Since: 1.0
  */
 PE_EXPORT int pe_report(FILE *file, const pe_report_options *options);
 
@@ -130,7 +130,7 @@ PE_EXPORT int pe_report(FILE *file, const pe_report_options *options);
  *          stays and its target is replaced.
  * format   PE_REPORT_*.
  * Returns: 0. Errors: as pe_report, and what opening and renaming files can give, such as -ENOENT.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_report_write(const char *path, uint32_t format);
 
@@ -145,7 +145,7 @@ PE_EXPORT int pe_report_write(const char *path, uint32_t format);
  * same number are too.
  * Returns: 0. Errors: PE_EINVAL: bad arguments, or a file is no such report; PE_ENOMEM; another negative errno: a file
  *          could not be read or written. Nothing is written when a file could not be read.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_report_merge(const char *const *paths, size_t count, FILE *file, const pe_report_options *options);
 

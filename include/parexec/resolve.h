@@ -34,7 +34,7 @@ PE_BEGIN_DECLS
  * name server does not answer now. -EIO: it cannot answer. PE_EINVAL: ret_addresses NULL, node and service NULL, wrong
  * hints, no name at all; t is not the task that runs. PE_ENOMEM, and others of the system. PE_ECANCELED, PE_ETIMEDOUT.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_resolve(pe_task *t, const char *node, const char *service, const struct addrinfo *hints,
                          struct addrinfo **ret_addresses);
@@ -43,7 +43,7 @@ PE_EXPORT int pe_resolve(pe_task *t, const char *node, const char *service, cons
  * Gives a list back.
  *
  * addresses   NULL is fine.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_resolve_free(struct addrinfo *addresses);
 
@@ -59,7 +59,7 @@ PE_EXPORT void pe_resolve_free(struct addrinfo *addresses);
  * Both last until the wait has ended, and stay untouched on errors.
  * Returns, in PE_AWAIT: 0. Errors: -ENOSPC: there is no room for it. PE_EINVAL: address NULL or of another family; t is
  * not the task that runs. The others of pe_resolve.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_resolve_name(pe_task *t, const struct sockaddr *address, int flags, char *ret_node, size_t node_bytes,
                               char *ret_service, size_t service_bytes);

@@ -60,7 +60,7 @@ typedef struct pe_rng {
  * seed     any; different seeds give different sets of streams.
  * stream   any: the number of the item, of the job, ...
  * Returns: nothing. Errors: none.
- * Threads: any. Child: yes, that is what it is for. Since: 0.1
+ * Threads: any. Child: yes, that is what it is for. Since: 1.0
  */
 PE_EXPORT void pe_rng_init(pe_rng *rng, uint64_t seed, uint64_t stream);
 
@@ -68,7 +68,7 @@ PE_EXPORT void pe_rng_init(pe_rng *rng, uint64_t seed, uint64_t stream);
  * Draws one word: 64 random bits.
  *
  * Returns: the word; 0 if rng is NULL. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT uint64_t pe_rng_next(pe_rng *rng);
 
@@ -76,7 +76,7 @@ PE_EXPORT uint64_t pe_rng_next(pe_rng *rng);
  * Draws one word and makes a number of its upper 53 bits.
  *
  * Returns: a multiple of 2^-53, at least 0 and below 1; 0 if rng is NULL. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT double pe_rng_double(pe_rng *rng);
 
@@ -86,7 +86,7 @@ PE_EXPORT double pe_rng_double(pe_rng *rng);
  *
  * n   1 and above.
  * Returns: 0 to n - 1; 0 if n is 0 or rng is NULL, and then nothing is drawn. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT uint64_t pe_rng_below(pe_rng *rng, uint64_t n);
 
@@ -95,7 +95,7 @@ PE_EXPORT uint64_t pe_rng_below(pe_rng *rng, uint64_t n);
  * much of the distribution lies.
  *
  * Returns: the number, from -8.3 to 8.3, right to about 1e-15 of itself; 0 if rng is NULL. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT double pe_rng_normal(pe_rng *rng);
 
@@ -105,7 +105,7 @@ PE_EXPORT double pe_rng_normal(pe_rng *rng);
  *
  * memory   bytes bytes, of any alignment; NULL only if there are none.
  * Returns: nothing. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_rng_fill(pe_rng *rng, void *memory, size_t bytes);
 
@@ -114,7 +114,7 @@ PE_EXPORT void pe_rng_fill(pe_rng *rng, void *memory, size_t bytes);
  *
  * values   count of them; NULL only if there are none.
  * Returns: nothing. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_rng_fill_doubles(pe_rng *rng, double *values, size_t count);
 
@@ -124,7 +124,7 @@ PE_EXPORT void pe_rng_fill_doubles(pe_rng *rng, double *values, size_t count);
  *
  * words   any number; 2^64 - k goes back by k.
  * Returns: nothing. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT void pe_rng_skip(pe_rng *rng, uint64_t words);
 

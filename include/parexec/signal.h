@@ -42,7 +42,7 @@ PE_BEGIN_DECLS
  *          of a fault in the running code: SIGSEGV, SIGBUS, SIGFPE, SIGILL.
  * Returns, in PE_AWAIT: 0. Errors: PE_EINVAL: no signal, or one of those; t is not the task that runs. PE_ENOMEM.
  * PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_signal_wait(pe_task *t, int number);
 
@@ -53,7 +53,7 @@ PE_EXPORT int pe_signal_wait(pe_task *t, int number);
  * ret_signal   gets the object, to be given back by pe_signal_free.
  * Returns: 0. Errors: PE_EINVAL: loop or ret_signal NULL, no signal, or one that cannot be had. PE_ENOMEM. PE_ECLOSED:
  * the loop is being closed and this is called outside its tasks. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_signal_new(pe_loop *loop, int number, pe_signal **ret_signal);
 
@@ -64,7 +64,7 @@ PE_EXPORT int pe_signal_new(pe_loop *loop, int number, pe_signal **ret_signal);
  * Returns, in PE_AWAIT: how many were delivered since then, 1 and above. Errors: PE_ECLOSED: the object was freed
  * meanwhile. PE_EINVAL: signal NULL or of another loop; t is not the task that runs. PE_ECANCELED, PE_ETIMEDOUT.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_signal_next(pe_task *t, pe_signal *signal);
 
@@ -72,7 +72,7 @@ PE_EXPORT int pe_signal_next(pe_task *t, pe_signal *signal);
  * Listens no more. Tasks that wait for it are told PE_ECLOSED.
  *
  * signal   NULL is fine; one whose loop has been closed too.
- * Threads: the loop's. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_signal_free(pe_signal *signal);
 

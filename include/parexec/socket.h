@@ -83,7 +83,7 @@ PE_BEGIN_DECLS
  * ret_address   gets the address.
  * ret_bytes     gets how much of it counts, for calls that take an address.
  * Returns: 0. Errors: PE_EINVAL: NULL, or no address.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address,
                                size_t *ret_bytes);
@@ -97,7 +97,7 @@ PE_EXPORT int pe_address_parse(const char *text, uint16_t port, struct sockaddr_
  * ret_text        gets the text, cut if there is no room for it.
  * bytes           the room, at least 1; PE_ADDRESS_TEXT_BYTES is enough.
  * Returns: 0. Errors: PE_EINVAL: NULL, no room, or an address of another kind or size.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_address_text(const struct sockaddr *address, size_t address_bytes, char *ret_text, size_t bytes);
 
@@ -113,7 +113,7 @@ PE_EXPORT int pe_address_text(const struct sockaddr *address, size_t address_byt
  * Returns, in PE_AWAIT: 0. Errors: PE_ECONNREFUSED: nobody listens there. PE_ECANCELED, PE_ETIMEDOUT by a time limit or
  * by the system: the attempt has been given up. PE_EINVAL: NULL, or an address of another kind; t is not the task that
  * runs. PE_ENOMEM, PE_EMFILE and others of the system. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_tcp_connect(pe_task *t, const struct sockaddr *address, size_t address_bytes, pe_socket **ret_socket);
 
@@ -122,7 +122,7 @@ PE_EXPORT int pe_tcp_connect(pe_task *t, const struct sockaddr *address, size_t 
  *
  * path   of the socket's file, at most 107 bytes.
  * Returns, errors: as pe_tcp_connect; also PE_EINVAL: the path is too long or empty, and those of the file system.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_unix_connect(pe_task *t, const char *path, pe_socket **ret_socket);
 
@@ -135,7 +135,7 @@ PE_EXPORT int pe_unix_connect(pe_task *t, const char *path, pe_socket **ret_sock
  * Returns: 0. Errors: PE_EINVAL: NULL, a socket that is no stream or that listens. PE_EPERM: a file that cannot be
  * waited for, of a disk say. PE_EBADF: no descriptor. PE_EEXIST: the loop watches it already. PE_ECLOSED: the loop has
  * been closed. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_open(pe_loop *loop, int fd, pe_socket **ret_socket);
 
@@ -145,7 +145,7 @@ PE_EXPORT int pe_socket_open(pe_loop *loop, int fd, pe_socket **ret_socket);
  * the end by pe_socket_shutdown and read until it ends too.
  *
  * socket   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_close. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_close. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_socket_free(pe_socket *socket);
 
@@ -161,7 +161,7 @@ PE_EXPORT void pe_socket_free(pe_socket *socket);
  * for input. PE_ECLOSED: the socket was freed, or its loop closed. PE_ENOMEM: what an earlier read had to leave could
  * not be kept; the input has a hole from then on, so this stays. PE_EINVAL: NULL, 0 bytes, a socket of another loop; t
  * is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_read(pe_task *t, pe_socket *socket, void *buffer, size_t bytes);
 
@@ -171,7 +171,7 @@ PE_EXPORT int pe_socket_read(pe_task *t, pe_socket *socket, void *buffer, size_t
  * bytes   1 to 2^31 - 1.
  * Returns, in PE_AWAIT: `bytes`; 0: the peer had ended its side before. Errors: PE_ENODATA: it ended in between. Those
  * of pe_socket_read. After an error what has come stays for the next read.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_read_exactly(pe_task *t, pe_socket *socket, void *buffer, size_t bytes);
 
@@ -184,7 +184,7 @@ PE_EXPORT int pe_socket_read_exactly(pe_task *t, pe_socket *socket, void *buffer
  * Returns, in PE_AWAIT: the bytes with the mark, 1 to `capacity`; 0: the peer had ended its side before. Errors:
  * PE_ETOOBIG: there is no mark in the first `capacity` bytes. PE_ENODATA: the input ended without it. Those of
  * pe_socket_read. After an error what has come stays for the next read.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_read_until(pe_task *t, pe_socket *socket, void *buffer, size_t capacity,
                                    const char *delimiter);
@@ -201,7 +201,7 @@ PE_EXPORT int pe_socket_read_until(pe_task *t, pe_socket *socket, void *buffer, 
  * system. PE_ECANCELED, PE_ETIMEDOUT, and all others: see pe_socket_sent. PE_EBROKEN: an earlier write ended within its
  * data. PE_EBUSY: another task waits to write. PE_ECLOSED: the socket was freed, or its loop closed. PE_EINVAL: NULL, a
  * socket of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_write(pe_task *t, pe_socket *socket, const void *data, size_t bytes);
 PE_EXPORT int pe_socket_writev(pe_task *t, pe_socket *socket, const struct iovec *pieces, size_t count);
@@ -211,7 +211,7 @@ PE_EXPORT int pe_socket_writev(pe_task *t, pe_socket *socket, const struct iovec
  * refused with PE_EBUSY, PE_EBROKEN or PE_EINVAL do not count.
  *
  * Returns: the bytes. Errors: PE_EINVAL: NULL. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int64_t pe_socket_sent(const pe_socket *socket);
 
@@ -220,7 +220,7 @@ PE_EXPORT int64_t pe_socket_sent(const pe_socket *socket);
  *
  * Returns: 0. Errors: PE_EBUSY: a task waits to write. PE_ENOTSOCK: not a socket; an end of a pipe is ended by
  * pe_socket_free. PE_ENOTCONN: the peer is gone. PE_EINVAL: NULL. PE_ECLOSED: its loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_shutdown(pe_socket *socket);
 
@@ -230,7 +230,7 @@ PE_EXPORT int pe_socket_shutdown(pe_socket *socket);
  * The descriptor, for getsockopt and the like; not to be read, written or closed.
  *
  * Returns: the descriptor. Errors: PE_EINVAL: NULL. PE_ECLOSED: its loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_fd(const pe_socket *socket);
 
@@ -241,7 +241,7 @@ PE_EXPORT int pe_socket_fd(const pe_socket *socket);
  * ret_bytes     gets how much of it counts; may be NULL.
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_ENOTCONN: the peer is gone. PE_ENOTSOCK: not a socket. PE_ECLOSED: its loop
  * has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_local(const pe_socket *socket, struct sockaddr_storage *ret_address, size_t *ret_bytes);
 PE_EXPORT int pe_socket_peer(const pe_socket *socket, struct sockaddr_storage *ret_address, size_t *ret_bytes);
@@ -252,7 +252,7 @@ PE_EXPORT int pe_socket_peer(const pe_socket *socket, struct sockaddr_storage *r
  *
  * Returns: 0. Errors: -EOPNOTSUPP, PE_ENOTSOCK: not by TCP. PE_EINVAL: NULL. PE_ECLOSED: its loop has been closed.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_set_nodelay(pe_socket *socket, int on);
 
@@ -263,7 +263,7 @@ PE_EXPORT int pe_socket_set_nodelay(pe_socket *socket, int on);
  *           It is asked up to 9 times, every idle_ns / 3 (at least a second).
  * Returns: 0. Errors: -EOPNOTSUPP, PE_ENOTSOCK: not by TCP. PE_EINVAL: NULL, or a time out of range. PE_ECLOSED: its
  * loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_socket_set_keepalive(pe_socket *socket, int64_t idle_ns);
 
@@ -278,7 +278,7 @@ PE_EXPORT int pe_socket_set_keepalive(pe_socket *socket, int64_t idle_ns);
  * Returns: 0. Errors: PE_EADDRINUSE: somebody listens there. -EACCES: not permitted. PE_EINVAL: NULL, a negative
  * backlog, or an address of another kind. PE_ECLOSED: the loop has been closed. PE_ENOMEM, PE_EMFILE and others of the
  * system. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_tcp_listen(pe_loop *loop, const struct sockaddr *address, size_t address_bytes, int backlog,
                             pe_listener **ret_listener);
@@ -289,7 +289,7 @@ PE_EXPORT int pe_tcp_listen(pe_loop *loop, const struct sockaddr *address, size_
  *
  * path   of the file, at most 107 bytes; nothing may be there, a socket that nobody listens on neither.
  * Returns, errors: as pe_tcp_listen; also PE_EINVAL: the path is too long or empty, and those of the file system.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_unix_listen(pe_loop *loop, const char *path, int backlog, pe_listener **ret_listener);
 
@@ -299,7 +299,7 @@ PE_EXPORT int pe_unix_listen(pe_loop *loop, const char *path, int backlog, pe_li
  * fd   is the listener's when this has worked: it is set to not blocking, and closed by pe_listener_free.
  * Returns: 0. Errors: PE_EINVAL: NULL, or not a stream socket that listens. PE_EBADF, PE_ENOTSOCK, PE_EEXIST: the loop
  * watches it already. PE_ECLOSED: the loop has been closed. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_listener_open(pe_loop *loop, int fd, pe_listener **ret_listener);
 
@@ -312,7 +312,7 @@ PE_EXPORT int pe_listener_open(pe_loop *loop, int fd, pe_listener **ret_listener
  * socket, nor 100 ms later. Connections stay in the system's queue, so the task may wait again at once; it cannot
  * spin. PE_ECANCELED, PE_ETIMEDOUT: no connection has been taken. PE_ECLOSED: the listener was freed, or its loop
  * closed. PE_EINVAL: NULL, a listener of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_accept(pe_task *t, pe_listener *listener, pe_socket **ret_socket);
 
@@ -320,7 +320,7 @@ PE_EXPORT int pe_accept(pe_task *t, pe_listener *listener, pe_socket **ret_socke
  * Stops listening and gives a listener back. Who waits for it gets PE_ECLOSED.
  *
  * listener   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_close. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_close. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_listener_free(pe_listener *listener);
 
@@ -328,7 +328,7 @@ PE_EXPORT void pe_listener_free(pe_listener *listener);
  * The descriptor, and the address that is listened on.
  *
  * Returns, errors: as pe_socket_fd and pe_socket_local.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_listener_fd(const pe_listener *listener);
 PE_EXPORT int pe_listener_local(const pe_listener *listener, struct sockaddr_storage *ret_address, size_t *ret_bytes);

@@ -87,7 +87,7 @@ typedef int pe_source_fn(void *item, void *context);
  *         PE_ENOMEM: also when what may be in flight does not fit into the pool's shared_bytes. PE_EINVAL: pool,
  *         fn, source or ret_stream NULL, a size near SIZE_MAX, wrong options. PE_EFORKED.
  * Ownership: the stream is the caller's, to be freed by pe_stream_free, before or after the pool.
- * Threads: any. Child: no. Since: 0.1
+ * Threads: any. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_pool_stream(pe_pool *pool, pe_map_fn *fn, pe_source_fn *source, void *source_context, size_t in_bytes,
                              size_t out_bytes, const pe_map_options *options, pe_stream **ret_stream);
@@ -120,7 +120,7 @@ PE_EXPORT int pe_pool_stream(pe_pool *pool, pe_map_fn *fn, pe_source_fn *source,
  *         256 KiB are a copy in the program's own memory; larger results stay in memory shared with the workers,
  *         which a worker that writes where it should not could still change: copy before you check them if that
  *         matters.
- * Threads: any, one at a time. Child: no. Since: 0.1
+ * Threads: any, one at a time. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_stream_next(pe_stream *stream, int64_t deadline_ns, uint64_t *ret_index, pe_status *ret_status,
                              const void **ret_data, size_t *ret_bytes);
@@ -135,7 +135,7 @@ PE_EXPORT int pe_stream_next(pe_stream *stream, int64_t deadline_ns, uint64_t *r
  * Errors: PE_ENODATA: no text, or nothing handed out by the last call. PE_EINVAL: stream or ret_text NULL, an
  *         unknown which. PE_EFORKED.
  * Ownership: the text is the stream's, until the next call of pe_stream_next or pe_stream_free for it.
- * Threads: any, one at a time. Child: no. Since: 0.1
+ * Threads: any, one at a time. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_stream_text(const pe_stream *stream, uint32_t which, const char **ret_text, size_t *ret_bytes);
 
@@ -146,7 +146,7 @@ PE_EXPORT int pe_stream_text(const pe_stream *stream, uint32_t which, const char
  *
  * stream   NULL is fine.
  * Ownership: the stream is gone; no other thread may be using it, nor its source be calling this.
- * Threads: any. Child: yes, for a child's copy of a stream; the parent's stays as it is. Since: 0.1
+ * Threads: any. Child: yes, for a child's copy of a stream; the parent's stays as it is. Since: 1.0
  */
 PE_EXPORT void pe_stream_free(pe_stream *stream);
 

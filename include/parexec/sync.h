@@ -70,7 +70,7 @@ PE_BEGIN_DECLS
  * ret_sem   gets it.
  * Returns: 0. Errors: PE_EINVAL: loop or ret_sem NULL, count too large. PE_ENOMEM. PE_ECLOSED: the loop has been
  * closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_sem_new(pe_loop *loop, uint32_t count, pe_sem **ret_sem);
 
@@ -79,7 +79,7 @@ PE_EXPORT int pe_sem_new(pe_loop *loop, uint32_t count, pe_sem **ret_sem);
  *
  * Returns, in PE_AWAIT: 0: the unit is the caller's. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the semaphore has
  * been freed: none was taken. PE_EINVAL: sem NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_sem_acquire(pe_task *t, pe_sem *sem);
 
@@ -87,7 +87,7 @@ PE_EXPORT int pe_sem_acquire(pe_task *t, pe_sem *sem);
  * Takes a unit if there is one.
  *
  * Returns: 0. Errors: PE_EAGAIN: there is none. PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_sem_try_acquire(pe_sem *sem);
 
@@ -95,7 +95,7 @@ PE_EXPORT int pe_sem_try_acquire(pe_sem *sem);
  * Gives a unit back, or adds one: whoever has it, it need not be the task that took it.
  *
  * Returns: 0. Errors: PE_EINVAL: NULL, or there are 2,147,483,647. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_sem_release(pe_sem *sem);
 
@@ -104,7 +104,7 @@ PE_EXPORT int pe_sem_release(pe_sem *sem);
  *
  * Returns: their number; 0 while tasks wait. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_sem_count(const pe_sem *sem);
 
@@ -112,7 +112,7 @@ PE_EXPORT int pe_sem_count(const pe_sem *sem);
  * Gives a semaphore back.
  *
  * sem   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_sem_free(pe_sem *sem);
 
@@ -122,7 +122,7 @@ PE_EXPORT void pe_sem_free(pe_sem *sem);
  * Makes a lock, which nobody holds.
  *
  * Returns: 0. Errors: PE_EINVAL: loop or ret_lock NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_lock_new(pe_loop *loop, pe_lock **ret_lock);
 
@@ -132,7 +132,7 @@ PE_EXPORT int pe_lock_new(pe_loop *loop, pe_lock **ret_lock);
  * Returns, in PE_AWAIT: 0: the task holds it. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the lock has been freed:
  * it does not. PE_EDEADLK: it holds it already, or the one that holds it waits for this task, by itself or through
  * others. PE_EINVAL: lock NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_lock_acquire(pe_task *t, pe_lock *lock);
 
@@ -141,7 +141,7 @@ PE_EXPORT int pe_lock_acquire(pe_task *t, pe_lock *lock);
  *
  * Returns: 0. Errors: PE_EAGAIN: another task holds it. PE_EDEADLK: this one does. PE_EINVAL, PE_EFORKED: as
  * pe_lock_acquire.
- * Threads: the loop's; inside the task t. Child: no. Since: 0.1
+ * Threads: the loop's; inside the task t. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_lock_try_acquire(pe_task *t, pe_lock *lock);
 
@@ -150,7 +150,7 @@ PE_EXPORT int pe_lock_try_acquire(pe_task *t, pe_lock *lock);
  *
  * Returns: 0. Errors: PE_EPERM: t does not hold it. PE_EINVAL: lock NULL or of another loop; t is not the task that
  * runs. PE_EFORKED.
- * Threads: the loop's; inside the task t. Child: no. Since: 0.1
+ * Threads: the loop's; inside the task t. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_lock_release(pe_task *t, pe_lock *lock);
 
@@ -158,7 +158,7 @@ PE_EXPORT int pe_lock_release(pe_task *t, pe_lock *lock);
  * Gives a lock back, whoever holds it.
  *
  * lock   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_lock_free(pe_lock *lock);
 
@@ -168,7 +168,7 @@ PE_EXPORT void pe_lock_free(pe_lock *lock);
  * Makes an event, which is not set.
  *
  * Returns: 0. Errors: PE_EINVAL: loop or ret_event NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_event_new(pe_loop *loop, pe_event **ret_event);
 
@@ -177,7 +177,7 @@ PE_EXPORT int pe_event_new(pe_loop *loop, pe_event **ret_event);
  *
  * Returns, in PE_AWAIT: 0: it is, or was set when this wait ended. Errors: PE_ECANCELED, PE_ETIMEDOUT. PE_ECLOSED: it
  * has been freed. PE_EINVAL: event NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_event_wait(pe_task *t, pe_event *event);
 
@@ -185,7 +185,7 @@ PE_EXPORT int pe_event_wait(pe_task *t, pe_event *event);
  * Sets an event, for all that wait; sets it back; tells whether it is set.
  *
  * Returns: 0; pe_event_is_set: 1 or 0. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_event_set(pe_event *event);
 PE_EXPORT int pe_event_clear(pe_event *event);
@@ -195,7 +195,7 @@ PE_EXPORT int pe_event_is_set(const pe_event *event);
  * Gives an event back.
  *
  * event   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_event_free(pe_event *event);
 
@@ -205,7 +205,7 @@ PE_EXPORT void pe_event_free(pe_event *event);
  * Makes a condition.
  *
  * Returns: 0. Errors: PE_EINVAL: loop or ret_cond NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_cond_new(pe_loop *loop, pe_cond **ret_cond);
 
@@ -222,7 +222,7 @@ PE_EXPORT int pe_cond_new(pe_loop *loop, pe_cond **ret_cond);
  * the lock: PE_ECLOSED: the lock has been freed. PE_EDEADLK: the one that holds it waits for this task.
  * Nothing has been done: PE_EPERM: the task does not hold the lock. PE_EINVAL: cond or lock NULL or of another loop; t
  * is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_cond_wait(pe_task *t, pe_cond *cond, pe_lock *lock);
 
@@ -230,7 +230,7 @@ PE_EXPORT int pe_cond_wait(pe_task *t, pe_cond *cond, pe_lock *lock);
  * Wakes the first task that waits, or all; without one nothing happens.
  *
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_cond_signal(pe_cond *cond);
 PE_EXPORT int pe_cond_signal_all(pe_cond *cond);
@@ -239,7 +239,7 @@ PE_EXPORT int pe_cond_signal_all(pe_cond *cond);
  * Gives a condition back.
  *
  * cond   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_cond_free(pe_cond *cond);
 
@@ -252,7 +252,7 @@ PE_EXPORT void pe_cond_free(pe_cond *cond);
  * capacity     how many are kept, up to 2,147,483,647; 0: none, each goes from one that puts to one that gets.
  * Returns: 0. Errors: PE_EINVAL: loop or ret_queue NULL, item_bytes 0, too many. PE_ENOMEM. PE_ECLOSED: the loop has
  * been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_queue_new(pe_loop *loop, size_t item_bytes, size_t capacity, pe_queue **ret_queue);
 
@@ -263,7 +263,7 @@ PE_EXPORT int pe_queue_new(pe_loop *loop, size_t item_bytes, size_t capacity, pe
  * Returns, in PE_AWAIT: 0: it is in the queue, or somebody has got it. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED:
  * the queue has been closed or freed: it has not been put. PE_EINVAL: queue or item NULL, another loop; t is not the
  * task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_queue_put(pe_task *t, pe_queue *queue, const void *item);
 
@@ -274,7 +274,7 @@ PE_EXPORT int pe_queue_put(pe_task *t, pe_queue *queue, const void *item);
  * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED, PE_ETIMEDOUT: nothing has been taken. PE_ECLOSED: the queue has been
  * closed and is empty, or it has been freed. PE_EINVAL: queue or ret_item NULL, another loop; t is not the task that
  * runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_queue_get(pe_task *t, pe_queue *queue, void *ret_item);
 
@@ -283,7 +283,7 @@ PE_EXPORT int pe_queue_get(pe_task *t, pe_queue *queue, void *ret_item);
  *
  * Returns: 0. Errors: PE_EAGAIN: there is no room, or no item. PE_ECLOSED: the queue has been closed, and for
  * getting, is empty; the loop has been closed. PE_EINVAL: queue, item or ret_item NULL. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_queue_try_put(pe_queue *queue, const void *item);
 PE_EXPORT int pe_queue_try_get(pe_queue *queue, void *ret_item);
@@ -294,7 +294,7 @@ PE_EXPORT int pe_queue_try_get(pe_queue *queue, void *ret_item);
  *
  * Returns: 0, also for one that has been closed. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_queue_close(pe_queue *queue);
 
@@ -302,7 +302,7 @@ PE_EXPORT int pe_queue_close(pe_queue *queue);
  * How many items are in a queue.
  *
  * Returns: their number, 0 and above. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_queue_count(const pe_queue *queue);
 
@@ -310,7 +310,7 @@ PE_EXPORT int pe_queue_count(const pe_queue *queue);
  * Gives a queue back, with the items that are in it.
  *
  * queue   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_queue_free(pe_queue *queue);
 

@@ -214,7 +214,7 @@ PE_BEGIN_DECLS
  * ret_task      gets a handle, to be given back by pe_task_free. NULL: none; the loop sees the task to its end.
  * Returns: 0. Errors: PE_EINVAL: loop or fn NULL, or too many bytes. PE_ENOMEM. PE_ECLOSED: the loop is being closed
  * and this is called outside its tasks, or the time for clean-up is over (pe_loop_set_grace). PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task);
 
@@ -222,7 +222,7 @@ PE_EXPORT int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t 
  * Gives a handle back. The task goes on if it has not ended; what it left in its frame is gone afterwards.
  *
  * task   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it gives back nothing then. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: yes, it gives back nothing then. Since: 1.0
  */
 PE_EXPORT void pe_task_free(pe_task *task);
 
@@ -230,7 +230,7 @@ PE_EXPORT void pe_task_free(pe_task *task);
  * One more handle of the same task, of at most 65,534. Each is given back by pe_task_free.
  *
  * Returns: the task; NULL for NULL, where there are too many, and in a forked child.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT pe_task *pe_task_ref(pe_task *task);
 
@@ -238,7 +238,7 @@ PE_EXPORT pe_task *pe_task_ref(pe_task *task);
  * The frame of a task; after its end too, as long as there is a handle.
  *
  * Returns: the frame; of a task without one NULL. NULL also for NULL and in a forked child.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT void *pe_task_frame(pe_task *task);
 
@@ -249,7 +249,7 @@ PE_EXPORT void *pe_task_frame(pe_task *task);
  * Errors: PE_EAGAIN: it has not ended. PE_EINVAL: NULL. PE_EFORKED. A task that may return these itself is told apart
  * by pe_task_has_ended.
  * A failure that was asked for here, or awaited, has been seen and is not reported (pe_loop_on_failure).
- * Threads: the loop's, or any one after pe_loop_free. Child: no. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_result(const pe_task *task);
 
@@ -257,7 +257,7 @@ PE_EXPORT int pe_task_result(const pe_task *task);
  * Whether a task has ended.
  *
  * Returns: 1 or 0. Errors: PE_EINVAL: NULL. PE_EFORKED.
- * Threads: the loop's, or any one after pe_loop_free. Child: no. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_free. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_has_ended(const pe_task *task);
 
@@ -268,7 +268,7 @@ PE_EXPORT int pe_task_has_ended(const pe_task *task);
  * seen an earlier one count as one with it.
  *
  * Returns: 0. Errors: PE_EALREADY: it has ended. PE_EINVAL: NULL. PE_EFORKED.
- * Threads: the loop's; a task may cancel itself. Child: no. Since: 0.1
+ * Threads: the loop's; a task may cancel itself. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_cancel(pe_task *task);
 
@@ -277,7 +277,7 @@ PE_EXPORT int pe_task_cancel(pe_task *task);
  * its inner work with PE_ECANCELED finds out whether it was meant itself.
  *
  * Returns: their number, 0 and above. Errors: PE_EINVAL: NULL. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_cancels(const pe_task *task);
 
@@ -285,7 +285,7 @@ PE_EXPORT int pe_task_cancels(const pe_task *task);
  * The loop of a task.
  *
  * Returns: the loop; NULL for NULL, for a task that has ended and whose loop has been freed, and in a forked child.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT pe_loop *pe_task_loop(const pe_task *task);
 
@@ -294,7 +294,7 @@ PE_EXPORT pe_loop *pe_task_loop(const pe_task *task);
  *
  * name   copied, and cut at 63 bytes.
  * Returns: 0. Errors: PE_EINVAL: NULL. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_set_name(pe_task *task, const char *name);
 
@@ -302,7 +302,7 @@ PE_EXPORT int pe_task_set_name(pe_task *task, const char *name);
  * The name of a task: what it was given, else that of its function, as far as symbols tell, else "task".
  *
  * Returns: the name; "" for NULL and in a forked child. Ownership: the task's, until it is named anew or freed.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT const char *pe_task_name(const pe_task *task);
 
@@ -315,7 +315,7 @@ PE_EXPORT const char *pe_task_name(const pe_task *task);
  *         it any more.
  * Returns: set: 0; asked: the value, NULL if there is none. Errors: PE_EINVAL: task or key NULL. PE_EALREADY: it has
  * ended. PE_ENOMEM. PE_EFORKED, or NULL.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_set_local(pe_task *task, const pe_local_key *key, void *value);
 PE_EXPORT void *pe_task_local(const pe_task *task, const pe_local_key *key);
@@ -325,7 +325,7 @@ PE_EXPORT void *pe_task_local(const pe_task *task, const pe_local_key *key);
  *
  * Returns, in PE_AWAIT: 0; a request that comes meanwhile is for the next wait. Errors: PE_ECANCELED, PE_ETIMEDOUT by a
  * time limit. PE_EINVAL: t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_yield(pe_task *t);
 
@@ -337,7 +337,7 @@ PE_EXPORT int pe_yield(pe_task *t);
  * Tasks wake in the order of their deadlines, equal ones in the order in which they began to wait.
  * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED, PE_ETIMEDOUT by a time limit. PE_EINVAL: a negative time, or a
  * duration for a deadline; t is not the task that runs. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_sleep(pe_task *t, int64_t duration_ns);
 PE_EXPORT int pe_sleep_until(pe_task *t, int64_t deadline_ns);
@@ -350,7 +350,7 @@ PE_EXPORT int pe_sleep_until(pe_task *t, int64_t deadline_ns);
  * Returns, in PE_AWAIT: what it returned. Errors: PE_ECANCELED, PE_ETIMEDOUT: as asked for, or what it returned.
  * PE_EDEADLK: it waits for this one, by itself or through others. PE_EINVAL: task NULL, of another loop; t is not the
  * task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_await(pe_task *t, pe_task *task);
 
@@ -358,7 +358,7 @@ PE_EXPORT int pe_await(pe_task *t, pe_task *task);
  * Waits for a task like pe_await, but leaves it running if this wait is to be stopped: that ends at once.
  *
  * Returns, errors: as pe_await.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_shield(pe_task *t, pe_task *task);
 
@@ -374,7 +374,7 @@ PE_EXPORT int pe_shield(pe_task *t, pe_task *task);
  * frame   its frame, commonly a member of the caller's; must live as long.
  * Returns, in PE_AWAIT: what it returned. Errors: PE_EINVAL: call or fn NULL; call is that of the function that calls;
  * t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_call(pe_task *t, pe_call_link *call, pe_task_fn *fn, void *frame);
 
@@ -383,7 +383,7 @@ PE_EXPORT int pe_call(pe_task *t, pe_call_link *call, pe_task_fn *fn, void *fram
  * wait after it. Sections may be nested, up to 255 deep.
  *
  * Returns: 0. Errors: PE_EINVAL: too deep, or not inside a section; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_shield_enter(pe_task *t);
 PE_EXPORT int pe_shield_leave(pe_task *t);
@@ -407,7 +407,7 @@ PE_EXPORT int pe_shield_leave(pe_task *t);
  * object    for cancel.
  * Returns, in PE_AWAIT: what pe_wait_end was called with. Errors: `started`. PE_EINVAL: t is not the task that runs.
  * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_wait_external(pe_task *t, int started, pe_cancel_fn *cancel, void *object);
 
@@ -416,7 +416,7 @@ PE_EXPORT int pe_wait_external(pe_task *t, int started, pe_cancel_fn *cancel, vo
  *
  * result   0 and above, or an error. PE_ECANCELED counts as the answer to a request to stop, if there was one.
  * Returns: 0. Errors: PE_EINVAL: the task is in no such wait; a result of PE_WAIT. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_wait_end(pe_task *t, int result);
 

@@ -72,7 +72,7 @@ PE_BEGIN_DECLS
  * site     of kind PE_SITE_REGION.
  * Returns: 0. Errors: PE_EINVAL: region or site NULL; entered already, or not entered; t is not the task that runs.
  * PE_ENOMEM: it is not entered. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_task_region_enter(pe_task *t, pe_task_region *region, pe_region_site *site);
 PE_EXPORT int pe_task_region_leave(pe_task *t, pe_task_region *region);

@@ -38,7 +38,7 @@ PE_BEGIN_DECLS
  * ret_udp         gets it, to be given back by pe_udp_free.
  * Returns: 0. Errors: PE_EADDRINUSE: somebody receives there. -EACCES: not permitted. PE_EINVAL: NULL, or an address of
  * another kind. PE_ECLOSED: the loop has been closed. PE_ENOMEM, PE_EMFILE and others of the system. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_udp_open(pe_loop *loop, const struct sockaddr *address, size_t address_bytes, pe_udp **ret_udp);
 
@@ -48,7 +48,7 @@ PE_EXPORT int pe_udp_open(pe_loop *loop, const struct sockaddr *address, size_t 
  *
  * Returns: 0. Errors: PE_EINVAL: NULL, or an address of another kind. Others of the system. PE_ECLOSED: its loop has
  * been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_udp_connect(pe_udp *udp, const struct sockaddr *address, size_t address_bytes);
 
@@ -56,7 +56,7 @@ PE_EXPORT int pe_udp_connect(pe_udp *udp, const struct sockaddr *address, size_t
  * Closes it and gives it back. Who waits for it gets PE_ECLOSED.
  *
  * udp   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_close. Child: yes, it does nothing there. Since: 0.1
+ * Threads: the loop's, or any one after pe_loop_close. Child: yes, it does nothing there. Since: 1.0
  */
 PE_EXPORT void pe_udp_free(pe_udp *udp);
 
@@ -71,7 +71,7 @@ PE_EXPORT void pe_udp_free(pe_udp *udp);
  * PE_ECANCELED, PE_ETIMEDOUT: none has been taken. PE_ECONNREFUSED: nobody received an earlier one (pe_udp_connect).
  * PE_ECLOSED: it was freed, or its loop closed. PE_EINVAL: NULL, one of another loop; t is not the task that runs.
  * PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_udp_receive(pe_task *t, pe_udp *udp, void *buffer, size_t bytes, struct sockaddr_storage *ret_from,
                              size_t *ret_bytes);
@@ -87,7 +87,7 @@ PE_EXPORT int pe_udp_receive(pe_task *t, pe_udp *udp, void *buffer, size_t bytes
  * PE_ECANCELED, PE_ETIMEDOUT: it has not been sent. PE_ECONNREFUSED: nobody received an earlier one; others of the
  * system. PE_ECLOSED: it was freed, or its loop closed. PE_EINVAL: NULL, an address of another kind, one of another
  * loop; t is not the task that runs. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_udp_send(pe_task *t, pe_udp *udp, const void *data, size_t bytes, const struct sockaddr *to,
                           size_t to_bytes);
@@ -96,7 +96,7 @@ PE_EXPORT int pe_udp_send(pe_task *t, pe_udp *udp, const void *data, size_t byte
  * The descriptor, for setsockopt and the like, and the address that it receives at.
  *
  * Returns, errors: as pe_socket_fd and pe_socket_local.
- * Threads: the loop's. Child: no. Since: 0.1
+ * Threads: the loop's. Child: no. Since: 1.0
  */
 PE_EXPORT int pe_udp_fd(const pe_udp *udp);
 PE_EXPORT int pe_udp_local(const pe_udp *udp, struct sockaddr_storage *ret_address, size_t *ret_bytes);

@@ -5,8 +5,8 @@
  * after the shared library was replaced. Sized structs and the rules of the ABI make an older program run
  * with a newer library of the same soname; a program that needs something newer can find out first:
  *
- *     if (pe_version() < 100) {
- *         fprintf(stderr, "needs libparexec 0.1.0, found %s\n", pe_version_string());
+ *     if (pe_version() < 10100) {
+ *         fprintf(stderr, "needs libparexec 1.1.0, found %s\n", pe_version_string());
  *         return 1;
  *     }
  *
@@ -18,11 +18,14 @@
 
 #include <parexec/export.h>
 
-/* The release compiled against. PE_VERSION_NUMBER grows with every release: 0.1.0 is 100, 1.2.3 is 10203. */
-#define PE_VERSION_MAJOR 0
-#define PE_VERSION_MINOR 1
+/*
+ * The release compiled against. PE_VERSION_NUMBER grows with every release: 1.0.0 is 10000, 1.2.3 is 10203. A
+ * candidate, such as 1.0.0-rc1, has the number of the release that it is to become; only its text tells.
+ */
+#define PE_VERSION_MAJOR 1
+#define PE_VERSION_MINOR 0
 #define PE_VERSION_PATCH 0
-#define PE_VERSION_STRING "0.1.0"
+#define PE_VERSION_STRING "1.0.0-rc1"
 #define PE_VERSION_NUMBER (PE_VERSION_MAJOR * 10000 + PE_VERSION_MINOR * 100 + PE_VERSION_PATCH)
 
 PE_BEGIN_DECLS
@@ -31,16 +34,16 @@ PE_BEGIN_DECLS
  * The release that the program runs with, as a number to compare.
  *
  * Returns: PE_VERSION_NUMBER of the library, above 0. Errors: none.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT int pe_version(void);
 
 /*
  * The release that the program runs with, as text to print.
  *
- * Returns: PE_VERSION_STRING of the library, such as "0.1.0". Errors: none.
+ * Returns: PE_VERSION_STRING of the library, such as "1.0.0", or "1.0.0-rc1" of a candidate. Errors: none.
  * Ownership: static text, valid for ever (until the library is unloaded), not to be freed.
- * Threads: any. Child: yes. Since: 0.1
+ * Threads: any. Child: yes. Since: 1.0
  */
 PE_EXPORT const char *pe_version_string(void);
 

@@ -49,7 +49,7 @@ typedef int pe_worker_fn(void *context);
  *
  * Returns: 0 to workers - 1; in a pool made with PE_POOL_INLINE 0.
  * Errors: PE_EPERM: not called from a function that a pool runs.
- * Threads: any. Child: yes, that is what it is for. Since: 0.1
+ * Threads: any. Child: yes, that is what it is for. Since: 1.0
  */
 PE_EXPORT int pe_worker_index(void);
 
@@ -62,7 +62,7 @@ PE_EXPORT int pe_worker_index(void);
  *
  * Returns: 1 or 0; outside a worker, and in a pool made with PE_POOL_INLINE, always 0. Errors: none.
  *          It costs a load from memory.
- * Threads: any. Child: yes, that is what it is for. Since: 0.1
+ * Threads: any. Child: yes, that is what it is for. Since: 1.0
  */
 PE_EXPORT int pe_worker_cancelled(void);
 
@@ -70,7 +70,7 @@ PE_EXPORT int pe_worker_cancelled(void);
  * The index of the item in hand.
  *
  * Returns: 0 to count - 1 in a map; UINT64_MAX elsewhere, in a block of a reduce too. Errors: none.
- * Threads: any. Child: yes, that is what it is for. Since: 0.1
+ * Threads: any. Child: yes, that is what it is for. Since: 1.0
  */
 PE_EXPORT uint64_t pe_worker_item(void);
 
@@ -86,7 +86,7 @@ PE_EXPORT uint64_t pe_worker_item(void);
  * Returns: code. Errors: none. errno stays as it was.
  * Ownership: the text is copied.
  * Threads: the one that runs the function. Child: yes, that is what it is for; elsewhere it only returns
- * code. Since: 0.1
+ * code. Since: 1.0
  */
 PE_EXPORT int pe_worker_fail(int code, const char *format, ...) PE_FORMAT(2, 3);
 

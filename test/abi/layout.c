@@ -45,7 +45,7 @@ static void compare_sized(const struct line *lines, size_t count)
 
 #define COUNT(lines) (sizeof(lines) / sizeof((lines)[0]))
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_file_info)
 {
     static const struct line lines[] = {
@@ -68,7 +68,7 @@ PE_TEST(layout_pe_file_info)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_process_options)
 {
     static const struct line lines[] = {
@@ -86,7 +86,7 @@ PE_TEST(layout_pe_process_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_status)
 {
     static const struct line lines[] = {
@@ -106,7 +106,7 @@ PE_TEST(layout_pe_status)
     compare(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_offload_options)
 {
     static const struct line lines[] = {
@@ -123,7 +123,7 @@ PE_TEST(layout_pe_offload_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_init_options)
 {
     static const struct line lines[] = {
@@ -137,7 +137,7 @@ PE_TEST(layout_pe_init_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_pool_options)
 {
     static const struct line lines[] = {
@@ -169,7 +169,7 @@ PE_TEST(layout_pe_pool_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_job_options)
 {
     static const struct line lines[] = {
@@ -185,7 +185,7 @@ PE_TEST(layout_pe_job_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_map_options)
 {
     static const struct line lines[] = {
@@ -211,7 +211,7 @@ PE_TEST(layout_pe_map_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_map_summary)
 {
     static const struct line lines[] = {
@@ -229,7 +229,7 @@ PE_TEST(layout_pe_map_summary)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1; it lies in the callers' memory, so it can never grow */
+/* since 1.0; it lies in the callers' memory, so it can never grow */
 PE_TEST(layout_pe_rng)
 {
     static const struct line lines[] = {
@@ -244,7 +244,7 @@ PE_TEST(layout_pe_rng)
     compare(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_stats)
 {
     static const struct line lines[] = {
@@ -276,7 +276,7 @@ PE_TEST(layout_pe_stats)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_loop_figures)
 {
     static const struct line lines[] = {
@@ -297,7 +297,7 @@ PE_TEST(layout_pe_loop_figures)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_worker_stats)
 {
     static const struct line lines[] = {
@@ -318,7 +318,7 @@ PE_TEST(layout_pe_worker_stats)
 }
 
 /* The 64 bytes are part of arrays that callers own, so they can never grow. */
-/* since 0.1; compiled into programs by the macros */
+/* since 1.0; compiled into programs by the macros */
 PE_TEST(layout_pe_region_site)
 {
     static const struct line lines[] = {
@@ -331,7 +331,7 @@ PE_TEST(layout_pe_region_site)
     ck_assert_uint_eq(sizeof(pe_region_span), 64);
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_task_region)
 {
     static const struct line lines[] = {
@@ -343,7 +343,7 @@ PE_TEST(layout_pe_task_region)
     compare(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_region_options)
 {
     static const struct line lines[] = {
@@ -359,7 +359,7 @@ PE_TEST(layout_pe_region_options)
     compare_sized(lines, COUNT(lines));
 }
 
-/* since 0.1 */
+/* since 1.0 */
 PE_TEST(layout_pe_report_options)
 {
     static const struct line lines[] = {
