@@ -15,9 +15,12 @@
 
 #include <parexec.h>
 
+#include "bridge/room.h"
 #include "harness/async.h"
 #include "harness/pool.h"
 #include "harness/process.h"
+#include "pool/pool.h"
+#include "pool/stop.h"
 
 /* One job and how the wait for it ended. */
 struct one {
@@ -461,6 +464,37 @@ PE_TEST(a_wait_for_room_is_given_up)
     pe_loop_free(loop);
     atomic_store(full.set, 1);
     end_full_pool(&full);
+}
+
+static void cancel_it(int level, const char *message, void *context)
+{
+    (void)level, (void)message;
+    MUST(pe_task_cancel(context), 0);
+}
+
+PE_TEST(a_wait_for_room_is_cancelled_while_the_pool_breaks)
+{
+    struct full full = full_pool();
+    pe_loop *loop = async_loop();
+    int turns = 0;
+    struct submitter submitter = { .pool = full.pool, .turns = &turns };
+    pe_task *task;
+
+    MUST(pe_spawn(loop, submit_and_await, &submitter, 0, &task), 0);
+    async_settle(loop);
+    pe_set_log(cancel_it, task);
+    pthread_mutex_lock(&full.pool->mutex);
+    pe__pool_break(full.pool);
+    pthread_mutex_unlock(&full.pool->mutex);
+    pe__rooms_try(pe__bridge_find(loop, full.pool));
+    pe_set_log(NULL, NULL);
+    MUST(pe_loop_run(loop), 0);
+    MUST(submitter.result, PE_EBROKEN);
+    pe_task_free(task);
+    pe_loop_free(loop);
+    pe_job_free(full.busy);
+    pe_job_free(full.queued);
+    pe_pool_free(full.pool);
 }
 
 /* ---- maps ---- */

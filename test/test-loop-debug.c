@@ -576,4 +576,34 @@ PE_TEST(a_report_at_the_end_starts_nothing_any_more)
     pe_task_free(task);
 }
 
+static void yield_for(pe_loop *loop, const char *name, int error, void *context)
+{
+    (void)loop, (void)name, (void)error;
+    MUST(pe_yield(*(pe_task **)context), PE_EINVAL);
+    *(pe_task **)context = NULL;
+}
+
+static int forget(pe_task *t, void *frame)
+{
+    pe_task *running = t;
+
+    PE_BEGIN(t);
+    MUST(pe_loop_on_failure(pe_task_loop(t), yield_for, &running), 0);
+    pe_task_free(*(pe_task **)frame);
+    ck_assert_ptr_null(running);
+    PE_YIELD(t);
+    PE_END(t);
+}
+
+PE_TEST(a_report_that_a_task_caused_is_made_outside_it)
+{
+    pe_loop *loop = async_loop();
+    pe_task *failed = start_failing(loop, -7, "forgotten");
+
+    MUST(pe_loop_run(loop), 0);
+    MUST(pe_spawn(loop, forget, &failed, sizeof failed, NULL), 0);
+    MUST(pe_loop_run(loop), 0);
+    pe_loop_free(loop);
+}
+
 HARNESS_MAIN("loop-debug")

@@ -7,18 +7,18 @@
 #include "async/limit.h"
 #include "async/watch.h"
 
-static struct pe__task *watcher_of(struct pe__watch *watch)
+static struct pe__task *watcher_of(struct pe__task_watch *watch)
 {
     return (struct pe__task *)(void *)((char *)watch - offsetof(struct pe__task, in.watch));
 }
 
-static void await_ended(struct pe__watch *watch, struct pe__task *ended)
+static void await_ended(struct pe__task_watch *watch, struct pe__task *ended)
 {
     pe__task_seen(ended);
     pe__wait_end(watcher_of(watch), ended->head.result);
 }
 
-static void timeout_ended(struct pe__watch *watch, struct pe__task *ended)
+static void timeout_ended(struct pe__task_watch *watch, struct pe__task *ended)
 {
     struct pe__task *task = watcher_of(watch);
 

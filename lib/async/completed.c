@@ -30,7 +30,7 @@ static void give(struct pe_completed *completed, size_t *ret_index)
         *ret_index = place;
 }
 
-static void ended(struct pe__watch *watch, struct pe__task *task)
+static void ended(struct pe__task_watch *watch, struct pe__task *task)
 {
     struct pe__watch_one *one = pe__watches_told(watch);
     struct pe_completed *completed = one->owner;

@@ -18,13 +18,16 @@ static void report(struct pe__task *task)
 {
     pe_loop *loop = task->loop;
     pe_loop *before = pe__loop_enter(loop);
+    struct pe__task *running = loop->current;
 
     pe__task_seen(task);
+    loop->current = NULL;
     if (loop->on_failure != NULL)
         loop->on_failure(loop, pe_task_name(&task->head), task->head.result, loop->failure_context);
     else
         pe__base_log(PE_LOG_WARNING, "task %s failed and nobody looked: %s", pe_task_name(&task->head),
                      pe_strerror(task->head.result));
+    loop->current = running;
     pe__loop_leave(before);
 }
 

@@ -21,7 +21,7 @@ static void give_back(struct first *first)
     pe__slab_free(&first->waiter->loop->slab, first, bytes_of(first->count));
 }
 
-static void ended(struct pe__watch *watch, struct pe__task *task)
+static void ended(struct pe__task_watch *watch, struct pe__task *task)
 {
     struct pe__watch_one *one = pe__watches_told(watch);
     struct first *first = one->owner;

@@ -44,7 +44,7 @@ static bool is_over(const struct gather *gather)
     return gather->left == 0 || (gather->error < 0 && !gather->waits_for_all);
 }
 
-static void ended(struct pe__watch *watch, struct pe__task *task)
+static void ended(struct pe__task_watch *watch, struct pe__task *task)
 {
     struct pe__watch_one *one = pe__watches_told(watch);
     struct gather *gather = one->owner;

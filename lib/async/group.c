@@ -30,7 +30,7 @@ struct pe_group {
 };
 
 struct member {
-    struct pe__watch watch;
+    struct pe__task_watch watch;
     struct pe__base_list link;
     struct pe_group *group;
     pe_task *task; /* with PE_GROUP_COLLECT a handle */
@@ -131,7 +131,7 @@ static void note_failure(struct pe_group *group, struct pe__task *task)
         cancel_members(group);
 }
 
-static void ended(struct pe__watch *watch, struct pe__task *task)
+static void ended(struct pe__task_watch *watch, struct pe__task *task)
 {
     struct member *member = PE__BASE_LIST_ENTRY(watch, struct member, watch);
     struct pe_group *group = member->group;

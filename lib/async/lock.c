@@ -14,7 +14,7 @@
 
 static void hand_on(struct pe_lock *lock);
 
-static void owner_ended(struct pe__watch *watch, struct pe__task *task)
+static void owner_ended(struct pe__task_watch *watch, struct pe__task *task)
 {
     (void)task;
     hand_on(PE__BASE_LIST_ENTRY(watch, struct pe_lock, watch));

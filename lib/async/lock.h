@@ -12,7 +12,7 @@
 struct pe_lock {
     pe_loop *loop;
     struct pe__task *owner;     /* NULL: nobody holds it, and nobody waits */
-    struct pe__watch watch;     /* of the owner */
+    struct pe__task_watch watch;     /* of the owner */
     struct pe__waiters waiters;
     size_t lent;                /* tasks in conditions that will take it again */
     bool is_freed;              /* lives only for those */

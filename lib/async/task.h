@@ -30,9 +30,9 @@ struct pe__wait_kind;
 #define PE__STOP_TOLD 16u  /* the last wait has ended for a request; while the task is ready, more count as the same */
 
 /* Called when the task that is watched has ended: takes the watch out of its list before the call. */
-struct pe__watch {
+struct pe__task_watch {
     struct pe__base_list link;
-    void (*ended)(struct pe__watch *watch, struct pe__task *task);
+    void (*ended)(struct pe__task_watch *watch, struct pe__task *task);
 };
 
 /* One that waits for an object of the program's, see waiters.h. */
@@ -67,7 +67,7 @@ struct pe__task {
         struct pe__task *next; /* in the ready queue */
         struct pe__base_list link;
         struct pe__waiter waiter;
-        struct pe__watch watch;
+        struct pe__task_watch watch;
         struct pe__timer timer;
         struct pe__fd_watch fd;
         struct {

@@ -23,7 +23,7 @@ static void tell_watches(struct pe__task *task)
     struct pe__base_list *link;
 
     while ((link = task->watches) != NULL) {
-        struct pe__watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__watch, link);
+        struct pe__task_watch *watch = PE__BASE_LIST_ENTRY(link, struct pe__task_watch, link);
 
         if (link->next == link)
             task->watches = NULL;

@@ -8,8 +8,8 @@
 #include "async/wait.h"
 
 /* `task` has not ended. */
-static inline void pe__watch_start(struct pe__task *task, struct pe__watch *watch,
-                                   void (*ended)(struct pe__watch *watch, struct pe__task *task))
+static inline void pe__watch_start(struct pe__task *task, struct pe__task_watch *watch,
+                                   void (*ended)(struct pe__task_watch *watch, struct pe__task *task))
 {
     watch->ended = ended;
     pe__base_list_init(&watch->link);
@@ -19,7 +19,7 @@ static inline void pe__watch_start(struct pe__task *task, struct pe__watch *watc
         pe__base_list_push_back(task->watches, &watch->link);
 }
 
-static inline void pe__watch_stop(struct pe__task *task, struct pe__watch *watch)
+static inline void pe__watch_stop(struct pe__task *task, struct pe__task_watch *watch)
 {
     if (task->watches == &watch->link)
         task->watches = watch->link.next == &watch->link ? NULL : watch->link.next;

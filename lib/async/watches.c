@@ -15,7 +15,7 @@ int pe__watches_check(const pe_loop *loop, pe_task *const *tasks, size_t count)
 }
 
 size_t pe__watches_start(struct pe__watch_one *ones, pe_task *const *tasks, size_t count, void *owner,
-                         void (*ended)(struct pe__watch *watch, struct pe__task *task))
+                         void (*ended)(struct pe__task_watch *watch, struct pe__task *task))
 {
     size_t started = 0;
 

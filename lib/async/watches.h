@@ -10,7 +10,7 @@
 #include "async/watch.h"
 
 struct pe__watch_one {
-    struct pe__watch watch;
+    struct pe__task_watch watch;
     struct pe__task *task; /* NULL: it has ended, or is not watched any more */
     void *owner;
 };
@@ -20,7 +20,7 @@ int pe__watches_check(const pe_loop *loop, pe_task *const *tasks, size_t count);
 
 /* Watches those that have not ended, and returns their number. */
 size_t pe__watches_start(struct pe__watch_one *ones, pe_task *const *tasks, size_t count, void *owner,
-                         void (*ended)(struct pe__watch *watch, struct pe__task *task));
+                         void (*ended)(struct pe__task_watch *watch, struct pe__task *task));
 
 /* No watch is told any more. */
 void pe__watches_stop(struct pe__watch_one *ones, size_t count);
@@ -32,7 +32,7 @@ void pe__watches_cancel(const struct pe__watch_one *ones, size_t count);
 struct pe__task *pe__watches_next(const struct pe__watch_one *ones, size_t count, uintptr_t *place);
 
 /* In a call of `ended`. */
-static inline struct pe__watch_one *pe__watches_told(struct pe__watch *watch)
+static inline struct pe__watch_one *pe__watches_told(struct pe__task_watch *watch)
 {
     struct pe__watch_one *one = (struct pe__watch_one *)(void *)((char *)watch - offsetof(struct pe__watch_one, watch));
 

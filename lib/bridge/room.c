@@ -17,6 +17,7 @@ struct pe__room {
     struct pe__task *task;
     struct pe__timer timer;
     size_t block_bytes;
+    bool is_trying;            /* its task is not to be stopped by what the pool calls back meanwhile */
     struct pe__room_ask ask;
     _Alignas(16) unsigned char data[];
 };
@@ -38,7 +39,7 @@ static struct pe__task *leave(struct pe__room *room)
     return task;
 }
 
-static int attempt(struct pe__room *room, int give_up, pe_job **ret_job)
+static int hand_over(struct pe__room *room, int give_up, pe_job **ret_job)
 {
     const struct pe__room_ask *ask = &room->ask;
     pe_pool *pool = room->bridge->listener.pool;
@@ -47,6 +48,15 @@ static int attempt(struct pe__room *room, int give_up, pe_job **ret_job)
         return pe__map_try_start(pool, &ask->map, give_up, ret_job);
     return give_up != 0 ? give_up
                         : pe_pool_try_submit(pool, ask->job_fn, ask->data, ask->bytes, &ask->job_options, ret_job);
+}
+
+/* The pool may find itself broken by this, and its log hook may cancel the task. */
+static int attempt(struct pe__room *room, int give_up, pe_job **ret_job)
+{
+    room->is_trying = true;
+    int result = hand_over(room, give_up, ret_job);
+    room->is_trying = false;
+    return result;
 }
 
 /* Its task does not wait for room any more; with an error nothing was handed over. */
@@ -78,7 +88,10 @@ static void give_up(struct pe__room *room, int why)
 
 static void cancel(struct pe__task *task)
 {
-    give_up(task->object, PE_ECANCELED);
+    struct pe__room *room = task->object;
+
+    if (!room->is_trying)
+        give_up(room, PE_ECANCELED);
 }
 
 static void due(struct pe__timer *timer)
@@ -96,7 +109,11 @@ static bool try_one(struct pe__room *room)
 
     if (result != PE_EAGAIN)
         settle(room, result, job);
-    return result != PE_EAGAIN;
+    else if (room->task->stop & PE__STOP_ASKED)
+        give_up(room, PE_ECANCELED);
+    else
+        return false;
+    return true;
 }
 
 void pe__rooms_try(struct pe__bridge *bridge)
