@@ -661,28 +661,9 @@ PE_TEST(nothing_is_left_of_a_start_that_fails)
 
 PE_TEST(a_wait_for_a_pid_without_memory)
 {
-    int refused = 0;
+    struct waiter waiter = { .pid = (int)getpid() };
 
-    for (uint64_t n = 1;; n++) {
-        struct waiter waiter = { .pid = (int)getpid() };
-        pe_loop *loop = async_loop();
-        pe_task *task = start(loop, &waiter);
-
-        async_use_memory_up(loop);
-        harness_fail_nth(HARNESS_MALLOC, n, ENOMEM);
-        async_settle(loop);
-        int done = harness_fail_count(HARNESS_MALLOC) < n;
-        harness_fail_reset();
-        if (waiter.result != PE_WAIT) {
-            MUST(waiter.result, PE_ENOMEM);
-            refused++;
-        }
-        pe_task_free(task);
-        pe_loop_free(loop);
-        if (done)
-            break;
-    }
-    ck_assert_int_gt(refused, 0);
+    ck_assert_int_gt(async_refusals(wait_once, &waiter, &waiter.result), 0);
 }
 
 HARNESS_MAIN("process")

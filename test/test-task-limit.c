@@ -25,6 +25,15 @@ static void note(pe_task *t, void *frame)
     diary_add(&((struct scene *)frame)->diary, "%c", async_letter(t->result));
 }
 
+/* What the task notes when it runs alone. */
+static void assert_run(pe_task_fn *fn, const char *diary)
+{
+    struct scene f = { .i = 0 };
+
+    MUST(pe_run(fn, &f, NULL), 0);
+    DIARY_MUST_BE(&f.diary, diary);
+}
+
 /* ---- children ---- */
 
 /* Cleans up for 10 ms when it is stopped. */
@@ -89,10 +98,7 @@ static int limit_of_50_ms(pe_task *t, void *frame)
 
 PE_TEST(i07_a_limit_is_told_of_when_the_cleaning_up_has_ended)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(limit_of_50_ms, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "clean T");
+    assert_run(limit_of_50_ms, "clean T");
 }
 
 static const int64_t passed[] = { 0, 1 }; /* 0, and some time in the past */
@@ -164,10 +170,7 @@ static int one_limit_several_waits(pe_task *t, void *frame)
 
 PE_TEST(a06_a_limit_ends_one_wait_of_several)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(one_limit_several_waits, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "0 T 0 0");
+    assert_run(one_limit_several_waits, "0 T 0 0");
 }
 
 static int yield_under_a_limit(pe_task *t, void *frame)
@@ -189,10 +192,7 @@ static int yield_under_a_limit(pe_task *t, void *frame)
 /* Would not end if yields took no notice. */
 PE_TEST(a06_a_limit_ends_a_task_that_only_yields)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(yield_under_a_limit, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "T 0");
+    assert_run(yield_under_a_limit, "T 0");
 }
 
 /* Keeps the task busy till then, so that no timer has been looked at. */
@@ -230,10 +230,7 @@ static int leave_unseen(pe_task *t, void *frame)
 
 PE_TEST(a10_a_limit_that_no_wait_has_seen_leaves_nothing_behind)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(leave_unseen, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "0 0 0 0");
+    assert_run(leave_unseen, "0 0 0 0");
 }
 
 static int work_over_a_limit(pe_task *t, void *frame)
@@ -251,10 +248,7 @@ static int work_over_a_limit(pe_task *t, void *frame)
 
 PE_TEST(a06_a_limit_that_passes_while_the_task_computes)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(work_over_a_limit, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "T");
+    assert_run(work_over_a_limit, "T");
 }
 
 static int wrong_limits(pe_task *t, void *frame)
@@ -291,10 +285,7 @@ static int wrong_limits(pe_task *t, void *frame)
 
 PE_TEST(a06_limits_that_are_wrong_change_nothing)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(wrong_limits, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "0");
+    assert_run(wrong_limits, "0");
 }
 
 /* ---- moved ---- */
@@ -330,10 +321,7 @@ static int move_limits(pe_task *t, void *frame)
 
 PE_TEST(a06_limits_are_moved)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(move_limits, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "T 0 0 T");
+    assert_run(move_limits, "T 0 0 T");
 }
 
 /* ---- nested ---- */
@@ -408,10 +396,7 @@ static int nest_with_time_over(pe_task *t, void *frame)
 
 PE_TEST(a07_each_end_of_a_wait_is_one_limits)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(nest_with_time_over, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "T 0 0 1 0 0 T T 0");
+    assert_run(nest_with_time_over, "T 0 0 1 0 0 T T 0");
 }
 
 static int time_out_in_a_limit(pe_task *t, void *frame)
@@ -432,10 +417,7 @@ static int time_out_in_a_limit(pe_task *t, void *frame)
 
 PE_TEST(a07_a_time_out_ended_by_a_limit_around_it)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(time_out_in_a_limit, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "clean T");
+    assert_run(time_out_in_a_limit, "clean T");
 }
 
 /* ---- what the other task does ---- */
@@ -469,10 +451,7 @@ static int time_out_others(pe_task *t, void *frame)
 
 PE_TEST(a08_what_the_other_makes_of_its_end)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(time_out_others, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "5 6 0 6");
+    assert_run(time_out_others, "5 6 0 6");
 }
 
 static int ignore_under_a_limit(pe_task *t, void *frame)
@@ -496,10 +475,7 @@ static int ignore_under_a_limit(pe_task *t, void *frame)
 
 PE_TEST(a10_a_limit_that_the_other_ignored_is_not_lost)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(ignore_under_a_limit, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "5 5 T");
+    assert_run(ignore_under_a_limit, "5 5 T");
 }
 
 /* ---- with requests to stop ---- */
@@ -622,10 +598,7 @@ static int limits_and_sections(pe_task *t, void *frame)
 
 PE_TEST(a11_limits_from_outside_are_held_back_in_sections)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(limits_and_sections, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "0 T T C 0");
+    assert_run(limits_and_sections, "0 T T C 0");
 }
 
 static int shield_under_a_limit(pe_task *t, void *frame)
@@ -647,10 +620,7 @@ static int shield_under_a_limit(pe_task *t, void *frame)
 
 PE_TEST(a11_a_limit_around_a_shielded_wait)
 {
-    struct scene f = { .i = 0 };
-
-    MUST(pe_run(shield_under_a_limit, &f, NULL), 0);
-    DIARY_MUST_BE(&f.diary, "T 5");
+    assert_run(shield_under_a_limit, "T 5");
 }
 
 /* ---- left open ---- */

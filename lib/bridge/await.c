@@ -100,34 +100,31 @@ static int begin_anyway(pe_task *t, const struct pe__wait_kind *kind, pe_job *jo
     return pe__wait_begin_anyway(t, kind, job);
 }
 
-int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status)
+/* PE_WAIT: the wait is to be begun, which may be done. Else it is over. */
+static int prepare(pe_task *t, int may_be_done, pe_job *job, pe_status *ret_status)
 {
     struct pe__task *task = pe__task_of(t);
-    int result = pe__wait_check_running(t);
+    int result = may_be_done == 0 && job == NULL ? PE_EINVAL : may_be_done;
 
-    if (result == 0 && job == NULL)
-        result = PE_EINVAL;
     if (result == 0)
         result = watch(task, job, ret_status);
     if (result < 0)
         return result;
-    if (result == 0)
-        return tell(task, job, ret_status);
-    return begin_anyway(t, &job_kind, job);
+    return result == 0 ? tell(task, job, ret_status) : PE_WAIT;
+}
+
+int pe_await_job(pe_task *t, pe_job *job, pe_status *ret_status)
+{
+    int result = prepare(t, pe__wait_check_running(t), job, ret_status);
+
+    return result == PE_WAIT ? begin_anyway(t, &job_kind, job) : result;
 }
 
 int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status)
 {
-    struct pe__task *task = pe__task_of(t);
-    int result = pe__wait_check(t);
+    int result = prepare(t, pe__wait_check(t), job, ret_status);
 
-    if (result == 0 && job == NULL)
-        result = PE_EINVAL;
-    if (result == 0)
-        result = watch(task, job, ret_status);
-    if (result < 0)
-        return result;
-    return result == 0 ? tell(task, job, ret_status) : pe__wait_begin_anyway(t, &shield_kind, job);
+    return result == PE_WAIT ? pe__wait_begin_anyway(t, &shield_kind, job) : result;
 }
 
 /* ---- jobs that belong to the wait ---- */

@@ -1,6 +1,8 @@
 #include "harness/harness.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <uv.h>
 
@@ -72,4 +74,25 @@ void async_use_memory_up(pe_loop *loop)
     while (pe_spawn(loop, sleep_on, NULL, 0, NULL) == 0)
         ;
     harness_fail_reset();
+}
+
+int async_refusals(pe_task_fn *fn, void *frame, const int *result)
+{
+    bool has_failed = true;
+    int refusals = 0;
+
+    for (uint64_t nth = 1; has_failed; nth++) {
+        pe_loop *loop = async_loop();
+
+        async_start(loop, fn, frame, NULL);
+        async_use_memory_up(loop);
+        harness_fail_nth(HARNESS_MALLOC, nth, ENOMEM);
+        async_settle(loop);
+        has_failed = harness_fail_count(HARNESS_MALLOC) >= nth;
+        harness_fail_reset();
+        ck_assert_msg(*result == PE_WAIT || *result == PE_ENOMEM, "%d", *result);
+        refusals += *result == PE_ENOMEM;
+        pe_loop_free(loop);
+    }
+    return refusals;
 }

@@ -34,4 +34,9 @@ char async_letter(int result);
 /* Starts tasks that sleep until the loop has no memory at hand, so that what is wanted next has to be allocated. */
 void async_use_memory_up(pe_loop *loop);
 
+/* Runs a task again and again until it waits, each time on a loop of its own without memory at hand, the first, second
+ * and so on of its allocations failing. `result` is what its wait gave: PE_WAIT, or it must be PE_ENOMEM. Returns how
+ * often it was that. */
+int async_refusals(pe_task_fn *fn, void *frame, const int *result);
+
 #endif
