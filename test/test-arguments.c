@@ -578,6 +578,8 @@ PE_TEST(bad_map_options)
     options.summary = &summary;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_EINVAL);
     ck_assert(memcmp(&before, &summary, sizeof summary) == 0);
+    summary.size = 4097;
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_EINVAL);
     ck_assert_uint_eq(pool_stats(pool).submitted, 0);
     pool_end(pool);
 }

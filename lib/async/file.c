@@ -7,11 +7,10 @@
  */
 #include "async/file.h"
 
-#include "base/check.h"
 #include "base/fd.h"
+#include "base/sized.h"
 
 #define BYTES_MOST 0x7ffff000 /* of one call, in the kernel */
-#define INFO_BYTES_FIRST sizeof(pe_file_info) /* of the first release */
 
 /* ---- requests ---- */
 
@@ -206,14 +205,13 @@ static int finish_stat(struct pe__file_request *request)
         .created_ns = nanoseconds(found->st_birthtim),
     };
 
-    return pe__base_fill_sized(request->out, &info, sizeof info, INFO_BYTES_FIRST);
+    return PE__BASE_FILL_SIZED(pe_file_info, request->out, &info);
 }
 
 static struct pe__file_request *begin_stat(pe_task *t, bool is_valid, pe_file_info *info, int *ret_result)
 {
     struct pe__file_request *request = pe__file_begin(
-        t, is_valid && info != NULL && info->size >= INFO_BYTES_FIRST && info->size <= PE__BASE_SIZED_MAX_BYTES,
-        ret_result);
+        t, is_valid && info != NULL && PE__BASE_IS_SIZED(pe_file_info, info), ret_result);
 
     if (request != NULL) {
         request->finish = finish_stat;

@@ -14,10 +14,9 @@
 
 #include "async/loop.h"
 #include "async/wait.h"
-#include "base/check.h"
 #include "base/fd.h"
+#include "base/sized.h"
 
-#define MINIMUM_BYTES sizeof(pe_process_options) /* of the first release */
 #define FLAGS_ALL (PE_PROCESS_GROUP | PE_PROCESS_SESSION)
 
 struct pe_process {
@@ -90,7 +89,7 @@ static void close_object(struct pe__object *object)
 
 static int check_options(const pe_process_options *given, pe_process_options *options)
 {
-    int result = given == NULL ? PE_EINVAL : pe__base_check_sized(given, sizeof *options, MINIMUM_BYTES, options);
+    int result = given == NULL ? PE_EINVAL : PE__BASE_CHECK_SIZED(pe_process_options, given, options);
 
     if (result < 0)
         return result;

@@ -1,7 +1,7 @@
 /* stats.c - the figures of a loop. They are counted always: once for each task, turn and wake-up for timers. */
 #include "async/loop.h"
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/sized.h"
 
 static int64_t mean(int64_t sum, uint64_t count)
 {
@@ -30,5 +30,5 @@ int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures)
         .lag_longest_ns = counted->lag_longest_ns,
         .lag_mean_ns = mean(counted->lag_ns, counted->timers),
     };
-    return pe__base_fill_sized(figures, &full, sizeof full, sizeof full);
+    return PE__BASE_FILL_SIZED(pe_loop_figures, figures, &full);
 }

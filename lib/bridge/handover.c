@@ -4,7 +4,7 @@
  */
 #include <parexec/await.h>
 
-#include "base/check.h"
+#include "base/sized.h"
 #include "bridge/bridge.h"
 #include "bridge/room.h"
 
@@ -18,7 +18,7 @@ int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const void *arg, s
     if (result == 0 && (pool == NULL || fn == NULL || ret_job == NULL || (arg == NULL && arg_bytes > 0)))
         result = PE_EINVAL;
     if (result == 0)
-        result = pe__base_check_sized(options, sizeof ask.job_options, sizeof ask.job_options, &ask.job_options);
+        result = PE__BASE_CHECK_SIZED(pe_job_options, options, &ask.job_options);
     if (result == 0 && ask.job_options.priority > PE_PRIORITY_LOW)
         result = PE_EINVAL;
     if (result < 0)
@@ -46,7 +46,7 @@ int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_
     int result = pe__bridge_check_start(t);
 
     if (result == 0)
-        result = pe__base_check_sized(options, sizeof ask.map.options, sizeof ask.map.options, &ask.map.options);
+        result = PE__BASE_CHECK_SIZED(pe_map_options, options, &ask.map.options);
     if (result == 0)
         result = pe__bridge_of(pe__task_of(t)->loop, pool, &bridge);
     if (result == 0)

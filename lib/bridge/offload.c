@@ -13,7 +13,7 @@
 #include <parexec/worker.h>
 
 #include "async/offload.h"
-#include "base/check.h"
+#include "base/sized.h"
 #include "bridge/bridge.h"
 #include "bridge/room.h"
 
@@ -204,7 +204,7 @@ static int offload_isolated(struct pe__task *task, pe_offload_fn *fn, void *arg,
 
 static int check(const pe_offload_options *given, const void *arg, pe_offload_options *ret)
 {
-    int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
+    int result = PE__BASE_CHECK_SIZED(pe_offload_options, given, ret);
 
     if (result < 0)
         return result;

@@ -2,7 +2,7 @@
 #include <parexec/error.h>
 #include <parexec/init.h>
 
-#include "base/check.h"
+#include "base/sized.h"
 #include "keeper/seed.h"
 #include "pool/loaded.h"
 #include "worker/crash.h"
@@ -10,7 +10,7 @@
 int pe_init(const pe_init_options *options)
 {
     pe_init_options checked;
-    int result = pe__base_check_sized(options, sizeof checked, sizeof checked, &checked);
+    int result = PE__BASE_CHECK_SIZED(pe_init_options, options, &checked);
     if (result < 0)
         return result;
     if (checked.flags != 0 || checked.reserved != 0)

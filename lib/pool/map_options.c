@@ -3,8 +3,8 @@
 
 #include <parexec/error.h>
 
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/sized.h"
 #include "shared/queue.h"
 
 /* Of each part, so that the sum of a map's parts cannot overflow either. */
@@ -12,7 +12,7 @@
 
 int pe__map_check_common(const pe_map_options *given, pe_map_options *ret)
 {
-    int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
+    int result = PE__BASE_CHECK_SIZED(pe_map_options, given, ret);
     if (result < 0)
         return result;
     if ((ret->context == NULL && ret->context_bytes > 0) || ret->context_bytes > PART_MOST || ret->timeout_ns < 0 ||
@@ -20,7 +20,7 @@ int pe__map_check_common(const pe_map_options *given, pe_map_options *ret)
         return PE_EINVAL;
     if ((ret->flags & ~(PE_MAP_ORDERED | PE_MAP_INHERITED)) != 0)
         return PE_EINVAL;
-    if (ret->summary != NULL && ret->summary->size < sizeof(pe_map_summary))
+    if (ret->summary != NULL && !PE__BASE_IS_SIZED(pe_map_summary, ret->summary))
         return PE_EINVAL;
     if (ret->context_bytes == 0)
         ret->context = NULL;

@@ -10,14 +10,14 @@
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
-#include "base/check.h"
+#include "base/sized.h"
 #include "pool/map_options.h"
 #include "pool/options.h"
 
 static int complete(const pe_pool_options *given, size_t count, pe_pool_options *ret)
 {
     pe_pool_options checked;
-    int result = pe__base_check_sized(given, sizeof *ret, sizeof *ret, ret);
+    int result = PE__BASE_CHECK_SIZED(pe_pool_options, given, ret);
     if (result == 0)
         result = pe__pool_options_check(given, &checked);
     if (result < 0)

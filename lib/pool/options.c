@@ -6,8 +6,8 @@
 #include <parexec/cpu.h>
 #include <parexec/error.h>
 
-#include "base/check.h"
 #include "base/cpu.h"
+#include "base/sized.h"
 #include "keeper/seed.h"
 
 #define NOT_FROM_SEED (PE_POOL_KEEP_FDS | PE_POOL_KEEP_SIGNALS)
@@ -83,7 +83,7 @@ static void fill_in(pe_pool_options *options)
 int pe__pool_options_check(const pe_pool_options *given, pe_pool_options *ret_options)
 {
     pe_pool_options options;
-    int result = pe__base_check_sized(given, sizeof options, sizeof options, &options);
+    int result = PE__BASE_CHECK_SIZED(pe_pool_options, given, &options);
     if (result < 0)
         return result;
     if (!is_valid(&options))

@@ -11,8 +11,8 @@
 
 #include <parexec/error.h>
 
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/sized.h"
 #include "pool/job.h"
 #include "pool/map.h"
 #include "pool/pool.h"
@@ -203,7 +203,7 @@ void pe__map_read_outcome(const pe_pool *pool, struct pe__map_job *map, uint32_t
     }
     map->summary.wall_ns = pe__base_ticks_to_ns(pe__base_ticks() - map->start_ticks);
     if (map->options.summary != NULL)
-        pe__base_fill_sized(map->options.summary, &map->summary, sizeof map->summary, sizeof map->summary);
+        PE__BASE_FILL_SIZED(pe_map_summary, map->options.summary, &map->summary);
     map->result = result_of(map);
 }
 

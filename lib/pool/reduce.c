@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/sized.h"
 #include "pool/inherited.h"
 #include "pool/job.h"
 #include "pool/map_options.h"
@@ -309,8 +309,7 @@ int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint6
         memcpy(acc, reduction.acc, acc_bytes);
     reduction.summary.wall_ns = pe__base_now_ns() - reduction.start_ns;
     if (reduction.options.summary != NULL)
-        pe__base_fill_sized(reduction.options.summary, &reduction.summary, sizeof reduction.summary,
-                            sizeof reduction.summary);
+        PE__BASE_FILL_SIZED(pe_map_summary, reduction.options.summary, &reduction.summary);
     pe_pool_dealloc(pool, reduction.shared);
     free(reduction.jobs);
     free(reduction.acc);

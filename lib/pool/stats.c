@@ -1,6 +1,6 @@
 /* stats.c - the pool's figures: those that it counts, and those that are looked up when somebody asks. */
-#include "base/check.h"
 #include "base/resident.h"
+#include "base/sized.h"
 #include "pool/account.h"
 #include "pool/collect.h"
 #include "pool/death.h"
@@ -49,7 +49,7 @@ int pe_pool_stats(const pe_pool *shown, pe_stats *stats)
     pe__pool_account_times(pool, &full);
     pe__pool_last_death(pool, &full.last_death);
     pe__pool_leave(pool);
-    return pe__base_fill_sized(stats, &full, sizeof full, sizeof full);
+    return PE__BASE_FILL_SIZED(pe_stats, stats, &full);
 }
 
 int pe_pool_worker_stats(const pe_pool *shown, uint32_t worker, pe_worker_stats *stats)
@@ -70,5 +70,5 @@ int pe_pool_worker_stats(const pe_pool *shown, uint32_t worker, pe_worker_stats 
         return result;
     if (full.pid != 0 && !pe__base_resident(full.pid, &full.resident_bytes))
         full.resident_bytes = 0;
-    return pe__base_fill_sized(stats, &full, sizeof full, sizeof full);
+    return PE__BASE_FILL_SIZED(pe_worker_stats, stats, &full);
 }

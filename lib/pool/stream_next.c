@@ -11,8 +11,8 @@
 
 #include <parexec/error.h>
 
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/sized.h"
 #include "pool/callback.h"
 #include "pool/collect.h"
 #include "pool/job.h"
@@ -128,8 +128,7 @@ void pe__stream_fill_summary(pe_stream *stream)
 {
     stream->summary.wall_ns = pe__base_now_ns() - stream->start_ns;
     if (stream->options.summary != NULL)
-        pe__base_fill_sized(stream->options.summary, &stream->summary, sizeof stream->summary,
-                            sizeof stream->summary);
+        PE__BASE_FILL_SIZED(pe_map_summary, stream->options.summary, &stream->summary);
 }
 
 static int tell_end(pe_stream *stream)

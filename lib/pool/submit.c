@@ -21,9 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/cpu_relax.h"
+#include "base/sized.h"
 #include "pool/backend.h"
 #include "pool/broadcast.h"
 #include "pool/collect.h"
@@ -358,7 +358,7 @@ int pe__pool_submit_to_processes(pe_pool *pool, pe_job *job, const struct pe__re
 static int read_options(const pe_job_options *given, struct pe__request *request)
 {
     pe_job_options options;
-    int result = pe__base_check_sized(given, sizeof options, sizeof options, &options);
+    int result = PE__BASE_CHECK_SIZED(pe_job_options, given, &options);
     if (result < 0)
         return result;
     if (options.timeout_ns < 0 || options.deadline_ns < 0 || options.priority >= PE__QUEUE_LEVELS)

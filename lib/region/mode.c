@@ -12,8 +12,8 @@
 
 #include <parexec/error.h>
 
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/sized.h"
 #include "region/clock.h"
 #include "region/mode.h"
 #include "region/pair.h"
@@ -68,7 +68,7 @@ static bool is_valid(const pe_region_options *options)
 int pe_region_setup(const pe_region_options *options)
 {
     pe_region_options own;
-    int error = pe__base_check_sized(options, sizeof own, sizeof own, &own);
+    int error = PE__BASE_CHECK_SIZED(pe_region_options, options, &own);
     uint64_t events = 0;
 
     if (error || !is_valid(&own))

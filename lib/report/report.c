@@ -5,7 +5,7 @@
 
 #include <parexec/error.h>
 
-#include "base/check.h"
+#include "base/sized.h"
 #include "report/cost.h"
 #include "report/report_file.h"
 #include "report/sink.h"
@@ -27,7 +27,7 @@ static pe__report_fn *const formats[] = {
 int pe__report_options_check(const pe_report_options *given, pe_report_options *ret)
 {
     pe_report_options options;
-    int error = pe__base_check_sized(given, sizeof options, sizeof options, &options);
+    int error = PE__BASE_CHECK_SIZED(pe_report_options, given, &options);
 
     if (error)
         return error;
