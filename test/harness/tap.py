@@ -3,6 +3,7 @@
 import sys
 
 GUARD = 120  # seconds after which something hangs
+SHOWN = 4000  # characters of what was wrong
 
 
 def differences(found, wanted):
@@ -30,6 +31,6 @@ def run(cases, *args):
         failed += bool(wrong)
         print(f'{"not ok" if wrong else "ok"} {number} - {case.__name__}{reason}', flush=True)
         for line in wrong:
-            print('# ' + str(line).replace('\n', '\n# '))
+            print('# ' + str(line)[:SHOWN].replace('\n', '\n# '))
     print(f'1..{len(cases)}')
     sys.exit(1 if failed else 0)
