@@ -223,6 +223,17 @@ PE_TEST(overflow_of_the_stack_is_noted)
 
 /* ---- what goes wrong meanwhile ---- */
 
+/* Where it crashed is known before the stack is walked, on processors whose registers the library can read. */
+static void assert_place_alone(const struct pe__crash *crash, int signal)
+{
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+    ck_assert_uint_eq(crash->frame_count, 1);
+    ck_assert(signal != SIGSEGV || is_in(crash->frames[0], writes_nowhere));
+#else
+    ck_assert_uint_eq(crash->frame_count, 0);
+#endif
+}
+
 PE_TEST_LOOP(crash_of_the_walk_keeps_the_signal, 0, 2)
 {
     struct pe__crash *crash = crash_map();
@@ -230,7 +241,7 @@ PE_TEST_LOOP(crash_of_the_walk_keeps_the_signal, 0, 2)
 
     ck_assert_int_eq(WTERMSIG(status_of(_i == 0 ? aborts : writes_nowhere, crash, WALK_CRASHES)), signal);
     ck_assert_int_eq(crash->signal, signal);
-    ck_assert_uint_eq(crash->frame_count, 0);
+    assert_place_alone(crash, signal);
     crash_unmap(crash);
 }
 
@@ -241,7 +252,7 @@ PE_TEST_LOOP(walk_that_hangs_is_ended, 0, 2)
 
     ck_assert_int_eq(WTERMSIG(status_of(_i == 0 ? aborts : writes_nowhere, crash, WALK_HANGS)), signal);
     ck_assert_int_eq(crash->signal, signal);
-    ck_assert_uint_eq(crash->frame_count, 0);
+    assert_place_alone(crash, signal);
     crash_unmap(crash);
 }
 

@@ -58,7 +58,7 @@ FILES = [
      r'killed by signal 8 \(.+\)\n    #0 .*(measure|wav_read)\+0x[0-9a-f]+ .*'),
     ('recurses', riff(form(), DEEP), r'killed by signal 11 \(.+\)\n    #0 .*read_chunks\+0x[0-9a-f]+ .*'),
     ('overruns', riff(chunk(b'INAM', b'x' * (1 << 20) + b'\0'), form(), SAMPLES),
-     r'killed by signal (6|11) \(.+\)(\n    #0 .*)?'),
+     r'killed by signal (6|11) \(.+\)\n    #0 .*'),
     ('hangs', riff(form(), chunk(b'junk', b'', 0xfffffff8)), r'took too long'),
     ('swallows', riff(form(), chunk(b'data', b'', 0xffffffff)), r'took too much memory'),
     ('unfinished', riff(form(), SAMPLES)[:-3], r'8000 Hz, .*'),

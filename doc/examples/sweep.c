@@ -157,10 +157,14 @@ int main(int argc, char **argv)
         case 'w': pool_options.workers = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'n': points = strtoull(optarg, NULL, 10); break;
         case 's': outbreak.seed = strtoull(optarg, NULL, 10); break;
-        default: return 2;
+        default: optind = argc;
         }
     }
-    int error = optind + 1 == argc ? read_outbreak(argv[optind], &outbreak) : PE_EINVAL;
+    if (optind + 1 != argc) {
+        fprintf(stderr, "usage: sweep [-w WORKERS] [-n POINTS] [-s SEED] FILE\n");
+        return 2;
+    }
+    int error = read_outbreak(argv[optind], &outbreak);
     options.context = &outbreak;
     options.context_bytes = sizeof outbreak;
     options.retries = 3;

@@ -109,23 +109,25 @@ static void note_count(struct pe__crash *crash, uint32_t count)
 static void note_frames(struct pe__crash *crash, const ucontext_t *context)
 {
     void *walked[PE__CRASH_FRAMES_MAX + OWN_FRAMES];
-    int count = backtrace(walked, PE__CRASH_FRAMES_MAX + OWN_FRAMES), first = 0;
     uintptr_t place;
     const uintptr_t *caller;
     bool known = read_context(context, &place, &caller);
+    if (known) { /* the walk may not survive a stack that was overwritten */
+        crash->frames[0] = place;
+        note_count(crash, 1);
+    }
+    int count = backtrace(walked, PE__CRASH_FRAMES_MAX + OWN_FRAMES), first = 0;
     while (known && first < count && (uintptr_t)walked[first] != place)
         first++;
     uint32_t noted = 0;
     for (int i = first; i < count && noted < PE__CRASH_FRAMES_MAX; i++)
         crash->frames[noted++] = (uintptr_t)walked[i];
-    note_count(crash, noted);
-    if (noted > 0 || !known)
-        return;
-    /* No frame belongs to an address without code: a pointer to no function was called. */
-    crash->frames[0] = place;
-    note_count(crash, 1);
-    crash->frames[1] = *caller;
-    note_count(crash, 2);
+    if (noted > 0) {
+        note_count(crash, noted);
+    } else if (known) { /* no frame belongs to an address without code: a pointer to no function was called */
+        crash->frames[1] = *caller;
+        note_count(crash, 2);
+    }
 }
 
 #else
