@@ -1,6 +1,7 @@
 /*
  * Everything at once, for a while: actors that use all that tasks can wait for, with random cancels, time limits and
- * crashes. In the end no task, no handle and no byte is left. Some seconds; with long modes ten minutes.
+ * crashes. In the end no task, no handle and no byte is left. Some seconds; with long modes ten minutes; with
+ * PAREXEC_TEST_SOAK so many seconds as that says.
  */
 #include "harness/async.h"
 #include "harness/harness.h"
@@ -207,9 +208,9 @@ static void print_endings(void)
     }
 }
 
-PE_TEST_SLOW(everything_at_once_leaves_nothing, 1200)
+PE_TEST_SLOW(everything_at_once_leaves_nothing, 2 * 3600)
 {
-    struct round one = { soak_bridge_open(), harness_long() ? PE_SECONDS(600 / ROUNDS) : PE_MS(600) };
+    struct round one = { soak_bridge_open(), harness_soak_ns(PE_MS(2400)) / ROUNDS };
     size_t first_bytes = 0;
 
     (void)mallopt(M_ARENA_MAX, 1);

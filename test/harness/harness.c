@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <parexec/options.h>
+
 #define TESTS_MAX 1024
 
 struct registered {
@@ -54,6 +56,15 @@ int harness_forks(void)
 int harness_long(void)
 {
     return getenv("PAREXEC_TEST_LONG") != NULL;
+}
+
+int64_t harness_soak_ns(int64_t quick_ns)
+{
+    const char *seconds = getenv("PAREXEC_TEST_SOAK");
+
+    if (seconds != NULL)
+        return PE_SECONDS(strtoll(seconds, NULL, 10));
+    return harness_long() ? PE_SECONDS(600) : quick_ns;
 }
 
 static void before_test(void)

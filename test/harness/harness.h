@@ -73,6 +73,9 @@ void harness_skipped(const char *function, const char *format, ...) __attribute_
 double harness_slowness(void);
 /* 1 when the long modes of tests are asked for (test/run --long). */
 int harness_long(void);
+/* How long a soak test goes on: as many seconds as PAREXEC_TEST_SOAK says (test/run --soak), ten minutes in long modes,
+ * else as given. */
+int64_t harness_soak_ns(int64_t quick_ns);
 /* 1 when each test runs in a process of its own. */
 int harness_forks(void);
 
