@@ -4,24 +4,10 @@
  * Quoted figures are the project's notes, of another two-core virtual machine with an AVX-512 server core at 3.7 to
  * 3.9 GHz; they judge nothing. */
 
-#include "async-echo.h"
-#include "async-rivals.h"
-#include "async-steps.h"
+#include "async-contenders.h"
 #include "pool-ours.h"
 #include "table-main.h"
 #include "table-quoted.h"
-
-#define STEPS(name, who, which) { .label = name, .role = who, .driver = &steps_driver, .ops = &which }
-#define FEWER(name, who, which, fewer) \
-    { .label = name, .role = who, .driver = &steps_driver, .ops = &which, .divisor = fewer }
-#define MEMORY_OF(name, who, which) { .label = name, .role = who, .driver = &memory_driver, .ops = &which }
-#define SLEEPERS(name, who, which) { .label = name, .role = who, .driver = &asleep_driver, .ops = &which }
-#define SERVER(name, who, which) \
-    { .label = name, .role = who, .driver = &echo_driver, .ops = &(echo_fn *const){ which } }
-#define TRIPS(name, who, which) { .label = name, .role = who, .driver = &trips_driver, .ops = &which }
-#define GO(fewer) { .label = "Go", .role = RIVAL, .driver = &go_driver, .divisor = fewer }
-#define ASYNCIO(name, kind, fewer) \
-    { .label = name, .role = RIVAL, .driver = &asyncio_driver, .ops = kind, .divisor = fewer }
 
 #define STEP_METRICS(what) { { what, "ns", LESS_IS_BETTER } }
 

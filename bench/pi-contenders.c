@@ -99,19 +99,30 @@ static int run_first(void *state, double *values)
     return 0;
 }
 
-static int run_bare(void *state, double *values)
+typedef double run_fn(const pi_plan *plan, uint32_t workers, uint64_t *ret_hits);
+
+static int run_others(const struct plan *plan, run_fn *run, const char *failure, double *values)
 {
-    const struct plan *plan = state;
     pi_plan wanted = plan_of(plan);
     uint64_t hits = 0;
-    double wall = pi_run_bare(&wanted, plan->workers, &hits);
+    double wall = run(&wanted, plan->workers, &hits);
 
     if (wall < 0)
-        return refuse(plan, "bare processes failed");
+        return refuse(plan, failure);
     if (fabs(pi_z_score(hits, plan->n)) > RIVAL_SIGMAS_MAX)
         return refuse(plan, "wrong count");
     values[0] = (double)plan->n / wall * 1e-6;
     return 0;
+}
+
+static int run_bare(void *state, double *values)
+{
+    return run_others(state, pi_run_bare, "bare processes failed", values);
+}
+
+static int run_openmp(void *state, double *values)
+{
+    return run_others(state, pi_run_openmp, "built without OpenMP", values);
 }
 
 /* Until the first of the children computes. */
@@ -156,5 +167,6 @@ static int run_rival(void *state, double *values)
 const struct driver pi_run_driver = { open_ours, run_ours, free };
 const struct driver pi_rival_driver = { open_any, run_rival, free };
 const struct driver pi_bare_driver = { open_ours, run_bare, free };
+const struct driver pi_openmp_driver = { open_ours, run_openmp, free };
 const struct driver pi_first_driver = { open_ours, run_first, free };
 const struct driver pi_first_bare_driver = { open_any, run_first_bare, free };

@@ -23,6 +23,7 @@ typedef struct pi_rival {
 extern const struct driver pi_run_driver;           /* ours */
 extern const struct driver pi_rival_driver;
 extern const struct driver pi_bare_driver;          /* bare forked processes, pinned, with the ops of ours */
+extern const struct driver pi_openmp_driver;        /* threads, with the ops of ours */
 extern const struct driver pi_first_driver;         /* ours, until the first sample */
 extern const struct driver pi_first_bare_driver;    /* bare forked processes */
 

@@ -58,7 +58,7 @@ double pi_z_score(uint64_t hits, uint64_t samples)
     return (pi_estimate(hits, samples) - M_PI) / pi_standard_error(samples);
 }
 
-static pi_stream stream_of(const pi_plan *plan)
+pi_stream pi_stream_of(const pi_plan *plan)
 {
     return (pi_stream){ plan->samples, plan->seed, plan->kernel, plan->kernel_class };
 }
@@ -121,7 +121,7 @@ static void report_slice(uint64_t done, uint64_t failed, uint64_t total, void *c
 
 static int reduce_blocks(pe_pool *pool, const pi_plan *plan, pi_victims *victims, pi_acc *acc)
 {
-    pi_context context = { stream_of(plan), victims };
+    pi_context context = { pi_stream_of(plan), victims };
     pe_map_options options = PE_MAP_OPTIONS_INIT;
     uint64_t blocks = pi_blocks(plan->samples);
     uint64_t most = victims != NULL ? SLICE_BLOCKS : blocks;
@@ -225,7 +225,7 @@ static int run_pool(const pi_plan *plan, pi_result *result)
 static void run_serial(const pi_plan *plan, pi_result *result)
 {
     uint64_t blocks = pi_blocks(plan->samples);
-    pi_context context = { stream_of(plan), NULL };
+    pi_context context = { pi_stream_of(plan), NULL };
     pi_acc acc = neutral;
     int64_t start = bench_now_ns();
 
@@ -278,7 +278,7 @@ static void pin(uint32_t index, uint32_t workers)
 
 static void bare_child(bare *shared, const pi_plan *plan, uint32_t index, uint32_t workers)
 {
-    pi_stream stream = stream_of(plan);
+    pi_stream stream = pi_stream_of(plan);
     uint64_t blocks = pi_blocks(plan->samples);
     uint64_t each = blocks / workers;
     uint64_t more = blocks % workers;       /* the first `more` children have one block more */

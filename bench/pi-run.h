@@ -51,6 +51,12 @@ int pi_run(const pi_plan *plan, pi_result *ret_result);
  * Seconds from the common start until the last has ended; *ret_hits gets their count. Negative on failure. */
 double pi_run_bare(const pi_plan *plan, uint32_t workers, uint64_t *ret_hits);
 
+/* The same with threads of OpenMP, whose loop shares the points out in equal parts. Negative without OpenMP. */
+double pi_run_openmp(const pi_plan *plan, uint32_t workers, uint64_t *ret_hits);
+
+/* The stream of a plan's seed and kernel. */
+pi_stream pi_stream_of(const pi_plan *plan);
+
 const char *pi_mode_name(uint32_t mode);
 
 /* 4 * hits / samples, its standard error, and the distance from pi in standard errors. */

@@ -107,77 +107,96 @@ const struct driver fork_start = { brood_open, start_run, free };
 const struct driver fork_memory = { brood_open, memory_run, free };
 const struct driver fork_death = { brood_open, death_run, free };
 
-struct board {
-    size_t n;
-    uint64_t words[]; /* arguments, in place of which the results come */
+/* The host is one of the workers, the others wait for a byte in a pipe of their own. */
+struct shares {
+    uint32_t workers;
+    uint64_t *words; /* shared: arguments, in place of which the results come */
+    size_t n, bytes;
+    pid_t pids[CHILDREN_MAX];
+    int go[CHILDREN_MAX][2], done[2];
 };
 
-/* The second process of fork_halves; the host is the first. */
-struct halves {
-    struct board *board;
-    size_t bytes;
-    pid_t pid;
-    int go[2], done[2];
-};
-
-static void run_half(uint64_t *words, size_t n)
+static size_t share_begin(const struct shares *shares, uint32_t worker)
 {
-    for (size_t i = 0; i < n; i++)
+    return shares->n / shares->workers * worker;
+}
+
+static size_t share_end(const struct shares *shares, uint32_t worker)
+{
+    return worker + 1 == shares->workers ? shares->n : share_begin(shares, worker + 1);
+}
+
+static void run_share(uint64_t *words, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++)
         words[i] = work_job(words[i]);
 }
 
-static void serve_half(const struct halves *halves)
+static void serve_share(struct shares *shares, uint32_t worker)
 {
-    char byte;
-    while (read(halves->go[0], &byte, 1) == 1) {
-        run_half(halves->board->words, halves->board->n);
-        if (write(halves->done[1], "d", 1) != 1)
+    while (read(shares->go[worker][0], &shares->n, sizeof(shares->n)) == (ssize_t)sizeof(shares->n)) {
+        run_share(shares->words, share_begin(shares, worker), share_end(shares, worker));
+        if (write(shares->done[1], "d", 1) != 1)
             break;
     }
     _exit(0);
 }
 
-static int halves_open(const struct plan *plan, void **ret_state)
+static void shares_close(void *state)
 {
-    struct halves *halves = calloc(1, sizeof(*halves));
-    if (plan->workers != 2 || pipe(halves->go) < 0 || pipe(halves->done) < 0) {
-        free(halves);
-        snprintf(plan->note, NOTE_BYTES, "made for two workers");
+    struct shares *shares = state;
+    for (uint32_t i = 1; i < shares->workers; i++) {
+        kill(shares->pids[i], SIGKILL);
+        waitpid(shares->pids[i], NULL, 0);
+        close(shares->go[i][0]);
+        close(shares->go[i][1]);
+    }
+    close(shares->done[0]);
+    close(shares->done[1]);
+    machine_unshare(shares->words, shares->bytes);
+    free(shares);
+}
+
+static int shares_open(const struct plan *plan, void **ret_state)
+{
+    struct shares *shares = calloc(1, sizeof(*shares));
+    if (plan->workers > CHILDREN_MAX || pipe(shares->done) < 0) {
+        free(shares);
+        snprintf(plan->note, NOTE_BYTES, "made for at most %d workers", CHILDREN_MAX);
         return -1;
     }
-    halves->bytes = sizeof(*halves->board) + plan->n * sizeof(uint64_t);
-    halves->board = machine_shared(halves->bytes);
-    halves->pid = machine_fork();
-    if (halves->pid == 0)
-        serve_half(halves);
-    *ret_state = halves;
+    shares->bytes = plan->n * sizeof(uint64_t);
+    shares->words = machine_shared(shares->bytes);
+    for (shares->workers = 1; shares->workers < plan->workers; shares->workers++) {
+        uint32_t i = shares->workers;
+        if (pipe(shares->go[i]) < 0 || (shares->pids[i] = machine_fork()) < 0) {
+            shares_close(shares);
+            return -1;
+        }
+        if (shares->pids[i] == 0) {
+            shares->workers = plan->workers;
+            serve_share(shares, i);
+        }
+    }
+    *ret_state = shares;
     return 0;
 }
 
-static int halves_many(void *state, const uint64_t *args, uint64_t *results, size_t n)
+static int shares_many(void *state, const uint64_t *args, uint64_t *results, size_t n)
 {
-    struct halves *halves = state;
-    struct board *board = halves->board;
+    struct shares *shares = state;
     char byte;
-    board->n = n / 2;
-    memcpy(board->words, args, board->n * sizeof(*args));
-    if (write(halves->go[1], "g", 1) != 1)
-        return -1;
-    memcpy(results + board->n, args + board->n, (n - board->n) * sizeof(*args));
-    run_half(results + board->n, n - board->n);
-    if (read(halves->done[0], &byte, 1) != 1)
-        return -1;
-    memcpy(results, board->words, board->n * sizeof(*results));
+    shares->n = n;
+    memcpy(shares->words, args, n * sizeof(*args));
+    for (uint32_t i = 1; i < shares->workers; i++)
+        if (write(shares->go[i][1], &n, sizeof(n)) != (ssize_t)sizeof(n))
+            return -1;
+    run_share(shares->words, 0, share_end(shares, 0));
+    for (uint32_t i = 1; i < shares->workers; i++)
+        if (read(shares->done[0], &byte, 1) != 1)
+            return -1;
+    memcpy(results, shares->words, n * sizeof(*results));
     return 0;
 }
 
-static void halves_close(void *state)
-{
-    struct halves *halves = state;
-    kill(halves->pid, SIGKILL);
-    waitpid(halves->pid, NULL, 0);
-    machine_unshare(halves->board, halves->bytes);
-    free(halves);
-}
-
-const struct job_ops fork_halves = { NULL, halves_open, NULL, halves_many, NULL, halves_close };
+const struct job_ops fork_shares = { NULL, shares_open, NULL, shares_many, NULL, shares_close, NULL };

@@ -8,6 +8,6 @@
 extern const struct driver fork_start;   /* fork n, a byte from each */
 extern const struct driver fork_death;   /* fork, exit, waitpid */
 extern const struct driver fork_memory;  /* private memory of a child that does nothing */
-extern const struct job_ops fork_halves; /* two processes, each a fixed half of the jobs, no queue */
+extern const struct job_ops fork_shares; /* as many processes as workers, each a fixed share of the jobs, no queue */
 
 #endif

@@ -35,7 +35,7 @@ static void work(gpointer data, gpointer user_data)
 {
     struct item *item = data;
     struct glib_state *state = user_data;
-    *item->home = work_job(item->arg);
+    *item->home = work_chosen(item->arg);
     if (atomic_load_explicit(&state->open, memory_order_relaxed) == 0) {
         g_async_queue_push(state->answers, item);
     } else if (atomic_fetch_sub(&state->open, 1) == 1) {
@@ -99,7 +99,7 @@ static void glib_jobs_close(void *context)
 }
 
 const struct job_ops glib_jobs = {
-    NULL, glib_jobs_open, glib_jobs_one, glib_jobs_many, NULL, glib_jobs_close
+    NULL, glib_jobs_open, glib_jobs_one, glib_jobs_many, NULL, glib_jobs_close, NULL
 };
 
 #else

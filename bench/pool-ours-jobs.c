@@ -13,6 +13,7 @@ struct ours {
     struct plan plan;
     struct crew crew;
     pe_job **handles; /* n, or WINDOW of them */
+    void *blocks;
 };
 
 static int run_job(const void *arg, size_t arg_bytes, pe_reply *reply)
@@ -20,8 +21,14 @@ static int run_job(const void *arg, size_t arg_bytes, pe_reply *reply)
     uint64_t word;
     (void)arg_bytes;
     memcpy(&word, arg, sizeof(word));
-    word = work_job(word);
+    word = work_chosen(word);
     return pe_reply_write(reply, &word, sizeof(word));
+}
+
+static int run_copied(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    uint64_t sum = work_sum_bytes(arg, arg_bytes);
+    return pe_reply_write(reply, &sum, sizeof(sum));
 }
 
 /* Waits for a job, takes its 8 bytes and frees it. */
@@ -40,7 +47,10 @@ static int collect(const struct ours *ours, pe_job *job, uint64_t *ret_result)
 
 static int submit(const struct ours *ours, const uint64_t *arg, pe_job **ret_job)
 {
-    int r = pe_pool_submit(ours->crew.pool, run_job, arg, sizeof(*arg), NULL, ret_job);
+    int is_copied = ours->plan.variant == OURS_WINDOW_COPIED;
+    const void *data = is_copied ? (const void *)(uintptr_t)*arg : arg;
+    size_t bytes = is_copied ? ours->plan.bytes : sizeof(*arg);
+    int r = pe_pool_submit(ours->crew.pool, is_copied ? run_copied : run_job, data, bytes, NULL, ret_job);
     return r < 0 ? crew_failed(&ours->plan, "pe_pool_submit", r) : 0;
 }
 
@@ -80,8 +90,15 @@ static int many_window(const struct ours *ours, const uint64_t *args, uint64_t *
 static int ours_many(void *state, const uint64_t *args, uint64_t *results, size_t n)
 {
     const struct ours *ours = state;
-    return ours->plan.variant == OURS_WINDOW ? many_window(ours, args, results, n)
-                                             : many_held(ours, args, results, n);
+    return ours->plan.variant == OURS_HELD ? many_held(ours, args, results, n) : many_window(ours, args, results, n);
+}
+
+static void *ours_alloc(void *state, size_t bytes)
+{
+    struct ours *ours = state;
+    if (ours->plan.variant != OURS_WINDOW_SHARED)
+        return ours->blocks = malloc(bytes);
+    return pe_pool_alloc(ours->crew.pool, bytes, &ours->blocks) < 0 ? NULL : ours->blocks;
 }
 
 static int64_t ours_cpu_ns(void *state)
@@ -110,9 +127,13 @@ static int ours_open(const struct plan *plan, void **ret_state)
 static void ours_close(void *state)
 {
     struct ours *ours = state;
+    if (ours->plan.variant != OURS_WINDOW_SHARED)
+        free(ours->blocks);
     crew_close(&ours->crew);
     free(ours->handles);
     free(ours);
 }
 
-const struct job_ops ours_jobs = { NULL, ours_open, ours_one, ours_many, ours_cpu_ns, ours_close };
+const struct job_ops ours_jobs = {
+    NULL, ours_open, ours_one, ours_many, ours_cpu_ns, ours_close, ours_alloc
+};

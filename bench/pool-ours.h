@@ -8,7 +8,9 @@
 
 enum ours_jobs_variant {
     OURS_HELD,  /* a handle for every job, all results taken at the end */
-    OURS_WINDOW /* at most 1,024 handles, the oldest result taken before the next submit */
+    OURS_WINDOW, /* at most 1,024 handles, the oldest result taken before the next submit */
+    OURS_WINDOW_SHARED, /* the same, blocks from pe_pool_alloc, used in place */
+    OURS_WINDOW_COPIED  /* the same, blocks from malloc, which go with the job as its argument */
 };
 extern const struct job_ops ours_jobs;
 

@@ -15,8 +15,9 @@ enum openmp_variant { OPENMP_STATIC, OPENMP_GUIDED, OPENMP_DYNAMIC_1 };
 extern const struct map_ops openmp_maps; /* parallel for */
 extern const struct map_ops tbb_maps;    /* parallel_for */
 
-/* A Python program beside us that is told what to do over a pipe; ops is the program's name in
- * bench/rivals. */
+/* Programs beside us that are told what to do over a pipe: Python's, ops being the program's name in bench/rivals, and
+ * Go's. */
 extern const struct driver python_driver;
+extern const struct driver go_jobs_driver; /* goroutines that take jobs from a channel */
 
 #endif

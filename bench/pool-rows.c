@@ -1,35 +1,10 @@
 /* The pool benchmark, bench/run pool: who answers which question, and what is to be reached. Sizes are such that a turn
  * lasts 10 to 300 ms. The goals are the project's own; comments say only what the numbers do not. */
 
-#include "pool-fork.h"
-#include "pool-ours.h"
-#include "pool-pair.h"
-#include "pool-rivals.h"
+#include "pool-contenders.h"
 #include "table-main.h"
 
 #define MIB ((size_t)1 << 20)
-#define THREAD_POOLS "thread pools"
-
-#define PAIR(name, which) { .label = name, .role = LIMIT, .driver = &pair_driver, .variant = which }
-#define SERIAL { .label = "serial loop", .role = LIMIT, .driver = &maps_driver, .ops = &serial_maps }
-#define JOBS(name, who, set) { .label = name, .role = who, .driver = &jobs_driver, .ops = &set }
-#define THREADS(name, set) \
-    { .label = name, .role = RIVAL, .driver = &jobs_driver, .ops = &set, .group = THREAD_POOLS }
-#define OPENMP(name, which) \
-    { .label = name, .role = RIVAL, .driver = &maps_driver, .ops = &openmp_maps, .group = "OpenMP", \
-      .variant = which }
-#define TBB_MAP { .label = "oneTBB parallel_for", .role = RIVAL, .driver = &maps_driver, .ops = &tbb_maps }
-#define MP_POOL(fewer) \
-    { .label = "mp.Pool", .role = RIVAL, .driver = &python_driver, .ops = "mp_pool", .divisor = fewer }
-#define EXECUTOR(fewer) \
-    { .label = "ProcessPoolExecutor", .role = RIVAL, .driver = &python_driver, .ops = "executor", \
-      .divisor = fewer }
-#define OURS_MAP(name, which) \
-    { .label = name, .role = OURS, .driver = &maps_driver, .ops = &ours_maps, .variant = which }
-#define OURS_HEIRS(name, which) \
-    { .label = name, .role = OURS, .driver = &maps_driver, .ops = &ours_heirs, .variant = which }
-#define SOLO(name, who, which) { .label = name, .role = who, .driver = &which }
-
 #define TRIP_METRICS { { "mean", "us", LESS_IS_BETTER }, { "p50", "us", LESS_IS_BETTER } }
 #define MAP_METRICS { { "wall", "ms", LESS_IS_BETTER }, { "worker time", "ns/item", LESS_IS_BETTER } }
 
@@ -38,7 +13,7 @@
     { \
         .key = name, .what = text, .activity = GRAIN, .workers = 2, .n = jobs, .quick_n = quick_jobs, \
         .job_ns = length_ns, .metrics = { { "efficiency", "of 2", MORE_IS_BETTER } }, \
-        .contenders = { JOBS("two bare processes", LIMIT, fork_halves), THREADS("uv_queue_work", uv_jobs), \
+        .contenders = { JOBS("two bare processes", LIMIT, fork_shares), THREADS("uv_queue_work", uv_jobs), \
                         THREADS("GThreadPool", glib_jobs), THREADS("oneTBB task_group", tbb_jobs), \
                         JOBS("ours", OURS, ours_jobs) }, \
         .goals = { { 0, VALUE_AT_LEAST, goal, "ours", NULL } }, \
@@ -88,7 +63,7 @@ static const struct row rows[] = {
         .key = "many", .what = "1,000,000 jobs submitted one by one (mp.Pool 20,000, executor 5,000)",
         .activity = MANY, .workers = 2, .n = 1000000, .quick_n = 20000,
         .metrics = { { "rate", "M jobs/s", MORE_IS_BETTER }, { "CPU time", "ns/job", LESS_IS_BETTER } },
-        .contenders = { JOBS("two bare processes", LIMIT, fork_halves), THREADS("uv_queue_work", uv_jobs),
+        .contenders = { JOBS("two bare processes", LIMIT, fork_shares), THREADS("uv_queue_work", uv_jobs),
                         THREADS("GThreadPool", glib_jobs), THREADS("oneTBB task_group", tbb_jobs),
                         MP_POOL(50), EXECUTOR(200), JOBS("ours", OURS, ours_jobs),
                         { .label = "ours, window of 1,024", .role = OURS, .driver = &jobs_driver,

@@ -35,7 +35,7 @@ static void tbb_close(void *state)
     tbb_rival_free(state);
 }
 
-const struct job_ops tbb_jobs = { NULL, tbb_open, tbb_jobs_one, tbb_jobs_many, NULL, tbb_close };
+const struct job_ops tbb_jobs = { NULL, tbb_open, tbb_jobs_one, tbb_jobs_many, NULL, tbb_close, NULL };
 const struct map_ops tbb_maps = { NULL, tbb_open, NULL, NULL, tbb_map, tbb_close };
 
 #else

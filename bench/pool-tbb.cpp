@@ -15,7 +15,7 @@
 #include <oneapi/tbb/task_group.h>
 #include <thread>
 
-extern "C" uint64_t work_job(uint64_t arg);
+extern "C" uint64_t (*work_chosen)(uint64_t arg);
 
 namespace onetbb = oneapi::tbb;
 
@@ -53,7 +53,7 @@ void tbb_rival_one(tbb_rival *rival, uint64_t arg, uint64_t *ret_result)
 {
     std::atomic<bool> done{ false };
     rival->workers.enqueue([&done, arg, ret_result] {
-        *ret_result = work_job(arg);
+        *ret_result = work_chosen(arg);
         done.store(true, std::memory_order_release);
     });
     wait_for(done);
@@ -64,7 +64,7 @@ void tbb_rival_many(tbb_rival *rival, const uint64_t *args, uint64_t *results, s
     rival->team.execute([=] {
         onetbb::task_group group;
         for (size_t i = 0; i < n; i++)
-            group.run([=] { results[i] = work_job(args[i]); });
+            group.run([=] { results[i] = work_chosen(args[i]); });
         group.wait();
     });
 }

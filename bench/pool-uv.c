@@ -27,7 +27,7 @@ struct uv_state {
 static void work(uv_work_t *req)
 {
     struct request *request = (struct request *)req;
-    request->result = work_job(request->arg);
+    request->result = work_chosen(request->arg);
 }
 
 static void after_work(uv_work_t *req, int status)
@@ -80,7 +80,7 @@ static void uv_jobs_close(void *context)
     free(state);
 }
 
-const struct job_ops uv_jobs = { NULL, uv_jobs_open, uv_jobs_one, uv_jobs_many, NULL, uv_jobs_close };
+const struct job_ops uv_jobs = { NULL, uv_jobs_open, uv_jobs_one, uv_jobs_many, NULL, uv_jobs_close, NULL };
 
 #else
 const struct job_ops uv_jobs = { .absent = "built without libuv" };

@@ -17,6 +17,30 @@ uint64_t work_job(uint64_t arg)
     return x + 1;
 }
 
+work_job_fn *work_chosen = work_job;
+
+static size_t block_bytes;
+
+uint64_t work_sum_bytes(const void *block, size_t bytes)
+{
+    const uint64_t *words = block;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < bytes / sizeof(*words); i++)
+        sum += words[i];
+    return sum;
+}
+
+static uint64_t sum_block(uint64_t address)
+{
+    return work_sum_bytes((const void *)(uintptr_t)address, block_bytes);
+}
+
+void work_choose_blocks(size_t bytes)
+{
+    block_bytes = bytes;
+    work_chosen = sum_block;
+}
+
 uint32_t work_steps(uint64_t job_ns)
 {
     if (job_ns == 0)
@@ -39,6 +63,15 @@ int work_double(const void *in, void *out, const void *context)
     (void)context;
     double x = *(const double *)in;
     for (int i = 0; i < DOUBLE_STEPS; i++)
+        x = x * 0.999 + 0.5;
+    *(double *)out = x;
+    return 0;
+}
+
+int work_chain(const void *in, void *out, const void *context)
+{
+    double x = *(const double *)in;
+    for (uint64_t steps = *(const uint64_t *)context; steps > 0; steps--)
         x = x * 0.999 + 0.5;
     *(double *)out = x;
     return 0;

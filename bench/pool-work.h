@@ -14,14 +14,21 @@ typedef uint64_t work_job_fn(uint64_t arg);
  * are data. With no steps it is as short as a job can be. */
 uint64_t work_job(uint64_t arg);
 
+/* The job of the row, which contenders run: work_job, or the sum of the block of so many bytes whose address is the
+ * argument. Chosen before they are opened. */
+extern work_job_fn *work_chosen;
+void work_choose_blocks(size_t bytes);
+uint64_t work_sum_bytes(const void *block, size_t bytes);
+
 /* Steps that make work_job last `job_ns` on this machine, now. */
 uint32_t work_steps(uint64_t job_ns);
 
-/* Items, with the signature of pe_map_fn. The context of the last two is a uint64_t, the bytes of an item. */
+/* Items, with the signature of pe_map_fn. The context of the last three is a uint64_t: steps, or bytes of an item. */
 typedef int work_item_fn(const void *in, void *out, const void *context);
 
 int work_double(const void *in, void *out, const void *context); /* about 20 ns: a chain on one double */
 int work_noop(const void *in, void *out, const void *context);
+int work_chain(const void *in, void *out, const void *context); /* a chain of as many steps as the context says */
 int work_sum(const void *in, void *out, const void *context);  /* out: uint64_t, sum of in's words */
 int work_fill(const void *in, void *out, const void *context); /* in: uint64_t that fills out */
 

@@ -4,23 +4,9 @@
  * Quoted figures were measured by others of our rows' kind on another two-core virtual machine with an AVX-512 server
  * core at 3.7 to 3.9 GHz whose counter runs at 2.6 GHz; they judge nothing. */
 
-#include "regions-loop.h"
+#include "regions-contenders.h"
 #include "table-main.h"
 #include "table-quoted.h"
-
-#define LOOP(name, who, function, how) \
-    { .label = name, .role = who, .driver = &loop_driver, .ops = &(const struct loop){ function, how, 0 } }
-#define COUNTER(name, function) \
-    { .label = name, .role = LIMIT, .driver = &loop_driver, .ops = &(const struct loop){ function, NO_REGIONS, 1 } }
-#define CREW(name, who, function, how, threads) \
-    { .label = name, .role = who, .driver = &loop_driver, .ops = &(const struct loop){ function, how, 0 }, \
-      .workers = threads }
-#define ADDED(name, who, function, how, counter) \
-    { .label = name, .role = who, .driver = &added_driver, .ops = &(const struct loop){ function, how, counter } }
-#define CHILD(name, who, function, which) \
-    { .label = name, .role = who, .driver = &child_driver, .ops = &(child_fn *const){ function }, .variant = which }
-#define TOOL(name, who, how) \
-    { .label = name, .role = who, .driver = &functions_driver, .variant = how }
 
 #define PAIR_METRICS { { "a pair", "ns", LESS_IS_BETTER } }
 #define READS \

@@ -34,6 +34,8 @@ static struct plan plan_for(const struct row *row, const struct contender *conte
     uint64_t n = quick ? row->quick_n : row->n;
     if (contender->divisor > 1)
         n = n / contender->divisor + 1;
+    if (contender->most > 0 && n > contender->most)
+        n = contender->most;
     return (struct plan){
         .activity = row->activity,
         .workers = contender->workers ? contender->workers : row->workers,
@@ -59,7 +61,8 @@ static void open_role(const struct row *row, struct turn *turns, enum role role,
 {
     for (int i = 0; i < CONTENDERS_MAX && row->contenders[i].label; i++) {
         struct turn *turn = &turns[i];
-        if (row->contenders[i].role != role)
+        int gave_up = turn->answer->rounds == 0 && turn->answer->note[0];
+        if (row->contenders[i].role != role || gave_up)
             continue;
         struct plan plan = plan_for(row, turn->contender, quick, turn->answer->note);
         turn->is_open = turn->contender->driver->open(&plan, &turn->state) >= 0;
@@ -91,7 +94,7 @@ static void run_rounds(struct turn *turns, int count, const struct measure_optio
     int64_t pause_ns = options->quick ? QUICK_PAUSE_NS : PAUSE_NS;
     for (uint32_t round = 0; round <= options->rounds; round++)
         for (int i = 0; i < count; i++) {
-            struct turn *turn = &turns[((uint32_t)i + round) % (uint32_t)count];
+            struct turn *turn = &turns[((uint32_t)i + round + options->first) % (uint32_t)count];
             if (turn->is_open)
                 take_turn(turn, pause_ns, round > 0);
         }
@@ -141,6 +144,7 @@ static void note_death(const struct row *row, struct outcome *outcome, int statu
         }
         if (answer->note[0])
             continue;
+        answer->rounds = 0;
         if (WTERMSIG(status) == SIGALRM)
             snprintf(answer->note, NOTE_BYTES, "the row took longer than %d s", ROW_SECONDS);
         else

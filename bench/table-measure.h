@@ -23,9 +23,11 @@ struct measure_options {
     int quick;
     uint32_t rounds;
     int profile; /* measure regions, and show them before the row */
+    uint32_t first; /* the contender that begins */
 };
 
-/* Fills the outcome, which must be in memory shared with forked children and zeroed. */
+/* Adds the rounds to the outcome, which must be in memory shared with forked children and at first zeroed. Who could
+ * not be measured the last time is not tried again. */
 void measure_row(const struct row *row, const struct measure_options *options, struct outcome *outcome);
 
 /* Median and spread of a metric; 0 and *ret_stat, or -1 when there is no figure. */

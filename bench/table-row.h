@@ -29,7 +29,8 @@ enum activity {
     NOOP_MAP,
     TINY_MAP,
     INPUTS,
-    RESULTS, /* maps */
+    RESULTS,
+    SPEED_UP, /* maps */
     START,
     KILL,
     STORM,
@@ -41,7 +42,8 @@ enum activity {
     YIELD,
     LIVE,
     ASLEEP,
-    ECHO /* tasks on a loop */
+    ECHO, /* tasks on a loop */
+    REGIONS /* bench/regions; ns */
 };
 
 /* What a contender is told before it is opened. */
@@ -49,7 +51,7 @@ struct plan {
     enum activity activity;
     uint32_t workers;
     uint64_t n;      /* operations in one measurement */
-    uint64_t job_ns; /* wanted length of a job, 0: as short as can be; of a sleep */
+    uint64_t job_ns; /* wanted length of a job or item, 0: as short as can be; of a sleep */
     size_t bytes;    /* of one item */
     int variant;
     const void *ops;
@@ -72,6 +74,7 @@ struct contender {
     uint32_t divisor;  /* a slow rival does n / divisor operations; 0 and 1: all */
     const char *group; /* a goal may name a group and then means its best member */
     uint32_t workers;  /* 0: the row's */
+    uint64_t most;     /* operations of a slow rival; 0: no limit */
 };
 
 enum metric_sense { LESS_IS_BETTER, MORE_IS_BETTER };

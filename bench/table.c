@@ -178,14 +178,10 @@ void table_close(const struct tally *tally)
         printf("%d of our own figures are missing\n", tally->failed);
 }
 
-void table_json_open(bench_json *json, const char *bench, const struct measure_options *options)
+void table_json_machine(bench_json *json)
 {
     int cpus[MACHINE_CPUS_MAX];
     double load;
-    bench_json_open(json, stdout);
-    bench_json_text(json, "bench", bench);
-    bench_json_flag(json, "quick", options->quick);
-    bench_json_count(json, "rounds", options->rounds);
     bench_json_object(json, "machine");
     bench_json_text(json, "cpu", machine_cpu_name());
     bench_json_count(json, "cpus", (uint64_t)machine_cpus(cpus, MACHINE_CPUS_MAX));
@@ -194,6 +190,15 @@ void table_json_open(bench_json *json, const char *bench, const struct measure_o
     bench_json_text(json, "kernel", machine_kernel());
     bench_json_number(json, "load", getloadavg(&load, 1) == 1 ? load : NAN);
     bench_json_end_object(json);
+}
+
+void table_json_open(bench_json *json, const char *bench, const struct measure_options *options)
+{
+    bench_json_open(json, stdout);
+    bench_json_text(json, "bench", bench);
+    bench_json_flag(json, "quick", options->quick);
+    bench_json_count(json, "rounds", options->rounds);
+    table_json_machine(json);
     bench_json_array(json, "rows");
 }
 

@@ -14,6 +14,9 @@ void table_open(const struct measure_options *options);
 void table_row(const struct row *row, const struct outcome *outcome, struct tally *tally);
 void table_close(const struct tally *tally);
 
+/* The object "machine". */
+void table_json_machine(bench_json *json);
+
 void table_json_open(bench_json *json, const char *bench, const struct measure_options *options);
 void table_json_row(bench_json *json, const struct row *row, const struct outcome *outcome,
                     struct tally *tally);

@@ -14,11 +14,11 @@ class Executor:
     def open(self, workers):
         self.executor = concurrent.futures.ProcessPoolExecutor(workers)
 
-    def one(self, arg):
-        return self.executor.submit(rival.job, arg).result()
+    def one(self, fn, arg):
+        return self.executor.submit(fn, arg).result()
 
-    def many(self, args):
-        return list(self.executor.map(rival.job, args))
+    def many(self, fn, args):
+        return list(self.executor.map(fn, args))
 
     def map(self, fn, items):
         return list(self.executor.map(fn, items, chunksize=max(1, len(items) // 8)))

@@ -11,11 +11,11 @@ class Pool:
     def open(self, workers):
         self.pool = multiprocessing.Pool(workers)
 
-    def one(self, arg):
-        return self.pool.apply(rival.job, (arg,))
+    def one(self, fn, arg):
+        return self.pool.apply(fn, (arg,))
 
-    def many(self, args):
-        return self.pool.map(rival.job, args, chunksize=1)
+    def many(self, fn, args):
+        return self.pool.map(fn, args, chunksize=1)
 
     def map(self, fn, items):
         return self.pool.map(fn, items)
