@@ -317,7 +317,6 @@ PE_TEST(layout_pe_worker_stats)
     compare_sized(lines, COUNT(lines));
 }
 
-/* The 64 bytes are part of arrays that callers own, so they can never grow. */
 /* since 1.0; compiled into programs by the macros */
 PE_TEST(layout_pe_region_site)
 {
@@ -339,6 +338,17 @@ PE_TEST(layout_pe_task_region)
         MEMBER(pe_task_region, opaque, 0, 96),
         MEMBER(pe_task_region, turn, 96, 4),
         MEMBER(pe_task_region, is_measured, 100, 4),
+    };
+    compare(lines, COUNT(lines));
+}
+
+/* since 1.0; what programs see of a task */
+PE_TEST(layout_pe_task)
+{
+    static const struct line lines[] = {
+        WHOLE(pe_task, 8),
+        MEMBER(pe_task, resume, 0, 4),
+        MEMBER(pe_task, result, 4, 4),
     };
     compare(lines, COUNT(lines));
 }
@@ -377,41 +387,6 @@ PE_TEST(layout_pe_report_options)
 PE_TEST(layout_status_is_64_bytes)
 {
     ck_assert_uint_eq(sizeof(pe_status), 64);
-}
-
-/* Errors of the library itself: numbers and kinds are never reused. */
-PE_TEST(layout_error_numbers)
-{
-    ck_assert_int_eq(PE_EINIT, -5001);
-    ck_assert_int_eq(PE_EBROKEN, -5002);
-    ck_assert_int_eq(PE_EFORKED, -5003);
-    ck_assert_int_eq(PE_ECLOSED, -5004);
-    ck_assert_int_eq(PE_EITEMS, -5005);
-    ck_assert_int_eq(PE_ETOOBIG, -5006);
-    ck_assert_int_eq(PE_ENODATA, -5007);
-    ck_assert_int_eq(PE_ENOTLOADED, -5008);
-    ck_assert_int_eq(PE_EINLOOP, -5009);
-    ck_assert_int_eq(PE_ECRASHED, -5010);
-}
-
-PE_TEST(layout_kinds)
-{
-    ck_assert_int_eq(PE_PENDING, 0);
-    ck_assert_int_eq(PE_RETURNED, 1);
-    ck_assert_int_eq(PE_CRASHED, 2);
-    ck_assert_int_eq(PE_EXITED, 3);
-    ck_assert_int_eq(PE_TIMED_OUT, 4);
-    ck_assert_int_eq(PE_CANCELLED, 5);
-    ck_assert_int_eq(PE_LOST, 6);
-    ck_assert_int_eq(PE_OUT_OF_MEMORY, 7);
-}
-
-PE_TEST(layout_pins)
-{
-    ck_assert_int_eq(PE_PIN_NONE, 0);
-    ck_assert_int_eq(PE_PIN_SPREAD, 1);
-    ck_assert_int_eq(PE_PIN_COMPACT, 2);
-    ck_assert_uint_eq(PE_INNER_THREADS_SHARE, UINT32_MAX);
 }
 
 HARNESS_MAIN("layout")

@@ -1,0 +1,19 @@
+#ifndef PAREXEC_ASYNC_H
+#define PAREXEC_ASYNC_H
+#include <parexec/await.h>
+#include <parexec/debug.h>
+#include <parexec/fd.h>
+#include <parexec/file.h>
+#include <parexec/group.h>
+#include <parexec/limit.h>
+#include <parexec/loop.h>
+#include <parexec/process.h>
+#include <parexec/offload.h>
+#include <parexec/resolve.h>
+#include <parexec/signal.h>
+#include <parexec/socket.h>
+#include <parexec/sync.h>
+#include <parexec/task.h>
+#include <parexec/task_region.h>
+#include <parexec/udp.h>
+#endif
