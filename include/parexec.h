@@ -1,5 +1,6 @@
-/*
- * parexec.h: all of libparexec.
+/**
+ * @file parexec.h
+ * All of libparexec.
  *
  * libparexec runs functions of a C program in worker processes, on every core, much as OpenMP or a thread
  * pool would run them in threads. What differs: a call that segfaults, exits, or is killed costs that call

@@ -1,5 +1,6 @@
-/*
- * async.h: all about tasks that wait.
+/**
+ * @file async.h
+ * All about tasks that wait.
  *
  *     task.h          tasks: writing, starting, awaiting, cancelling them
  *     loop.h          what they run on: a loop of its own, one that the program runs already, or one driven by another

@@ -1,5 +1,6 @@
-/*
- * cpu.h: how many CPUs the program may use.
+/**
+ * @file cpu.h
+ * How many CPUs the program may use.
  *
  * A machine's number of CPUs says little in a container or under taskset: a pool with 64 workers on a
  * quota of 2 CPUs is throttled most of the time. What counts is the CPU affinity of the calling thread
@@ -19,13 +20,13 @@
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * The CPUs that the calling thread may use: those of its affinity mask, or the smallest CPU quota on the
  * way from the process's control group up to the root if that is less. A quota of 1.5 CPUs counts as 2.
  *
- * Returns: the count, at least 1. Errors: none; what cannot be read limits nothing, and when even the
- *          mask cannot be had the answer is 1.
- * Threads: any; the answer is about the calling one. Child: yes. Since: 1.0
+ * @return the count, at least 1.
+ * @errors none; what cannot be read limits nothing, and when even the mask cannot be had the answer is 1.
+ * @threads any; the answer is about the calling one. @child yes. @since 1.0
  */
 PE_EXPORT int pe_cpu_count(void);
 

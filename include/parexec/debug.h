@@ -1,5 +1,6 @@
-/*
- * debug.h: what a loop is doing: callbacks that hold it up, figures, its tasks and who waits for whom.
+/**
+ * @file debug.h
+ * What a loop is doing: callbacks that hold it up, figures, its tasks and who waits for whom.
  *
  *     static void on_slow(pe_loop *loop, uint32_t what, const char *name, int64_t duration_ns, void *context)
  *     {
@@ -21,63 +22,73 @@
 #include <parexec/export.h>
 #include <parexec/task.h>
 
-/* What was slow. */
-#define PE_SLOW_STEP 1u /* a task, from one wait to the next */
-#define PE_SLOW_POST 2u /* a call of pe_loop_post */
-#define PE_SLOW_TURN 3u /* the steps of several tasks together, before the loop could look at anything else */
+/** @name What was slow
+ * @{ */
+#define PE_SLOW_STEP 1u /**< a task, from one wait to the next */
+#define PE_SLOW_POST 2u /**< a call of pe_loop_post */
+#define PE_SLOW_TURN 3u /**< the steps of several tasks together, before the loop could look at anything else */
+/** @} */
 
-/*
+/**
  * Told of what held the loop up, just afterwards.
  *
- * what          PE_SLOW_*.
- * name          of the task as it began, or of the posted function as far as symbols tell; "" for a turn. Valid during
- *               the call.
- * duration_ns   nanoseconds, at least the threshold.
+ * @param loop          the loop.
+ * @param what          PE_SLOW_*.
+ * @param name          of the task as it began, or of the posted function as far as symbols tell; "" for a turn. Valid
+ *                      during the call.
+ * @param duration_ns   nanoseconds, at least the threshold.
+ * @param context       handed to it; may be NULL.
+ *
  * It runs on the loop's thread, outside any task.
  */
 typedef void pe_slow_fn(pe_loop *loop, uint32_t what, const char *name, int64_t duration_ns, void *context);
 
-/* Figures of a loop, since it was made. */
+/** Figures of a loop, since it was made. */
 typedef struct pe_loop_figures {
-    size_t size;             /* sizeof(pe_loop_figures), set by the caller */
-    uint64_t live;           /* tasks that have not ended */
-    uint64_t spawned;        /* tasks started */
-    uint64_t ended;          /* tasks ended, in whatever way */
-    uint64_t steps;          /* calls of task functions by the loop: one for each start and each wait */
-    uint64_t turns;          /* times that tasks ran between two looks at timers and descriptors */
-    int64_t turn_longest_ns; /* nanoseconds of the longest turn */
-    int64_t turn_mean_ns;    /* nanoseconds of a turn on average */
-    uint64_t timers;         /* times that the loop woke for timers */
-    int64_t lag_longest_ns;  /* nanoseconds by which it woke later than the first of them was due, at most */
-    int64_t lag_mean_ns;     /* the same on average; up to 1 ms is the grain of libuv's clock */
+    size_t size;             /**< sizeof(pe_loop_figures), set by the caller */
+    uint64_t live;           /**< tasks that have not ended */
+    uint64_t spawned;        /**< tasks started */
+    uint64_t ended;          /**< tasks ended, in whatever way */
+    uint64_t steps;          /**< calls of task functions by the loop: one for each start and each wait */
+    uint64_t turns;          /**< times that tasks ran between two looks at timers and descriptors */
+    int64_t turn_longest_ns; /**< nanoseconds of the longest turn */
+    int64_t turn_mean_ns;    /**< nanoseconds of a turn on average */
+    uint64_t timers;         /**< times that the loop woke for timers */
+    int64_t lag_longest_ns;  /**< nanoseconds by which it woke later than the first of them was due, at most */
+    int64_t lag_mean_ns;     /**< the same on average; up to 1 ms is the grain of libuv's clock */
 } pe_loop_figures;
 
-/* To be filled in. */
+/** To be filled in. */
 #define PE_LOOP_FIGURES_INIT { sizeof(pe_loop_figures), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * Has tasks and posts reported that hold the loop up: everything on it waits meanwhile. A turn is reported where none
  * of its steps was. While this is on the clock is read for each step.
  *
- * threshold_ns   nanoseconds from which on something is slow; 0: nothing is reported any more.
- * fn             NULL: the log hook (log.h).
- * Returns: 0. Errors: PE_EINVAL: loop NULL, or a negative threshold. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop           the loop.
+ * @param threshold_ns   nanoseconds from which on something is slow; 0: nothing is reported any more.
+ * @param fn             NULL: the log hook (log.h).
+ * @param context        handed to it; may be NULL.
+ * @return 0.
+ * @errors PE_EINVAL: loop NULL, or a negative threshold. PE_ECLOSED. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_loop_on_slow(pe_loop *loop, int64_t threshold_ns, pe_slow_fn *fn, void *context);
 
-/*
+/**
  * Figures of a loop. What is going on is not in them: inside a task, its own turn is not.
  *
- * figures   its size set before (PE_LOOP_FIGURES_INIT); filled in.
- * Returns: 0. Errors: PE_EINVAL: loop or figures NULL, a wrong size. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop      the loop.
+ * @param figures   its size set before (PE_LOOP_FIGURES_INIT); filled in.
+ * @return 0.
+ * @errors PE_EINVAL: loop or figures NULL, a wrong size. PE_ECLOSED. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures);
 
-/*
+/**
  * Writes down the tasks that live, in the order of their start, and below each those that it waits for; then what is
  * open on the loop. The text is for people and may change.
  *
@@ -88,9 +99,11 @@ PE_EXPORT int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures);
  *       #4 watchdog is ready
  *       1 signal
  *
- * file   where to.
- * Returns: 0. Errors: PE_EINVAL: loop or file NULL. -EIO: it could not be written. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop   the loop.
+ * @param file   where to.
+ * @return 0.
+ * @errors PE_EINVAL: loop or file NULL. -EIO: it could not be written. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_loop_dump(const pe_loop *loop, FILE *file);
 

@@ -1,5 +1,6 @@
-/*
- * error.h: the errors that calls return.
+/**
+ * @file error.h
+ * The errors that calls return.
  *
  * A call that returns int returns 0 or above when it worked, and below 0 one of the codes here. Failures
  * of the system are the negative errno under a PE_ name (PE_ENOMEM is -ENOMEM); a rarer one that has no
@@ -27,7 +28,11 @@
 #include <errno.h>
 #include <parexec/export.h>
 
-/* Number, name and text of every code, the one list. X(name, value, text) */
+/**
+ * Number, name and text of every code, the one list.
+ *
+ * @param X   a macro, expanded as X(name, value, text) for each.
+ */
 #define PE_ERROR_LIST(X) \
     X(PE_EPERM, -EPERM, "not permitted here") \
     X(PE_ENOENT, -ENOENT, "no such file, directory or name") \
@@ -73,25 +78,27 @@ enum {
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * What a code means, in English.
  *
- * error   what a call returned; every int is fine.
- * Returns: the text of a code of the list; "success" for 0; the C library's text for another negative
- *          errno; else "unknown error". Never NULL. Errors: none.
- * Ownership: static text, valid for ever, not to be freed.
- * Threads: any. Child: yes. Since: 1.0
+ * @param error   what a call returned; every int is fine.
+ * @return the text of a code of the list; "success" for 0; the C library's text for another negative errno; else
+ *         "unknown error". Never NULL.
+ * @errors none.
+ * @ownership static text, valid for ever, not to be freed.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT const char *pe_strerror(int error);
 
-/*
+/**
  * The name of a code, for logs and bindings.
  *
- * error   what a call returned; every int is fine.
- * Returns: "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EXDEV")
- *          for another negative errno; else "PE_EUNKNOWN". Never NULL. Errors: none.
- * Ownership: static text, valid for ever, not to be freed.
- * Threads: any. Child: yes. Since: 1.0
+ * @param error   what a call returned; every int is fine.
+ * @return "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EXDEV") for another
+ *         negative errno; else "PE_EUNKNOWN". Never NULL.
+ * @errors none.
+ * @ownership static text, valid for ever, not to be freed.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT const char *pe_err_name(int error);
 

@@ -1,5 +1,6 @@
-/*
- * export.h: what every other header of libparexec starts with.
+/**
+ * @file export.h
+ * What every other header of libparexec starts with.
  *
  * Fixed-width types, C linkage for C++, and the marks for exported functions. A program seldom includes
  * it by itself: parexec.h and every parexec/NAME.h do. It declares nothing that can be called, so no
@@ -15,7 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Around declarations: C linkage when a C++ compiler reads them. */
+/** @def PE_BEGIN_DECLS
+ * Before declarations: C linkage when a C++ compiler reads them. */
+/** @def PE_END_DECLS
+ * Behind declarations. */
 #ifdef __cplusplus
 #define PE_BEGIN_DECLS extern "C" {
 #define PE_END_DECLS }
@@ -24,10 +28,13 @@
 #define PE_END_DECLS
 #endif
 
-/*
- * PE_EXPORT marks what the shared library exports; everything else in it is hidden. PE_FORMAT lets the
- * compiler check a printf-like call: the number of the format parameter, counted from 1, and of the first
- * one that it consumes.
+/** @def PE_EXPORT
+ * Marks what the shared library exports; everything else in it is hidden. */
+/** @def PE_FORMAT
+ * Lets the compiler check a printf-like call.
+ *
+ * @param format_index     the number of the format parameter, counted from 1.
+ * @param first_argument   the number of the first one that it consumes.
  */
 #if defined(__GNUC__)
 #define PE_EXPORT __attribute__((visibility("default")))

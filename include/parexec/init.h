@@ -1,5 +1,6 @@
-/*
- * init.h: a process set aside early, from which later pools get their workers.
+/**
+ * @file init.h
+ * A process set aside early, from which later pools get their workers.
  *
  * Workers are forked copies of the program. A fork taken while other threads run also copies the locks which
  * those hold, and nobody will ever release them in the copy: a worker that calls malloc or printf may hang.
@@ -35,31 +36,30 @@
 
 PE_BEGIN_DECLS
 
+/** How the seed is to be made. */
 typedef struct pe_init_options {
-    size_t size;              /* sizeof(pe_init_options) */
-    uint64_t reserve_bytes;   /* addresses kept free for the shared memory of all pools made from the
-                                 seed; they cost no memory. Where they are refused, half of them is
-                                 tried, and so on. 0: 16 TiB, or what can be had of it */
-    uint32_t flags;           /* none yet: 0 */
-    uint32_t reserved;        /* 0 */
+    size_t size;              /**< sizeof(pe_init_options) */
+    uint64_t reserve_bytes;   /**< addresses kept free for the shared memory of all pools made from the seed; they cost
+                                   no memory. Where they are refused, half of them is tried, and so on. 0: 16 TiB, or
+                                   what can be had of it */
+    uint32_t flags;           /**< none yet: 0 */
+    uint32_t reserved;        /**< 0 */
 } pe_init_options;
 
-/* All defaults. */
+/** All defaults. */
 #define PE_INIT_OPTIONS_INIT { sizeof(pe_init_options), 0, 0, 0 }
 
-/*
+/**
  * Forks the seed process.
  *
- * options   NULL: all defaults.
- * Returns: 0.
- * Errors: PE_EALREADY: this process has a seed; it stays and can be used. PE_EINVAL: a wrong size, flags or
- *         reserved not 0. PE_ENOMEM: no address range or no memory. PE_EMFILE, PE_ENFILE: no descriptor.
- *         PE_EAGAIN: no process can be had now. After an error there is no seed; the call can be repeated.
- *         PE_EBROKEN: it ended at once.
- * Ownership: nothing to free. The seed costs one descriptor and lasts until the program ends or the library is
+ * @param options   NULL: all defaults.
+ * @return 0.
+ * @errors PE_EALREADY: this process has a seed; it stays and can be used. PE_EINVAL: a wrong size, flags or reserved
+ *         not 0. PE_ENOMEM: no address range or no memory. PE_EMFILE, PE_ENFILE: no descriptor. PE_EAGAIN: no process
+ *         can be had now. After an error there is no seed; the call can be repeated. PE_EBROKEN: it ended at once.
+ * @ownership nothing to free. The seed costs one descriptor and lasts until the program ends or the library is
  *         unloaded.
- * Threads: any. Child: yes; a process forked by the program, a worker too, can make a seed of its own.
- * Since: 1.0
+ * @threads any. @child yes; a process forked by the program, a worker too, can make a seed of its own. @since 1.0
  */
 PE_EXPORT int pe_init(const pe_init_options *options);
 

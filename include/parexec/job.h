@@ -1,5 +1,6 @@
-/*
- * job.h: what was handed to a pool, how it ended, and what it gave back.
+/**
+ * @file job.h
+ * What was handed to a pool, how it ended, and what it gave back.
  *
  * pe_pool_submit (pool.h) hands over a job: a function and a copy of some bytes. pe_pool_start_map hands over
  * a whole map, which is one job too. Both give a handle, a pe_job, to wait with, to ask for the ending and
@@ -45,23 +46,26 @@
 
 PE_BEGIN_DECLS
 
-/* A job that was handed to a pool. From pe_pool_submit and the like to pe_job_free. */
+/** A job that was handed to a pool. From pe_pool_submit and the like to pe_job_free. */
 typedef struct pe_job pe_job;
 
-/* What a running job gives back, while it runs. */
+/** What a running job gives back, while it runs. */
 typedef struct pe_reply pe_reply;
 
-/* How a job or an item ended: pe_status.kind. More kinds may come: take an unknown one as failed. */
-#define PE_PENDING 0       /* it has not ended */
-#define PE_RETURNED 1      /* the function returned; code: what it returned, 0 being success */
-#define PE_CRASHED 2       /* a signal ended the worker; code: its number */
-#define PE_EXITED 3        /* the function ended the worker by exit or _exit; code: the exit status */
-#define PE_TIMED_OUT 4     /* its time limit or its deadline was over, in the queue or while it ran */
-#define PE_CANCELLED 5     /* cancelled before it started, or stopped while it ran */
-#define PE_LOST 6          /* the pool broke before it ended */
-#define PE_OUT_OF_MEMORY 7 /* it died of memory_limit_bytes of its pool; code: the signal, 0 when it called exit */
+/** @name How a job or an item ended: pe_status.kind
+ * More kinds may come: take an unknown one as failed.
+ * @{ */
+#define PE_PENDING 0       /**< it has not ended */
+#define PE_RETURNED 1      /**< the function returned; code: what it returned, 0 being success */
+#define PE_CRASHED 2       /**< a signal ended the worker; code: its number */
+#define PE_EXITED 3        /**< the function ended the worker by exit or _exit; code: the exit status */
+#define PE_TIMED_OUT 4     /**< its time limit or its deadline was over, in the queue or while it ran */
+#define PE_CANCELLED 5     /**< cancelled before it started, or stopped while it ran */
+#define PE_LOST 6          /**< the pool broke before it ended */
+#define PE_OUT_OF_MEMORY 7 /**< it died of memory_limit_bytes of its pool; code: the signal, 0 when it called exit */
+/** @} */
 
-/*
+/**
  * How a job or an item ended. 64 bytes, filled in by the library, never to grow. A member that has nothing
  * to say is 0, and worker is -1.
  *
@@ -69,29 +73,32 @@ typedef struct pe_reply pe_reply;
  * options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed or was cancelled, run_ns is 0.
  */
 typedef struct pe_status {
-    uint32_t kind;        /* PE_RETURNED and so on */
-    int32_t code;         /* return value, signal or exit status; of a stopped job: how its worker ended */
-    int32_t pid;          /* process that ran it last */
-    int32_t worker;       /* number of that worker; -1: none ran it, it is a map, or it is not known */
-    uint32_t attempts;    /* times it was begun: 0 for what never was, 1, more after retries */
-    int32_t stop_signal;  /* last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none */
-    uint64_t item;        /* index in the map; of a job 0 */
-    int64_t queued_ns;    /* nanoseconds from pe_pool_submit to its start */
-    int64_t run_ns;       /* nanoseconds of its last attempt; of a map: from the call to its end */
-    uint64_t reserved[2]; /* 0 */
+    uint32_t kind;        /**< PE_RETURNED and so on */
+    int32_t code;         /**< return value, signal or exit status; of a stopped job: how its worker ended */
+    int32_t pid;          /**< process that ran it last */
+    int32_t worker;       /**< number of that worker; -1: none ran it, it is a map, or it is not known */
+    uint32_t attempts;    /**< times it was begun: 0 for what never was, 1, more after retries */
+    int32_t stop_signal;  /**< last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none */
+    uint64_t item;        /**< index in the map; of a job 0 */
+    int64_t queued_ns;    /**< nanoseconds from pe_pool_submit to its start */
+    int64_t run_ns;       /**< nanoseconds of its last attempt; of a map: from the call to its end */
+    uint64_t reserved[2]; /**< 0 */
 } pe_status;
 
-/*
- * Values of priority, for jobs, maps, reduces and streams. A worker that is free takes, of all that waits, what has
- * the highest priority, and of that the oldest. Nothing that runs is interrupted, and a worker that has begun with a
- * map stays with it until no item of it is left to take. As long as enough of a higher priority comes in, nothing of a
- * lower one starts, however long it has waited.
+/**
+ * @name Priorities
+ * Of jobs, maps, reduces and streams. A worker that is free takes, of all that waits, what has the highest priority,
+ * and of that the oldest. Nothing that runs is interrupted, and a worker that has begun with a map stays with it until
+ * no item of it is left to take. As long as enough of a higher priority comes in, nothing of a lower one starts,
+ * however long it has waited.
+ * @{
  */
-#define PE_PRIORITY_NORMAL 0 /* the default */
-#define PE_PRIORITY_HIGH 1
-#define PE_PRIORITY_LOW 2
+#define PE_PRIORITY_NORMAL 0 /**< the default */
+#define PE_PRIORITY_HIGH 1   /**< before those */
+#define PE_PRIORITY_LOW 2    /**< after those */
+/** @} */
 
-/*
+/**
  * Time limits. A job that runs for timeout_ns, or until deadline_ns, is stopped as by pe_job_cancel: it is asked by
  * pe_worker_cancelled; after the pool's grace_ns its worker gets SIGTERM, after another grace_ns SIGKILL, and is
  * replaced. Its kind is PE_TIMED_OUT then, stop_signal tells the last signal, and it is not run again, whatever
@@ -104,40 +111,42 @@ typedef struct pe_status {
  * not wait for them. In a pool made with PE_POOL_INLINE there are no limits: both members are ignored.
  */
 typedef struct pe_job_options {
-    size_t size;                /* sizeof(pe_job_options) */
-    uint32_t retries;           /* times to run the job again after its worker died of it; 0: never. A job that
-                                   returns is never run again */
-    uint32_t priority;          /* PE_PRIORITY_*: which of the jobs that wait a free worker takes first */
-    int64_t timeout_ns;         /* how long it may run, in each attempt; the time in the queue does not count.
-                                   0: for ever */
-    int64_t deadline_ns;        /* when it is to be over, a point in time as of pe_after; 0: never. If it still
-                                   waits then, it ends as PE_TIMED_OUT with 0 attempts and is not begun; if it
-                                   runs, it is stopped as for timeout_ns */
-    int64_t submit_deadline_ns; /* when pe_pool_submit gives up waiting for room, a point in time as of
-                                   pe_after; 0: never. pe_pool_try_submit ignores it */
+    size_t size;                /**< sizeof(pe_job_options) */
+    uint32_t retries;           /**< times to run the job again after its worker died of it; 0: never. A job that
+                                     returns is never run again */
+    uint32_t priority;          /**< PE_PRIORITY_*: which of the jobs that wait a free worker takes first */
+    int64_t timeout_ns;         /**< how long it may run, in each attempt; the time in the queue does not count. 0: for
+                                     ever */
+    int64_t deadline_ns;        /**< when it is to be over, a point in time as of pe_after; 0: never. If it still waits
+                                     then, it ends as PE_TIMED_OUT with 0 attempts and is not begun; if it runs, it is
+                                     stopped as for timeout_ns */
+    int64_t submit_deadline_ns; /**< when pe_pool_submit gives up waiting for room, a point in time as of pe_after; 0:
+                                     never. pe_pool_try_submit ignores it */
 } pe_job_options;
 
-/* All defaults. */
+/** All defaults. */
 #define PE_JOB_OPTIONS_INIT { sizeof(pe_job_options), 0, 0, 0, 0, 0 }
 
-/* Which text of pe_job_item_text. */
-#define PE_TEXT_MESSAGE 1       /* what the function left by pe_worker_fail */
-#define PE_TEXT_OUTPUT 2        /* what it wrote to descriptors 1 and 2, in pools with output_bytes */
-#define PE_TEXT_BACKTRACE 3     /* where it was when it crashed, in pools with PE_POOL_BACKTRACE */
+/** @name Which text of pe_job_item_text
+ * @{ */
+#define PE_TEXT_MESSAGE 1   /**< what the function left by pe_worker_fail */
+#define PE_TEXT_OUTPUT 2    /**< what it wrote to descriptors 1 and 2, in pools with output_bytes */
+#define PE_TEXT_BACKTRACE 3 /**< where it was when it crashed, in pools with PE_POOL_BACKTRACE */
+/** @} */
 
-/* Room for one message with its final NUL; longer ones are cut and end in "...". */
+/** Room for one message with its final NUL; longer ones are cut and end in "...". */
 #define PE_TEXT_BYTES_MAX 1024
 
-/*
+/**
  * A job's function. It runs in a worker process, on memory as the worker sees it: what the program held when
  * the workers were forked (pool.h), changed by jobs that ran there before.
  *
- * arg         copy of the bytes that were submitted, aligned for any type; read only. With arg_bytes 0 it is
- *             not NULL and not to be read (in a pool made with PE_POOL_INLINE it is the pointer submitted).
- * arg_bytes   their number; may be 0.
- * reply       where results go: pe_reply_write, pe_reply_reserve. Valid during the call only.
- * Returns: 0, or the job's own error code, which is any other int. Both are PE_RETURNED; a reply is kept in
- *          either case.
+ * @param arg         copy of the bytes that were submitted, aligned for any type; read only. With arg_bytes 0 it is not
+ *                    NULL and not to be read (in a pool made with PE_POOL_INLINE it is the pointer submitted).
+ * @param arg_bytes   their number; may be 0.
+ * @param reply       where results go: pe_reply_write, pe_reply_reserve. Valid during the call only.
+ * @return 0, or the job's own error code, which is any other int. Both are PE_RETURNED; a reply is kept in either case.
+ *
  * It may crash, exit or be killed: that ends this job and no other. An exception that leaves it is a crash.
  * What it leaves in the buffers of stdout and stderr is written out after it returns. It must not leave
  * threads behind. The pool's own handle is of no use in it (PE_EFORKED); it may make pools of its own, up to
@@ -145,12 +154,12 @@ typedef struct pe_job_options {
  */
 typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
 
-/*
+/**
  * Tells that a job has ended.
  *
- * job       its handle. Still valid if it was freed meanwhile, until the callback returns; a result that was
- *           dropped so is gone.
- * context   what was given to pe_job_on_done.
+ * @param job       its handle. Still valid if it was freed meanwhile, until the callback returns; a result that was
+ *                  dropped so is gone.
+ * @param context   what was given to pe_job_on_done.
  *
  * Callbacks run in threads that are inside the pool: in pe_pool_poll, pe_pool_wait, pe_pool_join,
  * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_job_wait, pe_job_wait_any, maps, reduces and streams, and in
@@ -161,68 +170,73 @@ typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
  */
 typedef void pe_done_fn(pe_job *job, void *context);
 
-/*
+/**
  * Waits until a job has ended.
  *
- * deadline_ns   point in time, as of pe_after; 0 only looks, PE_FOREVER waits without end.
- * Returns: 0 when it has ended, well or badly.
- * Errors: PE_ETIMEDOUT: it has not, by then. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called from
- *         a callback of the pool and it has not ended. PE_EINVAL: job NULL, or a deadline that is negative or
- *         a duration by mistake. PE_EFORKED.
+ * @param job           the job.
+ * @param deadline_ns   point in time, as of pe_after; 0 only looks, PE_FOREVER waits without end.
+ * @return 0 when it has ended, well or badly.
+ * @errors PE_ETIMEDOUT: it has not, by then. PE_EINTR: pe_pool_interrupt was called. PE_EDEADLK: called from a callback
+ *         of the pool and it has not ended. PE_EINVAL: job NULL, or a deadline that is negative or a duration by
+ *         mistake. PE_EFORKED.
+ *
  * A signal handler that runs meanwhile does not end the wait.
- * Threads: any. Child: no. Since: 1.0
+ *
+ * @threads any. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_wait(pe_job *job, int64_t deadline_ns);
 
-/*
+/**
  * Waits until at least one of several jobs of the same pool has ended.
  *
- * jobs          count handles; the same one may be there twice.
- * count         1 and above. The time to look grows with it.
- * deadline_ns   as for pe_job_wait.
- * ret_index     gets the lowest index of one that has ended; may be NULL.
- * Returns: 0.
- * Errors: those of pe_job_wait. PE_EINVAL also for jobs NULL, count 0, a NULL among them, and jobs of
- *         different pools.
- * Threads: any. Child: no. Since: 1.0
+ * @param jobs          count handles; the same one may be there twice.
+ * @param count         1 and above. The time to look grows with it.
+ * @param deadline_ns   as for pe_job_wait.
+ * @param ret_index     gets the lowest index of one that has ended; may be NULL.
+ * @return 0.
+ * @errors those of pe_job_wait. PE_EINVAL also for jobs NULL, count 0, a NULL among them, and jobs of different pools.
+ * @threads any. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_wait_any(pe_job *const *jobs, size_t count, int64_t deadline_ns, size_t *ret_index);
 
-/*
+/**
  * How a job ended, or that it has not.
  *
- * ret_status   filled in; kind is PE_PENDING while the job waits or runs, and then nothing else means much. A
- *              map that ran to its end is PE_RETURNED, with code 0 or, when items failed, PE_EITEMS.
- * Returns: 0.
- * Errors: PE_EINVAL: job or ret_status NULL. PE_EFORKED.
- * Threads: any. Child: no. Since: 1.0
+ * @param job          the job.
+ * @param ret_status   filled in; kind is PE_PENDING while the job waits or runs, and then nothing else means much. A
+ *                     map that ran to its end is PE_RETURNED, with code 0 or, when items failed, PE_EITEMS.
+ * @return 0.
+ * @errors PE_EINVAL: job or ret_status NULL. PE_EFORKED.
+ * @threads any. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_status(const pe_job *job, pe_status *ret_status);
 
-/*
+/**
  * How one item of a map ended, or that it has not. For jobs of pe_pool_start_map.
  *
- * item         0 to count - 1. Of a job that is no map, item 0 is the job itself.
- * ret_status   filled in. Once the map has ended, items that returned 0 may have no more than kind, attempts
- *              and item: options.statuses tells more of those.
- * Returns: 0.
- * Errors: PE_EINVAL: job or ret_status NULL, no such item. PE_ENOMEM: there was no memory to keep the
- *         endings of the items that failed. PE_EFORKED.
- * Threads: any. Child: no. Since: 1.0
+ * @param job          the job.
+ * @param item         0 to count - 1. Of a job that is no map, item 0 is the job itself.
+ * @param ret_status   filled in. Once the map has ended, items that returned 0 may have no more than kind, attempts and
+ *                     item: options.statuses tells more of those.
+ * @return 0.
+ * @errors PE_EINVAL: job or ret_status NULL, no such item. PE_ENOMEM: there was no memory to keep the endings of the
+ *         items that failed. PE_EFORKED.
+ * @threads any. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status);
 
-/*
+/**
  * A text that a job or an item has left.
  *
- * item        as for pe_job_item_status.
- * which       PE_TEXT_MESSAGE, PE_TEXT_OUTPUT or PE_TEXT_BACKTRACE.
- * ret_text    gets the text, ended by a NUL.
- * ret_bytes   gets its length without the NUL; may be NULL.
- * Returns: 0.
- * Errors: PE_EAGAIN: the job or map has not ended. PE_ENODATA: no text. PE_EINVAL: job or ret_text NULL, no
- *         such item, an unknown which. PE_ENOMEM: as for pe_job_item_status, or none for a backtrace.
- *         PE_EFORKED.
+ * @param job         the job.
+ * @param item        as for pe_job_item_status.
+ * @param which       PE_TEXT_MESSAGE, PE_TEXT_OUTPUT or PE_TEXT_BACKTRACE.
+ * @param ret_text    gets the text, ended by a NUL.
+ * @param ret_bytes   gets its length without the NUL; may be NULL.
+ * @return 0.
+ * @errors PE_EAGAIN: the job or map has not ended. PE_ENODATA: no text. PE_EINVAL: job or ret_text NULL, no such item,
+ *         an unknown which. PE_ENOMEM: as for pe_job_item_status, or none for a backtrace. PE_EFORKED.
+ *
  * Texts of items are kept by maps of pe_pool_start_map alone. Only what returned has a message, only what did
  * not has a backtrace; after retries both are of the last attempt.
  *
@@ -242,93 +256,95 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  * source hand what is in brackets to addr2line or eu-addr2line. Of a call the address
  * is inside its instruction. What lies in no library that was loaded when the workers were forked is a number
  * alone. The text is made in the first call that asks for it. Where libc has no backtrace(), there is none.
- * Ownership: the text is the job's, until pe_job_free.
- * Threads: any. Child: no. Since: 1.0
+ *
+ * @ownership the text is the job's, until pe_job_free.
+ * @threads any. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_item_text(const pe_job *job, uint64_t item, uint32_t which, const char **ret_text,
                                size_t *ret_bytes);
 
-/*
+/**
  * What a job has replied. Maps have no reply: their results are in the caller's output.
  *
- * ret_data    gets the bytes, aligned for any type; may be NULL.
- * ret_bytes   gets their number, 0 for an empty reply; may be NULL.
- * Returns: 0. A job that returned an error code may have replied too.
- * Errors: PE_EAGAIN: it has not ended. PE_ENODATA: it wrote no reply, or did not return. PE_EINVAL: job NULL.
+ * @param job         the job.
+ * @param ret_data    gets the bytes, aligned for any type; may be NULL.
+ * @param ret_bytes   gets their number, 0 for an empty reply; may be NULL.
+ * @return 0. A job that returned an error code may have replied too.
+ * @errors PE_EAGAIN: it has not ended. PE_ENODATA: it wrote no reply, or did not return. PE_EINVAL: job NULL.
  *         PE_EFORKED.
- * Ownership: the bytes are the job's, until pe_job_free, also after pe_pool_free. Up to 256 KiB lie in the
- *         program's own memory. Larger replies stay in memory shared with the workers, which a worker that
- *         writes where it should not could still change: copy before you check them if that matters.
- * Threads: any. Child: no. Since: 1.0
+ * @ownership the bytes are the job's, until pe_job_free, also after pe_pool_free. Up to 256 KiB lie in the program's
+ *         own memory. Larger replies stay in memory shared with the workers, which a worker that writes where it should
+ *         not could still change: copy before you check them if that matters.
+ * @threads any. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_result(const pe_job *job, const void **ret_data, size_t *ret_bytes);
 
-/*
+/**
  * Asks for a job or a map to be stopped. What waits in the queue has ended when the call returns. What runs
  * is asked by pe_worker_cancelled; if it is still running after the pool's grace_ns, its worker gets SIGTERM,
  * and after another grace_ns SIGKILL, and is replaced. Of a map no further item is started. Asking again changes
  * nothing.
  *
- * Returns: 0 when the request was taken. The ending tells what came of it: PE_CANCELLED, or PE_RETURNED for a
- *          job that returned first, never both; PE_TIMED_OUT if it was being stopped for its limit already. No
- *          other job is hurt. Wait for it as for any other.
- * Errors: PE_EALREADY: it has ended. PE_EINVAL: job NULL. PE_EFORKED.
- * Threads: any, callbacks too. Child: no. Since: 1.0
+ * @param job   the job.
+ * @return 0 when the request was taken. The ending tells what came of it: PE_CANCELLED, or PE_RETURNED for a job that
+ *         returned first, never both; PE_TIMED_OUT if it was being stopped for its limit already. No other job is hurt.
+ *         Wait for it as for any other.
+ * @errors PE_EALREADY: it has ended. PE_EINVAL: job NULL. PE_EFORKED.
+ * @threads any, callbacks too. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_cancel(pe_job *job);
 
-/*
+/**
  * Has a function called once the job has ended; at the next opportunity if it has ended already, never inside
  * this call. Each accepted registration is called exactly once, in the order of registration.
  *
- * fn        the function, see pe_done_fn.
- * context   handed to it; may be NULL.
- * Returns: 0.
- * Errors: PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free.
- *         PE_EFORKED.
- * Ownership: the context stays the caller's. The registration keeps the job's memory, not its result, so the
- *         handle may be freed before.
- * Threads: any, callbacks too. Child: no. Since: 1.0
+ * @param job       the job.
+ * @param fn        the function, see pe_done_fn.
+ * @param context   handed to it; may be NULL.
+ * @return 0.
+ * @errors PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free. PE_EFORKED.
+ * @ownership the context stays the caller's. The registration keeps the job's memory, not its result, so the handle may
+ *         be freed before.
+ * @threads any, callbacks too. @child no. @since 1.0
  */
 PE_EXPORT int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context);
 
-/*
+/**
  * Gives a handle back, and its result and texts with it. A job that has not ended goes on and its result is
  * dropped; to stop it, call pe_job_cancel first.
  *
- * job   NULL is fine.
- * Ownership: the handle is gone; nobody else may be using it.
- * Threads: any, callbacks too. Child: yes, for a child's copy of a handle; the parent's job stays as it is.
- * Since: 1.0
+ * @param job   NULL is fine.
+ * @ownership the handle is gone; nobody else may be using it.
+ * @threads any, callbacks too. @child yes, for a child's copy of a handle; the parent's job stays as it is. @since 1.0
  */
 PE_EXPORT void pe_job_free(pe_job *job);
 
-/*
+/**
  * Appends bytes to the reply of the running job.
  *
- * reply   what the function was given.
- * data    bytes to copy; NULL only when there are none.
- * bytes   0 and above; 0 makes an empty reply, which is not the same as none.
- * Returns: 0.
- * Errors: PE_ETOOBIG: more than max_reply_bytes of the pool. PE_ENOMEM: no memory for it. PE_EINVAL: reply
- *         NULL, or data NULL with bytes. The first error of the first two kinds sticks: later writes return
- *         it too, the reply is dropped, and the job ends as PE_RETURNED with that error as its code, whatever
- *         the function returns.
- * Ownership: the bytes are copied.
- * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 1.0
+ * @param reply   what the function was given.
+ * @param data    bytes to copy; NULL only when there are none.
+ * @param bytes   0 and above; 0 makes an empty reply, which is not the same as none.
+ * @return 0.
+ * @errors PE_ETOOBIG: more than max_reply_bytes of the pool. PE_ENOMEM: no memory for it. PE_EINVAL: reply NULL, or
+ *         data NULL with bytes. The first error of the first two kinds sticks: later writes return it too, the reply is
+ *         dropped, and the job ends as PE_RETURNED with that error as its code, whatever the function returns.
+ * @ownership the bytes are copied.
+ * @threads the one that runs the job. @child yes, that is what it is for. @since 1.0
  */
 PE_EXPORT int pe_reply_write(pe_reply *reply, const void *data, size_t bytes);
 
-/*
+/**
  * Appends room to the reply of the running job, to be filled in by it: a result that is made in place is
  * copied once less.
  *
- * bytes   0 and above.
- * Returns: the start of the room, whose bytes are arbitrary. The first one of a job is aligned for any type
- *          that fits into it, later ones follow without a gap. It is valid until the next write or
- *          reserve, which may move the whole reply, and no longer than the job runs.
- * Errors: NULL: reply NULL, or no room, as for pe_reply_write.
- * Threads: the one that runs the job. Child: yes, that is what it is for. Since: 1.0
+ * @param reply   what the function was given.
+ * @param bytes   0 and above.
+ * @return the start of the room, whose bytes are arbitrary. The first one of a job is aligned for any type that fits
+ *         into it, later ones follow without a gap. It is valid until the next write or reserve, which may move the
+ *         whole reply, and no longer than the job runs.
+ * @errors NULL: reply NULL, or no room, as for pe_reply_write.
+ * @threads the one that runs the job. @child yes, that is what it is for. @since 1.0
  */
 PE_EXPORT void *pe_reply_reserve(pe_reply *reply, size_t bytes);
 

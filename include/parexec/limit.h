@@ -1,5 +1,6 @@
-/*
- * limit.h: time limits of tasks.
+/**
+ * @file limit.h
+ * Time limits of tasks.
  *
  * A limit is a deadline around a stretch of a task, whatever it waits for in it. When it is over, the wait that goes
  * on, or the next that would have to wait, ends with PE_ETIMEDOUT, once: the task may then clean up, with waits that
@@ -31,15 +32,20 @@
 #include <parexec/export.h>
 #include <parexec/task.h>
 
-/* A time limit, in the task's frame from enter to leave. Its contents are the library's. */
+/** A time limit, in the task's frame from enter to leave. Its contents are the library's. */
 typedef struct pe_limit {
-    uint64_t opaque[9];
+    uint64_t opaque[9]; /**< the library's */
 } pe_limit;
 
-/*
+/**
  * One wait with a time limit of its own. A thing that is there already is taken whatever the time is; with a deadline
  * that has passed, one that is not there is not even begun. t->result is how the wait ended, PE_ETIMEDOUT if the limit,
  * or one around it, ended it.
+ *
+ * @param t             the task, a plain variable.
+ * @param limit         memory in the frame; not one that is entered.
+ * @param deadline_ns   as of pe_limit_enter.
+ * @param start         as of PE_AWAIT.
  */
 #define PE_AWAIT_UNTIL(t, limit, deadline_ns, start) \
     do { \
@@ -52,53 +58,68 @@ typedef struct pe_limit {
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * Begins a time limit, inside those that the task has entered before.
  *
- * limit         memory that lasts until it is left; one that is not entered. A task that ends leaves all of its, and a
- *               function called by pe_call those that it has entered.
- * deadline_ns   as of pe_after; 0, and what has passed: the next wait that would have to wait is refused. PE_FOREVER:
- *               none, till pe_limit_move sets one.
- * Returns: 0. Errors: PE_EINVAL: limit NULL or entered already, a negative deadline or a duration by mistake; t is not
- * the task that runs. PE_ENOMEM. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t             the task that runs.
+ * @param limit         memory that lasts until it is left; one that is not entered. A task that ends leaves all of its,
+ *                      and a function called by pe_call those that it has entered.
+ * @param deadline_ns   as of pe_after; 0, and what has passed: the next wait that would have to wait is refused.
+ *                      PE_FOREVER: none, till pe_limit_move sets one.
+ * @return 0.
+ * @errors PE_EINVAL: limit NULL or entered already, a negative deadline or a duration by mistake; t is not the task
+ *         that runs. PE_ENOMEM. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns);
 
-/*
+/**
  * Sets another deadline of a limit that the task is in.
  *
- * Returns: 0. Errors: PE_EALREADY: its time is over. PE_EINVAL, PE_ENOMEM, PE_EFORKED: as pe_limit_enter.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t             the task that runs.
+ * @param limit         the limit.
+ * @param deadline_ns   as of pe_limit_enter.
+ * @return 0.
+ * @errors PE_EALREADY: its time is over. PE_EINVAL, PE_ENOMEM, PE_EFORKED: as pe_limit_enter.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns);
 
-/*
+/**
  * Ends a time limit, and those inside it that have not been left.
  *
- * Returns: 1: a wait has ended with PE_ETIMEDOUT for it. 0: else; a limit whose time was over but which no wait has
- * seen leaves nothing behind. Errors: PE_EINVAL: the task is not in it; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t       the task that runs.
+ * @param limit   the limit.
+ * @return 1: a wait has ended with PE_ETIMEDOUT for it. 0: else; a limit whose time was over but which no wait has seen
+ *         leaves nothing behind.
+ * @errors PE_EINVAL: the task is not in it; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_limit_leave(pe_task *t, pe_limit *limit);
 
-/*
+/**
  * Whether a limit has ended a wait with PE_ETIMEDOUT: of one that has been left too, and so after PE_AWAIT_UNTIL and
  * pe_timeout, as long as its memory has not been used for anything else.
  *
- * Returns: 1 or 0. Errors: PE_EINVAL: limit NULL; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t       the task that runs.
+ * @param limit   the limit.
+ * @return 1 or 0.
+ * @errors PE_EINVAL: limit NULL; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_limit_is_to_blame(const pe_task *t, const pe_limit *limit);
 
-/*
+/**
  * Waits for a task, at most until then: the task is cancelled at that time, and the wait ends when it has ended. What
  * PE_AWAIT_UNTIL does with pe_await, as one call.
  *
- * limit         memory in the frame that lasts until the wait has ended.
- * Returns, in PE_AWAIT: what the task returned. Errors: PE_ETIMEDOUT: it was stopped for its time. Those of pe_await
- * and pe_limit_enter.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t             the task that waits.
+ * @param limit         memory in the frame that lasts until the wait has ended.
+ * @param deadline_ns   as of pe_limit_enter.
+ * @param task          the task.
+ * @return in PE_AWAIT: what the task returned.
+ * @errors PE_ETIMEDOUT: it was stopped for its time. Those of pe_await and pe_limit_enter.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_timeout(pe_task *t, pe_limit *limit, int64_t deadline_ns, pe_task *task);
 

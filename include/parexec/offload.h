@@ -1,5 +1,6 @@
-/*
- * offload.h: functions that block, called off the loop.
+/**
+ * @file offload.h
+ * Functions that block, called off the loop.
  *
  * A task that called a slow function itself would hold up all others of its loop. pe_offload calls it elsewhere, and
  * the task waits: on a thread, or, with PE_ISOLATED, in a process of a pool, which a time limit really stops.
@@ -43,68 +44,74 @@
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * What is called off the loop.
  *
- * arg   what was given to pe_offload; with PE_ISOLATED a copy, aligned for any type, or NULL when there are no bytes.
- * Returns: 0 and above, or an error; never PE_WAIT, which counts as PE_EINVAL.
+ * @param arg   what was given to pe_offload; with PE_ISOLATED a copy, aligned for any type, or NULL when there are no
+ *              bytes.
+ * @return 0 and above, or an error; never PE_WAIT, which counts as PE_EINVAL.
+ *
  * On a thread it may use the rest of the library as any other thread, and must return: no exception, no longjmp.
  */
 typedef int pe_offload_fn(void *arg);
 
-/* Flag of pe_offload_options: in a process of a pool. */
+/** Flag of pe_offload_options: in a process of a pool. */
 #define PE_ISOLATED (UINT32_C(1) << 0)
 
+/** Where and how a function is to be called; pool and what follows it are for PE_ISOLATED, else 0. */
 typedef struct pe_offload_options {
-    size_t size;        /* sizeof(pe_offload_options) */
-    uint32_t flags;     /* PE_ISOLATED; 0: none */
-    uint32_t reserved;  /* 0 */
-    /* with PE_ISOLATED; else 0 */
-    pe_pool *pool;      /* NULL: one of the loop's own. That is made in the first such call, which holds up the loop for
-                           some milliseconds, and given back when the loop is closed. It has a worker for each CPU, and
-                           a grace of PE_NOW: what is to be stopped is killed at once */
-    size_t arg_bytes;   /* bytes at arg, copied there and back; 0: none */
-    int64_t timeout_ns; /* how long the function may run, in nanoseconds; 0: for ever */
-    pe_status *status;  /* gets how it ended, when the wait ends; must live as long. NULL: nobody wants it */
+    size_t size;        /**< sizeof(pe_offload_options) */
+    uint32_t flags;     /**< PE_ISOLATED; 0: none */
+    uint32_t reserved;  /**< 0 */
+    pe_pool *pool;      /**< NULL: one of the loop's own. That is made in the first such call, which holds up the loop
+                             for some milliseconds, and given back when the loop is closed. It has a worker for each
+                             CPU, and a grace of PE_NOW: what is to be stopped is killed at once */
+    size_t arg_bytes;   /**< bytes at arg, copied there and back; 0: none */
+    int64_t timeout_ns; /**< how long the function may run, in nanoseconds; 0: for ever */
+    pe_status *status;  /**< gets how it ended, when the wait ends; must live as long. NULL: nobody wants it */
 } pe_offload_options;
 
-/* All defaults. */
+/** All defaults. */
 #define PE_OFFLOAD_OPTIONS_INIT { sizeof(pe_offload_options), 0, 0, NULL, 0, 0, NULL }
 
-/*
+/**
  * Calls a function off the loop, and waits until it has returned. If the wait is to be stopped, a call that has not
  * begun never does; one that runs is asked to return, in a process it is stopped as by pe_job_cancel, and the wait ends
  * when that is done.
  *
- * fn        the function. With PE_ISOLATED it must have been loaded when the pool's workers were forked.
- * arg       handed to it; may be NULL. It must stay until the wait has ended.
- * options   copied; NULL: all defaults, which is on a thread.
- * Returns, in PE_AWAIT: what the function returned. With PE_ISOLATED the bytes at arg are then those of the copy;
- * otherwise they are as they were.
- * Errors: PE_ECANCELED, PE_ETIMEDOUT: it has not begun or, in a process, was stopped; on a thread only when the
- * function has answered the request by returning PE_ECANCELED. PE_EINVAL: fn NULL, wrong options, arg NULL with
- * arg_bytes; t is not the task that runs. PE_ENOMEM. PE_EAGAIN: there is no thread to be had. PE_EFORKED. With
- * PE_ISOLATED also: PE_ETIMEDOUT: timeout_ns is over. PE_ECRASHED: it has crashed, exited or run out of memory.
- * PE_EBROKEN, PE_ECLOSED: so is the pool. PE_ENOTLOADED. Those of pe_pool_new, for the loop's own one.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t         the task that waits.
+ * @param fn        the function. With PE_ISOLATED it must have been loaded when the pool's workers were forked.
+ * @param arg       handed to it; may be NULL. It must stay until the wait has ended.
+ * @param options   copied; NULL: all defaults, which is on a thread.
+ * @return in PE_AWAIT: what the function returned. With PE_ISOLATED the bytes at arg are then those of the copy;
+ *         otherwise they are as they were.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT: it has not begun or, in a process, was stopped; on a thread only when the
+ *         function has answered the request by returning PE_ECANCELED. PE_EINVAL: fn NULL, wrong options, arg NULL with
+ *         arg_bytes; t is not the task that runs. PE_ENOMEM. PE_EAGAIN: there is no thread to be had. PE_EFORKED. With
+ *         PE_ISOLATED also: PE_ETIMEDOUT: timeout_ns is over. PE_ECRASHED: it has crashed, exited or run out of memory.
+ *         PE_EBROKEN, PE_ECLOSED: so is the pool. PE_ENOTLOADED. Those of pe_pool_new, for the loop's own one.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offload_options *options);
 
-/*
+/**
  * Whether the function that this thread or worker runs for pe_offload is asked to stop. In a worker it is
  * pe_worker_cancelled.
  *
- * Returns: 1 or 0; elsewhere 0. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @return 1 or 0; elsewhere 0.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT int pe_offload_cancelled(void);
 
-/*
+/**
  * How many threads a loop may have for pe_offload at once. Those that are too many end when they have nothing to do.
  *
- * threads   1 to 1024; 0: the default, pe_cpu_count() but at least 4.
- * Returns: 0. Errors: PE_EINVAL: loop NULL, or too many. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop      the loop.
+ * @param threads   1 to 1024; 0: the default, pe_cpu_count() but at least 4.
+ * @return 0.
+ * @errors PE_EINVAL: loop NULL, or too many. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_loop_set_threads(pe_loop *loop, uint32_t threads);
 

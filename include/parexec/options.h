@@ -1,5 +1,6 @@
-/*
- * options.h: what all options and all waits share: sized structs, durations and deadlines.
+/**
+ * @file options.h
+ * What all options and all waits share: sized structs, durations and deadlines.
  *
  * Options are structs whose first member is their own size, and zero in any other member means the
  * default. So there are two ways to write them, an initialiser that names every member (C and C++), and a
@@ -32,38 +33,44 @@
 
 #include <parexec/export.h>
 
-/* The first member of a sized struct in a C compound literal. */
+/**
+ * The first member of a sized struct in a C compound literal.
+ *
+ * @param type   the struct's.
+ */
 #define PE_SIZED(type) .size = sizeof(type)
 
-/* Durations in nanoseconds, of whole units. */
-#define PE_US(n) ((int64_t)(n) * INT64_C(1000))
-#define PE_MS(n) ((int64_t)(n) * INT64_C(1000000))
-#define PE_SECONDS(n) ((int64_t)(n) * INT64_C(1000000000))
+/** @name Durations in nanoseconds, of whole units
+ * @{ */
+#define PE_US(n) ((int64_t)(n) * INT64_C(1000)) /**< so many microseconds */
+#define PE_MS(n) ((int64_t)(n) * INT64_C(1000000)) /**< so many milliseconds */
+#define PE_SECONDS(n) ((int64_t)(n) * INT64_C(1000000000)) /**< so many seconds */
+/** @} */
 
-/* As a deadline: wait without end. */
+/** As a deadline: wait without end. */
 #define PE_FOREVER INT64_MAX
 
-/* As a duration in options, where 0 is the default: none at all. Not a deadline; to not wait, pass 0. */
+/** As a duration in options, where 0 is the default: none at all. Not a deadline; to not wait, pass 0. */
 #define PE_NOW INT64_C(-1)
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * The time on the clock that all deadlines refer to (CLOCK_MONOTONIC).
  *
- * Returns: nanoseconds since some point before the program started, above 0. Errors: none.
- * Threads: any. Child: yes, it is the same clock. Since: 1.0
+ * @return nanoseconds since some point before the program started, above 0.
+ * @errors none.
+ * @threads any. @child yes, it is the same clock. @since 1.0
  */
 PE_EXPORT int64_t pe_now(void);
 
-/*
+/**
  * A deadline some time from now.
  *
- * duration_ns   nanoseconds from now; 0 and below: now.
- * Returns: the deadline in nanoseconds, above 0; PE_FOREVER when the sum does not fit, thus also for
- *          PE_FOREVER itself.
- *          Errors: none.
- * Threads: any. Child: yes, it is the same clock. Since: 1.0
+ * @param duration_ns   nanoseconds from now; 0 and below: now.
+ * @return the deadline in nanoseconds, above 0; PE_FOREVER when the sum does not fit, thus also for PE_FOREVER itself.
+ * @errors none.
+ * @threads any. @child yes, it is the same clock. @since 1.0
  */
 PE_EXPORT int64_t pe_after(int64_t duration_ns);
 

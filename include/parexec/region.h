@@ -1,5 +1,6 @@
-/*
- * region.h: a stopwatch for regions of code, which also sees inside the workers.
+/**
+ * @file region.h
+ * A stopwatch for regions of code, which also sees inside the workers.
  *
  * A region is a named stretch of code. Each time it is entered and left, its thread's table counts a call and adds the
  * time; what was entered inside it becomes its child, so that the report (report.h) shows a tree with calls, own and
@@ -66,169 +67,235 @@
 
 #include <parexec/export.h>
 
-/* Kinds of sites. */
-#define PE_SITE_REGION 0u  /* a region */
-#define PE_SITE_LINE 1u    /* a source line, PE_LINE */
-#define PE_SITE_COUNTER 2u /* PE_COUNT */
-#define PE_SITE_MARK 3u    /* PE_MARK */
+/** @name Kinds of sites
+ * @{ */
+#define PE_SITE_REGION 0u  /**< a region */
+#define PE_SITE_LINE 1u    /**< a source line, PE_LINE */
+#define PE_SITE_COUNTER 2u /**< PE_COUNT */
+#define PE_SITE_MARK 3u    /**< PE_MARK */
+/** @} */
 
-/*
+/**
  * A place in the source, one static object for each use of a macro. Bindings make their own, zeroed but for name, file,
  * line and kind; functions that take one must be given one, where they do not say what NULL means. It must stay where
  * it is for as long as it is used; the texts are copied when a process first uses it, and cut at 127 and 95 bytes.
  */
 typedef struct pe_region_site {
-    uint64_t key;     /* the library's; 0 at first */
-    const char *name; /* NULL for a line */
-    const char *file; /* may be NULL */
-    uint32_t line;
-    uint32_t kind;    /* PE_SITE_*; others count as PE_SITE_REGION */
-    uint64_t reserved[2];
+    uint64_t key;         /**< the library's; 0 at first */
+    const char *name;     /**< NULL for a line */
+    const char *file;     /**< may be NULL */
+    uint32_t line;        /**< in the file, from 1 on; 0: not known */
+    uint32_t kind;        /**< PE_SITE_*; others count as PE_SITE_REGION */
+    uint64_t reserved[2]; /**< 0 */
 } pe_region_site;
 
-/* How time is taken. */
-#define PE_CLOCK_EXACT 0u
-#define PE_CLOCK_QUICK 1u
-#define PE_CLOCK_SAMPLED 2u
+/** @name How time is taken
+ * @{ */
+#define PE_CLOCK_EXACT 0u   /**< the end of a region waits for what is in it to be done: the default */
+#define PE_CLOCK_QUICK 1u   /**< it does not: bodies below about 100 ns are shown too short */
+#define PE_CLOCK_SAMPLED 2u /**< every call is counted, one in pe_region_options.sample_every is timed */
+/** @} */
 
-/* Flags of pe_region_options. */
-#define PE_REGION_TIMELINE UINT64_C(1) /* keep each call's begin and end, the latest ones where the room is too small */
-#define PE_REGION_CPU_TIME UINT64_C(2) /* take the thread's CPU time too: two system calls for each call of a region */
+/** @name Flags of pe_region_options
+ * @{ */
+#define PE_REGION_TIMELINE UINT64_C(1) /**< keep each call's begin and end, the latest ones where the room is too
+                                            small */
+#define PE_REGION_CPU_TIME UINT64_C(2) /**< take the thread's CPU time too: two system calls for each call of a
+                                            region */
+/** @} */
 
-/*
- * How to measure; what is 0 has its default.
- */
+/** How to measure; what is 0 has its default. */
 typedef struct pe_region_options {
-    size_t size;
-    uint32_t clock;        /* PE_CLOCK_* */
-    uint32_t sample_every; /* with PE_CLOCK_SAMPLED: one call in so many is timed, up to 65536; default 16 */
-    uint64_t flags;        /* PE_REGION_* */
-    uint32_t paths;        /* most paths of regions in each process, up to 65536; default 4096 */
-    uint32_t names;        /* most different names in each process, up to 65536; default 1024 */
-    uint64_t events;       /* most events of the timeline in each process, up to 2^24; default 65536 */
+    size_t size;           /**< sizeof(pe_region_options) */
+    uint32_t clock;        /**< PE_CLOCK_* */
+    uint32_t sample_every; /**< with PE_CLOCK_SAMPLED: one call in so many is timed, up to 65536; default 16 */
+    uint64_t flags;        /**< PE_REGION_* */
+    uint32_t paths;        /**< most paths of regions in each process, up to 65536; default 4096 */
+    uint32_t names;        /**< most different names in each process, up to 65536; default 1024 */
+    uint64_t events;       /**< most events of the timeline in each process, up to 2^24; default 65536 */
 } pe_region_options;
 
+/** All defaults. */
 #define PE_REGION_OPTIONS_INIT { sizeof(pe_region_options), 0, 0, 0, 0, 0, 0 }
 
-/*
+/**
  * A region that is not bound to a thread's nesting: a request from its arrival to its answer, say. In the caller's
  * memory; its contents are the library's.
  */
 typedef struct pe_region_span {
-    uint64_t opaque[8];
+    uint64_t opaque[8]; /**< the library's */
 } pe_region_span;
 
 PE_BEGIN_DECLS
 
-/* Not 0 while regions are measured; the macros test it. Only the library writes to it. */
+/** Not 0 while regions are measured; the macros test it. Only the library writes to it. */
 #ifndef PE__REGION_ON_IS_DEFINED_HERE
 PE_EXPORT extern const volatile uint32_t pe_region_on;
 #endif
 
-/*
+/**
  * Switches measuring on or off, in this process and in the workers of its pools, which see it before their next job.
  *
- * on   0: off. Else on.
+ * @param on   0: off. Else on.
+ *
  * Regions that are open then are closed as usual when they are left. What was counted stays.
- * Returns: 0. Errors: PE_ENOMEM: no memory for tables; nothing has changed.
- * Threads: any. Child: yes; in a worker it changes nothing but that worker, until the host switches again. Since: 1.0
+ *
+ * @return 0.
+ * @errors PE_ENOMEM: no memory for tables; nothing has changed.
+ * @threads any. @child yes; in a worker it changes nothing but that worker, until the host switches again. @since 1.0
  */
 PE_EXPORT int pe_region_enable(int on);
 
-/*
+/**
  * Says how to measure. Before the first region is measured in this process, and before pools are made.
  *
- * options   NULL: the defaults.
- * Returns: 0. Errors: PE_EINVAL: unknown values; PE_EALREADY: measuring has begun. Nothing has changed then.
- * Threads: any. Child: yes; in a worker PE_EALREADY. Since: 1.0
+ * @param options   NULL: the defaults.
+ * @return 0.
+ * @errors PE_EINVAL: unknown values; PE_EALREADY: measuring has begun. Nothing has changed then.
+ * @threads any. @child yes; in a worker PE_EALREADY. @since 1.0
  */
 PE_EXPORT int pe_region_setup(const pe_region_options *options);
 
-/*
- * Begins a region of this thread, and ends one. What PE_REGION and PE_REGION_SCOPE do, for bindings and for places that
- * macros do not fit.
+/**
+ * Begins a region of this thread, while measuring is on. What PE_REGION and PE_REGION_SCOPE do, for bindings and for
+ * places that macros do not fit.
  *
- * site   of kind PE_SITE_REGION. To leave: the same one, or NULL for the innermost region, whichever that is.
- * Leaving one that is open further out closes those inside it, counted as crossed; leaving one that is not open is
- * counted and does nothing else. Enter does nothing while measuring is off; leave ends what was entered, on or off.
- * Errors: none; see the head of this file.
- * Threads: any. Child: yes. Since: 1.0
+ * @param site   of kind PE_SITE_REGION.
+ * @errors none; see the head of region.h.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_region_enter_site(pe_region_site *site);
+
+/**
+ * Ends a region of this thread, whether measuring is on or off. Leaving one that is open further out closes those
+ * inside it, counted as crossed; leaving one that is not open is counted and does nothing else.
+ *
+ * @param site   that of the region; NULL: the innermost one, whichever that is.
+ * @errors none; see the head of region.h.
+ * @threads any. @child yes. @since 1.0
+ */
 PE_EXPORT void pe_region_leave_site(pe_region_site *site);
 
-/*
- * The same by name; slower, since names are compared.
+/**
+ * Begins a region by its name; slower than pe_region_enter_site, since names are compared.
  *
- * name   any text; copied at its first use and cut at 127 bytes, so the memory may change afterwards. NULL to enter:
- *        nothing happens. NULL to leave: the innermost region.
- * Threads: any. Child: yes. Since: 1.0
+ * @param name   any text; copied at its first use and cut at 127 bytes, so the memory may change afterwards. NULL:
+ *               nothing happens.
+ * @errors none; see the head of region.h.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_region_enter(const char *name);
+
+/**
+ * Ends a region by its name, as pe_region_leave_site does.
+ *
+ * @param name   of the region; NULL: the innermost one.
+ * @errors none; see the head of region.h.
+ * @threads any. @child yes. @since 1.0
+ */
 PE_EXPORT void pe_region_leave(const char *name);
 
-/*
+/**
  * A source line begins: the time from here to the thread's next line mark, or to the end of the region around it,
  * belongs to this line. What PE_LINE does. A function that marks lines should open a region first, so that its lines
  * do not end those of its caller.
  *
- * site   of kind PE_SITE_LINE.
- * Threads: any. Child: yes. Since: 1.0
+ * @param site   of kind PE_SITE_LINE.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_region_line(pe_region_site *site);
 
-/*
+/**
  * Adds to a counter. What PE_COUNT does.
  *
- * site     of kind PE_SITE_COUNTER.
- * amount   any; the report shows how many times, the sum, the smallest and the largest. A thread's sum, and the sum of
- *          all threads', stays at INT64_MAX or INT64_MIN when it gets there.
- * Threads: any. Child: yes. Since: 1.0
+ * @param site     of kind PE_SITE_COUNTER.
+ * @param amount   any; the report shows how many times, the sum, the smallest and the largest. A thread's sum, and the
+ *                 sum of all threads', stays at INT64_MAX or INT64_MIN when it gets there.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_region_count(pe_region_site *site, int64_t amount);
 
-/*
+/**
  * Something happened, now. What PE_MARK does: counted, and an instant in the timeline.
  *
- * site   of kind PE_SITE_MARK.
- * Threads: any. Child: yes. Since: 1.0
+ * @param site   of kind PE_SITE_MARK.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_region_mark(pe_region_site *site);
 
-/*
- * Begins a span, and ends it; between the two it may be said to wait and to go on, any number of times. Active and
- * waiting time are shown apart. Spans have no parent and no children.
+/**
+ * Begins a span; until its end it may be said to wait and to go on, any number of times. Active and waiting time are
+ * shown apart. Spans have no parent and no children.
  *
- * span   memory that lasts until the end; begin overwrites it.
- * site   of kind PE_SITE_REGION.
- * Wait, resume and end of what is not begun, or out of turn, do nothing but are counted as wrong use.
- * Threads: any thread may take each step, one at a time. Child: yes, for spans that it began. Since: 1.0
+ * @param span   memory that lasts until the end; it is overwritten.
+ * @param site   of kind PE_SITE_REGION.
+ * @errors none; see the head of region.h.
+ * @threads any thread may take each step, one at a time. @child yes, for spans that it began. @since 1.0
  */
 PE_EXPORT void pe_region_span_begin(pe_region_span *span, pe_region_site *site);
+
+/**
+ * A span waits from now on. Out of turn, and of what is not begun, it does nothing but is counted as wrong use.
+ *
+ * @param span   the span.
+ * @errors none; see the head of region.h.
+ * @threads any thread may take each step, one at a time. @child yes, for spans that it began. @since 1.0
+ */
 PE_EXPORT void pe_region_span_wait(pe_region_span *span);
+
+/**
+ * A span goes on. Out of turn, and of what is not begun, it does nothing but is counted as wrong use.
+ *
+ * @param span   the span.
+ * @errors none; see the head of region.h.
+ * @threads any thread may take each step, one at a time. @child yes, for spans that it began. @since 1.0
+ */
 PE_EXPORT void pe_region_span_resume(pe_region_span *span);
+
+/**
+ * Ends a span. Of what is not begun it does nothing but is counted as wrong use.
+ *
+ * @param span   the span.
+ * @errors none; see the head of region.h.
+ * @threads any thread may take each step, one at a time. @child yes, for spans that it began. @since 1.0
+ */
 PE_EXPORT void pe_region_span_end(pe_region_span *span);
 
-/*
- * A function of the program begins, and ends, as a region with its symbol for a name. What the hooks of programs that
- * are built with -finstrument-functions call, which `pkg-config parexec-functions` links (see the head of this file).
+/**
+ * A function of the program begins, as a region with its symbol for a name. What the hooks of programs that are built
+ * with -finstrument-functions call, which `pkg-config parexec-functions` links (see the head of region.h). Functions
+ * that a longjmp has left are closed, as caller, frame and place show, when the next one begins on the same stack, and
+ * at the latest with what is around them.
  *
- * function   its first byte.
- * caller     where it returns to, in its caller.
- * frame      the stack pointer of the function that begins; NULL: not known.
- * place      where in the code it says so; one that is inlined has a place in each function that it is inlined in.
- * Unlike regions by hand they need not match: leaving what is not open does nothing and is not counted, for it began
- * before measuring did. Functions that a longjmp has left are closed, as caller, frame and place show, when the next
- * one begins on the same stack, and at the latest with what is around them.
- * Returns: to leave: not 0 while regions are open on this thread.
- * Errors: none. Threads: any. Child: yes. Since: 1.0
+ * @param function   its first byte.
+ * @param caller     where it returns to, in its caller.
+ * @param frame      its stack pointer; NULL: not known.
+ * @param place      where in the code it says so; one that is inlined has a place in each function that it is inlined
+ *                   in.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_region_enter_function(const void *function, const void *caller, const void *frame,
                                         const void *place);
+
+/**
+ * A function of the program ends, see pe_region_enter_function. Unlike regions by hand the two need not match: leaving
+ * what is not open does nothing and is not counted, for it began before measuring did.
+ *
+ * @param function   its first byte.
+ * @return not 0 while regions are open on this thread.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
+ */
 PE_EXPORT int pe_region_leave_function(const void *function);
 
-/* Leaves *scope unless that is NULL: what the compiler calls at the end of PE_REGION and PE_REGION_SCOPE. Threads: any.
- * Child: yes. Since: 1.0 */
+/**
+ * Leaves a region: what the compiler calls at the end of PE_REGION and PE_REGION_SCOPE.
+ *
+ * @param scope   its site; where that is NULL nothing happens.
+ * @errors none; see the head of region.h.
+ * @threads any. @child yes. @since 1.0
+ */
 #if defined(__GNUC__) && !defined(PE__REGION_SCOPE_END_IS_DEFINED_HERE)
 PE_EXPORT extern inline __attribute__((gnu_inline, always_inline, no_instrument_function)) void
 pe_region_scope_end(pe_region_site **scope)
@@ -242,20 +309,45 @@ PE_EXPORT void pe_region_scope_end(pe_region_site **scope);
 
 PE_END_DECLS
 
-/* A site for places that the macros do not fit: static pe_region_site site = PE_REGION_SITE("name"); */
+/**
+ * A site for places that the macros do not fit: static pe_region_site site = PE_REGION_SITE("name");
+ *
+ * @param name   a string literal or another constant expression.
+ */
 #define PE_REGION_SITE(name) PE__SITE(PE_SITE_REGION, name)
 #define PE__SITE(kind, name) { 0, name, __FILE__, __LINE__, kind, { 0, 0 } }
 
-/*
- * The macros. `name` must be a string literal or another constant expression.
+/** @name The macros
+ * Nothing at all with PE_REGION_DISABLE defined.
+ * @{ */
+
+/** @def PE_REGION
+ * The block that follows is a region: PE_REGION("name") { ... }. break and continue in it end the block, as they end a
+ * loop; return and goto out of it are fine with gcc and clang.
  *
- * PE_REGION("name") { ... }   the block is a region. break and continue in it end the block, as they end a loop; return
- *                             and goto out of it are fine with gcc and clang.
- * PE_REGION_SCOPE("name");    from here to the end of the enclosing block (gcc and clang only).
- * PE_LINE();                  here a source line begins.
- * PE_COUNT("name", n);        adds n to a counter; n is evaluated only while measuring is on.
- * PE_MARK("name");            an instant.
+ * @param name   a string literal or another constant expression.
  */
+/** @def PE_REGION_SCOPE
+ * A region from here to the end of the enclosing block (gcc and clang only).
+ *
+ * @param name   a string literal or another constant expression.
+ */
+/** @def PE_LINE
+ * Here a source line begins. */
+/** @def PE_COUNT
+ * Adds to a counter.
+ *
+ * @param name   a string literal or another constant expression.
+ * @param n      what to add; evaluated only while measuring is on.
+ */
+/** @def PE_MARK
+ * An instant: something happened, now.
+ *
+ * @param name   a string literal or another constant expression.
+ */
+
+/** @} */
+
 #define PE__JOIN_(a, b) a##b
 #define PE__JOIN(a, b) PE__JOIN_(a, b)
 

@@ -1,5 +1,6 @@
-/*
- * report.h: what the regions (region.h) have measured, as text, as files for viewers, as a picture.
+/**
+ * @file report.h
+ * What the regions (region.h) have measured, as text, as files for viewers, as a picture.
  *
  * A report sums up all threads of the program and all workers of all its pools, those that have ended and crashed
  * included. It can be made at any time, from any thread, while everything goes on; a call that ends meanwhile may or
@@ -71,81 +72,96 @@
 
 #include <parexec/export.h>
 
-/* Formats. */
-#define PE_REPORT_TEXT 0u   /* a table in the manner of cProfile */
-#define PE_REPORT_LINES 1u  /* a table of source lines in the manner of line_profiler */
-#define PE_REPORT_JSON 2u   /* everything but the timeline; pe_report_merge reads it */
-#define PE_REPORT_CSV 3u    /* one row for each path of each thread */
-#define PE_REPORT_FOLDED 4u /* folded stacks with own time in nanoseconds, for flame graph tools */
-#define PE_REPORT_TRACE 5u  /* the timeline, Chrome's trace format, for Perfetto, speedscope and chrome://tracing */
-#define PE_REPORT_HTML 6u   /* a page with flame graph, timeline and tables, for any browser: one file that loads
-                               nothing else, of some megabytes at most, which can be read and printed without scripts */
+/** @name Formats
+ * @{ */
+#define PE_REPORT_TEXT 0u   /**< a table in the manner of cProfile */
+#define PE_REPORT_LINES 1u  /**< a table of source lines in the manner of line_profiler */
+#define PE_REPORT_JSON 2u   /**< everything but the timeline; pe_report_merge reads it */
+#define PE_REPORT_CSV 3u    /**< one row for each path of each thread */
+#define PE_REPORT_FOLDED 4u /**< folded stacks with own time in nanoseconds, for flame graph tools */
+#define PE_REPORT_TRACE 5u  /**< the timeline, Chrome's trace format, for Perfetto, speedscope and chrome://tracing */
+#define PE_REPORT_HTML 6u   /**< a page with flame graph, timeline and tables, for any browser: one file that loads
+                                 nothing else, of some megabytes at most, which can be read and printed without
+                                 scripts */
+/** @} */
 
-/* Orders of the rows of PE_REPORT_TEXT, largest first but for names. */
-#define PE_SORT_CUMULATIVE 0u
-#define PE_SORT_OWN 1u
-#define PE_SORT_CALLS 2u
-#define PE_SORT_PER_CALL 3u
-#define PE_SORT_NAME 4u
+/** @name Orders of the rows of PE_REPORT_TEXT
+ * Largest first but for names.
+ * @{ */
+#define PE_SORT_CUMULATIVE 0u /**< total time, with what was called */
+#define PE_SORT_OWN 1u        /**< time without what was called */
+#define PE_SORT_CALLS 2u      /**< number of calls */
+#define PE_SORT_PER_CALL 3u   /**< total time of a call */
+#define PE_SORT_NAME 4u       /**< the alphabet */
+/** @} */
 
-/* Flags of pe_report_options. */
-#define PE_REPORT_TREE UINT64_C(1)          /* text: the call tree instead of one row for each name */
-#define PE_REPORT_PER_PROCESS UINT64_C(2)   /* text: a table for the host and each worker besides the sum */
-#define PE_REPORT_PER_THREAD UINT64_C(4)    /* text: a table for each thread besides the sum */
-#define PE_REPORT_SUBTRACT_COST UINT64_C(8) /* total and own times without what measuring them has cost here */
+/** @name Flags of pe_report_options
+ * @{ */
+#define PE_REPORT_TREE UINT64_C(1)          /**< text: the call tree instead of one row for each name */
+#define PE_REPORT_PER_PROCESS UINT64_C(2)   /**< text: a table for the host and each worker besides the sum */
+#define PE_REPORT_PER_THREAD UINT64_C(4)    /**< text: a table for each thread besides the sum */
+#define PE_REPORT_SUBTRACT_COST UINT64_C(8) /**< total and own times without what measuring them has cost here */
+/** @} */
 
-/*
- * How a report looks; what is 0 has its default.
- */
+/** How a report looks; what is 0 has its default. */
 typedef struct pe_report_options {
-    size_t size;
-    uint32_t format;   /* PE_REPORT_* */
-    uint32_t sort;     /* PE_SORT_* */
-    uint64_t flags;
-    uint64_t rows;     /* text: at most so many in each table; default: all */
-    const char *match; /* text: only names that match this pattern of fnmatch(3); NULL: all. The caller's */
+    size_t size;       /**< sizeof(pe_report_options) */
+    uint32_t format;   /**< PE_REPORT_* */
+    uint32_t sort;     /**< PE_SORT_* */
+    uint64_t flags;    /**< PE_REPORT_*; 0: none */
+    uint64_t rows;     /**< text: at most so many in each table; default: all */
+    const char *match; /**< text: only names that match this pattern of fnmatch(3); NULL: all. The caller's */
 } pe_report_options;
 
+/** All defaults. */
 #define PE_REPORT_OPTIONS_INIT { sizeof(pe_report_options), 0, 0, 0, 0, NULL }
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * Writes a report of everything measured so far.
  *
- * file      open for writing; stays open, is not flushed: an error in what its buffer holds comes with the next flush.
- * options   NULL: the text, sorted by cumulative time.
+ * @param file      open for writing; stays open, is not flushed: an error in what its buffer holds comes with the next
+ *                  flush.
+ * @param options   NULL: the text, sorted by cumulative time.
+ *
  * A report is written in one piece, however many threads write to the file.
- * Returns: 0. Errors: PE_EINVAL: file is NULL, unknown options; PE_ENOMEM; another negative errno: writing failed.
- * Threads: any. Child: yes; a child has its own. Since: 1.0
+ *
+ * @return 0.
+ * @errors PE_EINVAL: file is NULL, unknown options; PE_ENOMEM; another negative errno: writing failed.
+ * @threads any. @child yes; a child has its own. @since 1.0
  */
 PE_EXPORT int pe_report(FILE *file, const pe_report_options *options);
 
-/*
+/**
  * The same into a file, which is made or replaced as a whole: on an error an older one stays. Devices and pipes are
  * written in place; /dev/stdout, /dev/stderr and /dev/fd/N mean the descriptor itself. A broken pipe or a limit on file
  * sizes gives an error and no signal.
  *
- * path     of the file. A new one has the mode that fopen would give, a replaced one keeps its own; a symbolic link
- *          stays and its target is replaced.
- * format   PE_REPORT_*.
- * Returns: 0. Errors: as pe_report, and what opening and renaming files can give, such as -ENOENT.
- * Threads: any. Child: yes. Since: 1.0
+ * @param path     of the file. A new one has the mode that fopen would give, a replaced one keeps its own; a symbolic
+ *                 link stays and its target is replaced.
+ * @param format   PE_REPORT_*.
+ * @return 0.
+ * @errors as pe_report, and what opening and renaming files can give, such as -ENOENT.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT int pe_report_write(const char *path, uint32_t format);
 
-/*
+/**
  * Sums up the reports of several runs.
  *
- * paths     of files written as PE_REPORT_JSON.
- * count     of paths, at least 1.
- * file      open for writing.
- * options   as of pe_report; PE_REPORT_TRACE has no timeline to show: PE_EINVAL.
+ * @param paths     of files written as PE_REPORT_JSON.
+ * @param count     of paths, at least 1.
+ * @param file      open for writing.
+ * @param options   as of pe_report; PE_REPORT_TRACE has no timeline to show: PE_EINVAL.
+ *
  * Regions with the same path of names, from the same places in the source, are added up; threads and workers with the
  * same number are too.
- * Returns: 0. Errors: PE_EINVAL: bad arguments, or a file is no such report; PE_ENOMEM; another negative errno: a file
- *          could not be read or written. Nothing is written when a file could not be read.
- * Threads: any. Child: yes. Since: 1.0
+ *
+ * @return 0.
+ * @errors PE_EINVAL: bad arguments, or a file is no such report; PE_ENOMEM; another negative errno: a file could not be
+ *         read or written. Nothing is written when a file could not be read.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT int pe_report_merge(const char *const *paths, size_t count, FILE *file, const pe_report_options *options);
 

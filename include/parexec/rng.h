@@ -1,5 +1,6 @@
-/*
- * rng.h: random numbers that do not depend on who draws them.
+/**
+ * @file rng.h
+ * Random numbers that do not depend on who draws them.
  *
  * A worker that is forked has the program's rand() in the program's state, so all workers draw the same numbers;
  * and when each is seeded by its own number, the results depend on which worker ran what. Here a stream belongs
@@ -44,87 +45,100 @@
 
 PE_BEGIN_DECLS
 
-/* A place in a stream. To be set by pe_rng_init, then left to the functions here. */
+/** A place in a stream. To be set by pe_rng_init, then left to the functions here. */
 typedef struct pe_rng {
-    uint64_t seed;
-    uint64_t stream;
-    uint64_t position; /* words drawn so far */
-    uint64_t words[4]; /* the block that the last drawn one is in */
-    uint64_t reserved;
+    uint64_t seed;     /**< which set of streams */
+    uint64_t stream;   /**< which stream of it */
+    uint64_t position; /**< words drawn so far */
+    uint64_t words[4]; /**< the block that the last drawn one is in */
+    uint64_t reserved; /**< 0 */
 } pe_rng;
 
-/*
+/**
  * Goes to the start of a stream.
  *
- * rng      NULL: nothing happens, as in all functions here.
- * seed     any; different seeds give different sets of streams.
- * stream   any: the number of the item, of the job, ...
- * Returns: nothing. Errors: none.
- * Threads: any. Child: yes, that is what it is for. Since: 1.0
+ * @param rng      NULL: nothing happens, as in all functions here.
+ * @param seed     any; different seeds give different sets of streams.
+ * @param stream   any: the number of the item, of the job, ...
+ * @errors none.
+ * @threads any. @child yes, that is what it is for. @since 1.0
  */
 PE_EXPORT void pe_rng_init(pe_rng *rng, uint64_t seed, uint64_t stream);
 
-/*
+/**
  * Draws one word: 64 random bits.
  *
- * Returns: the word; 0 if rng is NULL. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng   the place in the stream; NULL: nothing happens.
+ * @return the word; 0 if rng is NULL.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT uint64_t pe_rng_next(pe_rng *rng);
 
-/*
+/**
  * Draws one word and makes a number of its upper 53 bits.
  *
- * Returns: a multiple of 2^-53, at least 0 and below 1; 0 if rng is NULL. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng   the place in the stream; NULL: nothing happens.
+ * @return a multiple of 2^-53, at least 0 and below 1; 0 if rng is NULL.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT double pe_rng_double(pe_rng *rng);
 
-/*
+/**
  * Draws a whole number below n; all are equally likely. That takes one word, seldom another: with a
  * probability below n / 2^64.
  *
- * n   1 and above.
- * Returns: 0 to n - 1; 0 if n is 0 or rng is NULL, and then nothing is drawn. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng   the place in the stream; NULL: nothing happens.
+ * @param n     1 and above.
+ * @return 0 to n - 1; 0 if n is 0 or rng is NULL, and then nothing is drawn.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT uint64_t pe_rng_below(pe_rng *rng, uint64_t n);
 
-/*
+/**
  * Draws one word and makes a normal number of it, with the mean 0 and the variance 1: the place below which so
  * much of the distribution lies.
  *
- * Returns: the number, from -8.3 to 8.3, right to about 1e-15 of itself; 0 if rng is NULL. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng   the place in the stream; NULL: nothing happens.
+ * @return the number, from -8.3 to 8.3, right to about 1e-15 of itself; 0 if rng is NULL.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT double pe_rng_normal(pe_rng *rng);
 
-/*
+/**
  * Fills memory with random bytes: the words that pe_rng_next would draw, each with its lowest byte first, on every
  * machine. Of the last word what is too much is dropped.
  *
- * memory   bytes bytes, of any alignment; NULL only if there are none.
- * Returns: nothing. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng      the place in the stream; NULL: nothing happens.
+ * @param memory   bytes bytes, of any alignment; NULL only if there are none.
+ * @param bytes    how many, 0 and above.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_rng_fill(pe_rng *rng, void *memory, size_t bytes);
 
-/*
+/**
  * Fills an array with what pe_rng_double would draw, in less time.
  *
- * values   count of them; NULL only if there are none.
- * Returns: nothing. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng      the place in the stream; NULL: nothing happens.
+ * @param values   count of them; NULL only if there are none.
+ * @param count    how many, 0 and above.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_rng_fill_doubles(pe_rng *rng, double *values, size_t count);
 
-/*
+/**
  * Goes on as if so many words had been drawn. Costs the same for any number. From the end of the stream it goes
  * on at the start.
  *
- * words   any number; 2^64 - k goes back by k.
- * Returns: nothing. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @param rng     the place in the stream; NULL: nothing happens.
+ * @param words   any number; 2^64 - k goes back by k.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT void pe_rng_skip(pe_rng *rng, uint64_t words);
 

@@ -1,5 +1,6 @@
-/*
- * signal.h: waiting for signals.
+/**
+ * @file signal.h
+ * Waiting for signals.
  *
  *     PE_AWAIT(t, pe_signal_wait(t, SIGTERM));
  *     if (t->result == 0)
@@ -30,49 +31,55 @@
 #include <parexec/export.h>
 #include <parexec/task.h>
 
-/* Listens for a signal, on a loop. */
+/** Listens for a signal, on a loop. */
 typedef struct pe_signal pe_signal;
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * Waits for a signal to come.
  *
- * number   SIGINT, SIGTERM or the like. Not those that cannot be caught, SIGKILL and SIGSTOP, and not those that tell
- *          of a fault in the running code: SIGSEGV, SIGBUS, SIGFPE, SIGILL.
- * Returns, in PE_AWAIT: 0. Errors: PE_EINVAL: no signal, or one of those; t is not the task that runs. PE_ENOMEM.
- * PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t        the task that waits.
+ * @param number   SIGINT, SIGTERM or the like. Not those that cannot be caught, SIGKILL and SIGSTOP, and not those that
+ *                 tell of a fault in the running code: SIGSEGV, SIGBUS, SIGFPE, SIGILL.
+ * @return in PE_AWAIT: 0.
+ * @errors PE_EINVAL: no signal, or one of those; t is not the task that runs. PE_ENOMEM. PE_ECANCELED, PE_ETIMEDOUT.
+ *         PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_signal_wait(pe_task *t, int number);
 
-/*
+/**
  * Listens for a signal from now on.
  *
- * number       as of pe_signal_wait.
- * ret_signal   gets the object, to be given back by pe_signal_free.
- * Returns: 0. Errors: PE_EINVAL: loop or ret_signal NULL, no signal, or one that cannot be had. PE_ENOMEM. PE_ECLOSED:
- * the loop is being closed and this is called outside its tasks. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop         the loop.
+ * @param number       as of pe_signal_wait.
+ * @param ret_signal   gets the object, to be given back by pe_signal_free.
+ * @return 0.
+ * @errors PE_EINVAL: loop or ret_signal NULL, no signal, or one that cannot be had. PE_ENOMEM. PE_ECLOSED: the loop is
+ *         being closed and this is called outside its tasks. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_signal_new(pe_loop *loop, int number, pe_signal **ret_signal);
 
-/*
+/**
  * Waits until the signal has come, if it has not since this was last told. Of several tasks that wait for one object,
  * the one that has waited longest is told.
  *
- * Returns, in PE_AWAIT: how many were delivered since then, 1 and above. Errors: PE_ECLOSED: the object was freed
- * meanwhile. PE_EINVAL: signal NULL or of another loop; t is not the task that runs. PE_ECANCELED, PE_ETIMEDOUT.
- * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t        the task that waits.
+ * @param signal   what pe_signal_new has made.
+ * @return in PE_AWAIT: how many were delivered since then, 1 and above.
+ * @errors PE_ECLOSED: the object was freed meanwhile. PE_EINVAL: signal NULL or of another loop; t is not the task that
+ *         runs. PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_signal_next(pe_task *t, pe_signal *signal);
 
-/*
+/**
  * Listens no more. Tasks that wait for it are told PE_ECLOSED.
  *
- * signal   NULL is fine; one whose loop has been closed too.
- * Threads: the loop's. Child: yes, it does nothing there. Since: 1.0
+ * @param signal   NULL is fine; one whose loop has been closed too.
+ * @threads the loop's. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_signal_free(pe_signal *signal);
 

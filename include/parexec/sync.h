@@ -1,5 +1,6 @@
-/*
- * sync.h: what tasks of one loop use to work with each other: queues, semaphores, locks, events and conditions.
+/**
+ * @file sync.h
+ * What tasks of one loop use to work with each other: queues, semaphores, locks, events and conditions.
  *
  * Tasks run in turns, so plain variables need no lock between two waits; these are for what lasts across waits.
  *
@@ -44,275 +45,377 @@
 #include <parexec/loop.h>
 #include <parexec/task.h>
 
-/* A semaphore: a number of units. */
+/** A semaphore: a number of units. */
 typedef struct pe_sem pe_sem;
 
-/* A lock, which one task holds at a time. */
+/** A lock, which one task holds at a time. */
 typedef struct pe_lock pe_lock;
 
-/* An event, which is set or not. */
+/** An event, which is set or not. */
 typedef struct pe_event pe_event;
 
-/* A condition: tasks that hold a lock wait in it for others to change what the lock is for. */
+/** A condition: tasks that hold a lock wait in it for others to change what the lock is for. */
 typedef struct pe_cond pe_cond;
 
-/* A queue of items of one size. */
+/** A queue of items of one size. */
 typedef struct pe_queue pe_queue;
 
 PE_BEGIN_DECLS
 
-/* ---- semaphores ---- */
+/** @name Semaphores
+ * @{ */
 
-/*
+/**
  * Makes a semaphore.
  *
- * count     units that are free at first, 0 to 2,147,483,647.
- * ret_sem   gets it.
- * Returns: 0. Errors: PE_EINVAL: loop or ret_sem NULL, count too large. PE_ENOMEM. PE_ECLOSED: the loop has been
- * closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop      the loop.
+ * @param count     units that are free at first, 0 to 2,147,483,647.
+ * @param ret_sem   gets it.
+ * @return 0.
+ * @errors PE_EINVAL: loop or ret_sem NULL, count too large. PE_ENOMEM. PE_ECLOSED: the loop has been closed.
+ *         PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_sem_new(pe_loop *loop, uint32_t count, pe_sem **ret_sem);
 
-/*
+/**
  * Takes a unit, and waits while there is none.
  *
- * Returns, in PE_AWAIT: 0: the unit is the caller's. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the semaphore has
- * been freed: none was taken. PE_EINVAL: sem NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t     the task that waits.
+ * @param sem   the semaphore.
+ * @return in PE_AWAIT: 0: the unit is the caller's.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the semaphore has been freed: none was taken. PE_EINVAL: sem NULL or
+ *         of another loop; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_sem_acquire(pe_task *t, pe_sem *sem);
 
-/*
+/**
  * Takes a unit if there is one.
  *
- * Returns: 0. Errors: PE_EAGAIN: there is none. PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param sem   the semaphore.
+ * @return 0.
+ * @errors PE_EAGAIN: there is none. PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_sem_try_acquire(pe_sem *sem);
 
-/*
+/**
  * Gives a unit back, or adds one: whoever has it, it need not be the task that took it.
  *
- * Returns: 0. Errors: PE_EINVAL: NULL, or there are 2,147,483,647. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param sem   the semaphore.
+ * @return 0.
+ * @errors PE_EINVAL: NULL, or there are 2,147,483,647. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_sem_release(pe_sem *sem);
 
-/*
+/**
  * How many units are free.
  *
- * Returns: their number; 0 while tasks wait. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed.
- * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param sem   the semaphore.
+ * @return their number; 0 while tasks wait.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_sem_count(const pe_sem *sem);
 
-/*
+/**
  * Gives a semaphore back.
  *
- * sem   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
+ * @param sem   NULL is fine.
+ * @threads the loop's, or any one after pe_loop_free. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_sem_free(pe_sem *sem);
 
-/* ---- locks ---- */
+/** @} */
 
-/*
+/** @name Locks
+ * @{ */
+
+/**
  * Makes a lock, which nobody holds.
  *
- * Returns: 0. Errors: PE_EINVAL: loop or ret_lock NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop       the loop.
+ * @param ret_lock   gets it.
+ * @return 0.
+ * @errors PE_EINVAL: loop or ret_lock NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_lock_new(pe_loop *loop, pe_lock **ret_lock);
 
-/*
+/**
  * Takes a lock, and waits while another task holds it. A task that ends gives up the locks that it holds.
  *
- * Returns, in PE_AWAIT: 0: the task holds it. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the lock has been freed:
- * it does not. PE_EDEADLK: it holds it already, or the one that holds it waits for this task, by itself or through
- * others. PE_EINVAL: lock NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t      the task that waits.
+ * @param lock   the lock.
+ * @return in PE_AWAIT: 0: the task holds it.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the lock has been freed: it does not. PE_EDEADLK: it holds it
+ *         already, or the one that holds it waits for this task, by itself or through others. PE_EINVAL: lock NULL or
+ *         of another loop; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_lock_acquire(pe_task *t, pe_lock *lock);
 
-/*
+/**
  * Takes a lock if nobody holds it.
  *
- * Returns: 0. Errors: PE_EAGAIN: another task holds it. PE_EDEADLK: this one does. PE_EINVAL, PE_EFORKED: as
- * pe_lock_acquire.
- * Threads: the loop's; inside the task t. Child: no. Since: 1.0
+ * @param t      the task that runs.
+ * @param lock   the lock.
+ * @return 0.
+ * @errors PE_EAGAIN: another task holds it. PE_EDEADLK: this one does. PE_EINVAL, PE_EFORKED: as pe_lock_acquire.
+ * @threads the loop's; inside the task t. @child no. @since 1.0
  */
 PE_EXPORT int pe_lock_try_acquire(pe_task *t, pe_lock *lock);
 
-/*
+/**
  * Gives up a lock, to the first task that waits for it.
  *
- * Returns: 0. Errors: PE_EPERM: t does not hold it. PE_EINVAL: lock NULL or of another loop; t is not the task that
- * runs. PE_EFORKED.
- * Threads: the loop's; inside the task t. Child: no. Since: 1.0
+ * @param t      the task that runs.
+ * @param lock   the lock.
+ * @return 0.
+ * @errors PE_EPERM: t does not hold it. PE_EINVAL: lock NULL or of another loop; t is not the task that runs.
+ *         PE_EFORKED.
+ * @threads the loop's; inside the task t. @child no. @since 1.0
  */
 PE_EXPORT int pe_lock_release(pe_task *t, pe_lock *lock);
 
-/*
+/**
  * Gives a lock back, whoever holds it.
  *
- * lock   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
+ * @param lock   NULL is fine.
+ * @threads the loop's, or any one after pe_loop_free. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_lock_free(pe_lock *lock);
 
-/* ---- events ---- */
+/** @} */
 
-/*
+/** @name Events
+ * @{ */
+
+/**
  * Makes an event, which is not set.
  *
- * Returns: 0. Errors: PE_EINVAL: loop or ret_event NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop        the loop.
+ * @param ret_event   gets it.
+ * @return 0.
+ * @errors PE_EINVAL: loop or ret_event NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_event_new(pe_loop *loop, pe_event **ret_event);
 
-/*
+/**
  * Waits until an event is set. It stays set.
  *
- * Returns, in PE_AWAIT: 0: it is, or was set when this wait ended. Errors: PE_ECANCELED, PE_ETIMEDOUT. PE_ECLOSED: it
- * has been freed. PE_EINVAL: event NULL or of another loop; t is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t       the task that waits.
+ * @param event   the event.
+ * @return in PE_AWAIT: 0: it is, or was set when this wait ended.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT. PE_ECLOSED: it has been freed. PE_EINVAL: event NULL or of another loop; t is not
+ *         the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_event_wait(pe_task *t, pe_event *event);
 
-/*
- * Sets an event, for all that wait; sets it back; tells whether it is set.
+/**
+ * Sets an event, for all that wait.
  *
- * Returns: 0; pe_event_is_set: 1 or 0. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param event   the event.
+ * @return 0.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_event_set(pe_event *event);
+
+/**
+ * Sets an event back.
+ *
+ * @param event   the event.
+ * @return 0.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
+ */
 PE_EXPORT int pe_event_clear(pe_event *event);
+
+/**
+ * Tells whether an event is set.
+ *
+ * @param event   the event.
+ * @return 1 or 0.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
+ */
 PE_EXPORT int pe_event_is_set(const pe_event *event);
 
-/*
+/**
  * Gives an event back.
  *
- * event   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
+ * @param event   NULL is fine.
+ * @threads the loop's, or any one after pe_loop_free. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_event_free(pe_event *event);
 
-/* ---- conditions ---- */
+/** @} */
 
-/*
+/** @name Conditions
+ * @{ */
+
+/**
  * Makes a condition.
  *
- * Returns: 0. Errors: PE_EINVAL: loop or ret_cond NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop       the loop.
+ * @param ret_cond   gets it.
+ * @return 0.
+ * @errors PE_EINVAL: loop or ret_cond NULL. PE_ENOMEM. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_cond_new(pe_loop *loop, pe_cond **ret_cond);
 
-/*
+/**
  * Gives up a lock, waits to be signalled, and takes the lock again.
  *
  *     PE_TRY(t, pe_lock_acquire(t, f->lock));
  *     while (f->shared->is_empty)
  *         PE_TRY(t, pe_cond_wait(t, f->cond, f->lock));
  *
- * lock   held by the task. By the time it has it again, what was signalled may have changed.
- * Returns, in PE_AWAIT: 0: it was signalled. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the condition has been
- * freed: it was not. The task holds the lock in all these cases, and the wait may last as long as that takes. Without
- * the lock: PE_ECLOSED: the lock has been freed. PE_EDEADLK: the one that holds it waits for this task.
- * Nothing has been done: PE_EPERM: the task does not hold the lock. PE_EINVAL: cond or lock NULL or of another loop; t
- * is not the task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t      the task that waits.
+ * @param cond   the condition.
+ * @param lock   held by the task. By the time it has it again, what was signalled may have changed.
+ * @return in PE_AWAIT: 0: it was signalled.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the condition has been freed: it was not. The task holds the lock in
+ *         all these cases, and the wait may last as long as that takes. Without the lock: PE_ECLOSED: the lock has been
+ *         freed. PE_EDEADLK: the one that holds it waits for this task. Nothing has been done: PE_EPERM: the task does
+ *         not hold the lock. PE_EINVAL: cond or lock NULL or of another loop; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_cond_wait(pe_task *t, pe_cond *cond, pe_lock *lock);
 
-/*
- * Wakes the first task that waits, or all; without one nothing happens.
+/**
+ * Wakes the first task that waits; without one nothing happens.
  *
- * Returns: 0. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param cond   the condition.
+ * @return 0.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_cond_signal(pe_cond *cond);
+
+/**
+ * Wakes all tasks that wait; without one nothing happens.
+ *
+ * @param cond   the condition.
+ * @return 0.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
+ */
 PE_EXPORT int pe_cond_signal_all(pe_cond *cond);
 
-/*
+/**
  * Gives a condition back.
  *
- * cond   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
+ * @param cond   NULL is fine.
+ * @threads the loop's, or any one after pe_loop_free. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_cond_free(pe_cond *cond);
 
-/* ---- queues ---- */
+/** @} */
 
-/*
+/** @name Queues
+ * @{ */
+
+/**
  * Makes a queue.
  *
- * item_bytes   the size of an item, 1 and above. Items are copied.
- * capacity     how many are kept, up to 2,147,483,647; 0: none, each goes from one that puts to one that gets.
- * Returns: 0. Errors: PE_EINVAL: loop or ret_queue NULL, item_bytes 0, too many. PE_ENOMEM. PE_ECLOSED: the loop has
- * been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param loop         the loop.
+ * @param item_bytes   the size of an item, 1 and above. Items are copied.
+ * @param capacity     how many are kept, up to 2,147,483,647; 0: none, each goes from one that puts to one that gets.
+ * @param ret_queue    gets it.
+ * @return 0.
+ * @errors PE_EINVAL: loop or ret_queue NULL, item_bytes 0, too many. PE_ENOMEM. PE_ECLOSED: the loop has been closed.
+ *         PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_queue_new(pe_loop *loop, size_t item_bytes, size_t capacity, pe_queue **ret_queue);
 
-/*
+/**
  * Puts an item at the end of a queue, and waits while there is no room.
  *
- * item   copied when there is room: it has to live until the wait has ended.
- * Returns, in PE_AWAIT: 0: it is in the queue, or somebody has got it. Errors: PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED:
- * the queue has been closed or freed: it has not been put. PE_EINVAL: queue or item NULL, another loop; t is not the
- * task that runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t       the task that waits.
+ * @param queue   the queue.
+ * @param item    copied when there is room: it has to live until the wait has ended.
+ * @return in PE_AWAIT: 0: it is in the queue, or somebody has got it.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT, PE_ECLOSED: the queue has been closed or freed: it has not been put. PE_EINVAL:
+ *         queue or item NULL, another loop; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_queue_put(pe_task *t, pe_queue *queue, const void *item);
 
-/*
+/**
  * Gets the first item of a queue, and waits while there is none.
  *
- * ret_item   gets it; has to live until the wait has ended.
- * Returns, in PE_AWAIT: 0. Errors: PE_ECANCELED, PE_ETIMEDOUT: nothing has been taken. PE_ECLOSED: the queue has been
- * closed and is empty, or it has been freed. PE_EINVAL: queue or ret_item NULL, another loop; t is not the task that
- * runs. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t          the task that waits.
+ * @param queue      the queue.
+ * @param ret_item   gets it; has to live until the wait has ended.
+ * @return in PE_AWAIT: 0.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT: nothing has been taken. PE_ECLOSED: the queue has been closed and is empty, or it
+ *         has been freed. PE_EINVAL: queue or ret_item NULL, another loop; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_queue_get(pe_task *t, pe_queue *queue, void *ret_item);
 
-/*
- * Puts or gets an item if that needs no wait.
+/**
+ * Puts an item at the end of a queue if that needs no wait.
  *
- * Returns: 0. Errors: PE_EAGAIN: there is no room, or no item. PE_ECLOSED: the queue has been closed, and for
- * getting, is empty; the loop has been closed. PE_EINVAL: queue, item or ret_item NULL. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param queue   the queue.
+ * @param item    copied.
+ * @return 0.
+ * @errors PE_EAGAIN: there is no room. PE_ECLOSED: the queue has been closed; the loop has been closed. PE_EINVAL:
+ *         queue or item NULL. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_queue_try_put(pe_queue *queue, const void *item);
+
+/**
+ * Gets the first item of a queue if that needs no wait.
+ *
+ * @param queue      the queue.
+ * @param ret_item   gets it.
+ * @return 0.
+ * @errors PE_EAGAIN: there is no item. PE_ECLOSED: the queue has been closed and is empty; the loop has been closed.
+ *         PE_EINVAL: queue or ret_item NULL. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
+ */
 PE_EXPORT int pe_queue_try_get(pe_queue *queue, void *ret_item);
 
-/*
+/**
  * Closes a queue: what is in it can still be got, and nothing more is put. Waits of pe_queue_put, and of pe_queue_get
  * where nothing is left, end with PE_ECLOSED.
  *
- * Returns: 0, also for one that has been closed. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed.
- * PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param queue   the queue.
+ * @return 0, also for one that has been closed.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_queue_close(pe_queue *queue);
 
-/*
+/**
  * How many items are in a queue.
  *
- * Returns: their number, 0 and above. Errors: PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param queue   the queue.
+ * @return their number, 0 and above.
+ * @errors PE_EINVAL: NULL. PE_ECLOSED: the loop has been closed. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_queue_count(const pe_queue *queue);
 
-/*
+/**
  * Gives a queue back, with the items that are in it.
  *
- * queue   NULL is fine.
- * Threads: the loop's, or any one after pe_loop_free. Child: yes, it does nothing there. Since: 1.0
+ * @param queue   NULL is fine.
+ * @threads the loop's, or any one after pe_loop_free. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_queue_free(pe_queue *queue);
+
+/** @} */
 
 PE_END_DECLS
 

@@ -1,5 +1,6 @@
-/*
- * task_region.h: regions of tasks, which span waits.
+/**
+ * @file task_region.h
+ * Regions of tasks, which span waits.
  *
  * A region (region.h) is left before its thread does anything else, and a task that waits lets others run. So a task
  * has regions of its own, each in its frame:
@@ -27,20 +28,21 @@
 #include <parexec/region.h>
 #include <parexec/task.h>
 
-/* A region of a task, in its frame from enter to leave. Its contents are the library's. */
+/** A region of a task, in its frame from enter to leave. Its contents are the library's. */
 typedef struct pe_task_region {
-    uint64_t opaque[12];
-    uint32_t turn; /* of PE_TASK_REGION: 1 in its block, 2 at the end of it, 0 behind it */
-    uint32_t is_measured;
+    uint64_t opaque[12];  /**< the library's */
+    uint32_t turn;        /**< of PE_TASK_REGION: 1 in its block, 2 at the end of it, 0 behind it */
+    uint32_t is_measured; /**< of PE_TASK_REGION: 1 where regions are switched on */
 } pe_task_region;
 
-/*
+/** @def PE_TASK_REGION
  * The block is a region of the task, with waits in it. break and continue in it end the block, as they end a loop; a
  * return from the task function is fine too, a goto out of it is not. gcc and clang only.
  *
- * t        the task, a plain variable.
- * region   a pe_task_region of its frame; evaluated several times, at the end of the block too, with the same value.
- * name     a string literal or another constant expression.
+ * @param t        the task, a plain variable.
+ * @param region   a pe_task_region of its frame; evaluated several times, at the end of the block too, with the same
+ *                 value.
+ * @param name     a string literal or another constant expression.
  */
 #if defined(__GNUC__)
 #define PE_TASK_REGION(t, region, name) \
@@ -63,18 +65,31 @@ typedef struct pe_task_region {
 
 PE_BEGIN_DECLS
 
-/*
- * Begins a region of the task, and ends it together with those that were entered later and have not been left. What
- * PE_TASK_REGION does, for bindings and for stretches that are no block. Enter measures nothing while measuring is off;
- * leave ends what was entered, on or off.
+/**
+ * Begins a region of the task. What PE_TASK_REGION does, for bindings and for stretches that are no block. It measures
+ * nothing while measuring is off.
  *
- * region   memory that lasts until it is left, or the function that entered it has returned; one that is not entered.
- * site     of kind PE_SITE_REGION.
- * Returns: 0. Errors: PE_EINVAL: region or site NULL; entered already, or not entered; t is not the task that runs.
- * PE_ENOMEM: it is not entered. PE_EFORKED.
- * Threads: the loop's. Child: no. Since: 1.0
+ * @param t        the task that runs.
+ * @param region   memory that lasts until it is left, or the function that entered it has returned; one that is not
+ *                 entered.
+ * @param site     of kind PE_SITE_REGION.
+ * @return 0.
+ * @errors PE_EINVAL: region or site NULL; entered already; t is not the task that runs. PE_ENOMEM: it is not entered.
+ *         PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_task_region_enter(pe_task *t, pe_task_region *region, pe_region_site *site);
+
+/**
+ * Ends a region of the task, together with those that were entered later and have not been left, whether measuring is
+ * on or off.
+ *
+ * @param t        the task that runs.
+ * @param region   one that is entered.
+ * @return 0.
+ * @errors PE_EINVAL: region NULL; not entered; t is not the task that runs. PE_EFORKED.
+ * @threads the loop's. @child no. @since 1.0
+ */
 PE_EXPORT int pe_task_region_leave(pe_task *t, pe_task_region *region);
 
 PE_END_DECLS

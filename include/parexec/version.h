@@ -1,5 +1,6 @@
-/*
- * version.h: which libparexec this is, at compile time and at run time.
+/**
+ * @file version.h
+ * Which libparexec this is, at compile time and at run time.
  *
  * The macros tell what the program was compiled against, the functions what it runs with; the two differ
  * after the shared library was replaced. Sized structs and the rules of the ABI make an older program run
@@ -18,32 +19,38 @@
 
 #include <parexec/export.h>
 
-/*
- * The release compiled against. PE_VERSION_NUMBER grows with every release: 1.0.0 is 10000, 1.2.3 is 10203. A
- * candidate, such as 1.0.0-rc1, has the number of the release that it is to become; only its text tells.
- */
-#define PE_VERSION_MAJOR 1
-#define PE_VERSION_MINOR 0
-#define PE_VERSION_PATCH 0
+/** @name The release compiled against
+ * @{ */
+#define PE_VERSION_MAJOR 1 /**< grows when old programs have to be built again */
+#define PE_VERSION_MINOR 0 /**< grows when something is added */
+#define PE_VERSION_PATCH 0 /**< grows when something is mended */
+/** As text. */
 #define PE_VERSION_STRING "1.0.0-rc1"
+/**
+ * As a number, which grows with every release: 1.0.0 is 10000, 1.2.3 is 10203. A candidate, such as 1.0.0-rc1, has the
+ * number of the release that it is to become; only its text tells.
+ */
 #define PE_VERSION_NUMBER (PE_VERSION_MAJOR * 10000 + PE_VERSION_MINOR * 100 + PE_VERSION_PATCH)
+/** @} */
 
 PE_BEGIN_DECLS
 
-/*
+/**
  * The release that the program runs with, as a number to compare.
  *
- * Returns: PE_VERSION_NUMBER of the library, above 0. Errors: none.
- * Threads: any. Child: yes. Since: 1.0
+ * @return PE_VERSION_NUMBER of the library, above 0.
+ * @errors none.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT int pe_version(void);
 
-/*
+/**
  * The release that the program runs with, as text to print.
  *
- * Returns: PE_VERSION_STRING of the library, such as "1.0.0", or "1.0.0-rc1" of a candidate. Errors: none.
- * Ownership: static text, valid for ever (until the library is unloaded), not to be freed.
- * Threads: any. Child: yes. Since: 1.0
+ * @return PE_VERSION_STRING of the library, such as "1.0.0", or "1.0.0-rc1" of a candidate.
+ * @errors none.
+ * @ownership static text, valid for ever (until the library is unloaded), not to be freed.
+ * @threads any. @child yes. @since 1.0
  */
 PE_EXPORT const char *pe_version_string(void);
 
