@@ -167,7 +167,7 @@ PE_TEST(bad_arguments_of_submit)
     /* Too large for the shared memory, refused before a byte is read. */
     ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, SIZE_MAX, NULL, &job), PE_ENOMEM);
     ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, SIZE_MAX - 65535, NULL, &job), PE_ENOMEM);
-    ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, (size_t)1 << 62, NULL, &job), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_submit(pool, job_echo, &byte, HARNESS_HUGE(62), NULL, &job), PE_ENOMEM);
     ck_assert_ptr_null(job);
     ck_assert_uint_eq(pool_stats(pool).submitted, 0);
     ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
@@ -179,7 +179,7 @@ PE_TEST(bad_arguments_of_submit)
 
 static int reply_in_spite(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
-    static const size_t sizes[] = { 1, 5, 4096, (size_t)1 << 62, SIZE_MAX };
+    static const size_t sizes[] = { 1, 5, 4096, HARNESS_HUGE(62), SIZE_MAX };
 
     (void)arg, (void)arg_bytes;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
@@ -224,8 +224,8 @@ PE_TEST(bad_arguments_of_map)
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, 8, NULL, 8, 2, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_start_map(pool, NULL, memory, 8, memory, 8, 2, NULL, &job), PE_EINVAL);
     /* No overflow, but more than there can be. */
-    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, (size_t)1 << 48, NULL), PE_ENOMEM);
-    ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, (size_t)1 << 50, memory, 8, 2, NULL), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, HARNESS_HUGE(48), NULL), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_map(pool, item_nothing, memory, HARNESS_HUGE(50), memory, 8, 2, NULL), PE_ENOMEM);
     ck_assert_ptr_null(job);
     ck_assert_uint_eq(pool_stats(pool).submitted, 0);
     ck_assert_uint_eq(pool_stats(pool).shared_bytes_used, 0);
@@ -288,7 +288,7 @@ PE_TEST(a03_bad_arguments_of_streams)
     ck_assert_int_eq(try_stream(pool, 8, SIZE_MAX, (pe_map_options){ 0 }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, SIZE_MAX / 2, SIZE_MAX / 2, (pe_map_options){ 0 }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, SIZE_MAX / 16, SIZE_MAX / 16, (pe_map_options){ 0 }), PE_ENOMEM);
-    ck_assert_int_eq(try_stream(pool, (size_t)1 << 48, 8, (pe_map_options){ 0 }), PE_ENOMEM);
+    ck_assert_int_eq(try_stream(pool, HARNESS_HUGE(48), 8, (pe_map_options){ 0 }), PE_ENOMEM);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .statuses = statuses }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .flags = UINT32_C(1) << 31 }), PE_EINVAL);
     ck_assert_int_eq(try_stream(pool, 8, 8, (pe_map_options){ .context_bytes = 1 }), PE_EINVAL);
@@ -313,7 +313,7 @@ PE_TEST(bad_arguments_of_memory_and_stats)
     ck_assert_int_eq(pe_pool_alloc(pool, 8, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_alloc(pool, SIZE_MAX, &memory), PE_ENOMEM);
     ck_assert_int_eq(pe_pool_alloc(pool, SIZE_MAX - 65535, &memory), PE_ENOMEM);
-    ck_assert_int_eq(pe_pool_alloc(pool, (size_t)1 << 60, &memory), PE_ENOMEM);
+    ck_assert_int_eq(pe_pool_alloc(pool, HARNESS_HUGE(60), &memory), PE_ENOMEM);
     ck_assert_ptr_eq(memory, own);
     ck_assert_int_eq(pe_pool_alloc(pool, 0, &good), 0);
     ck_assert_uint_eq((uintptr_t)good % 64, 0);
@@ -566,7 +566,7 @@ PE_TEST(bad_map_options)
     options.context_bytes = 1;
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_EINVAL);
     options.context = &context;
-    options.context_bytes = (size_t)1 << 59;
+    options.context_bytes = HARNESS_HUGE(59);
     ck_assert_int_eq(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), PE_ENOMEM);
     options.context_bytes = SIZE_MAX;
     ck_assert_int_lt(pe_pool_map(pool, item_nothing, NULL, 0, NULL, 0, 1, &options), 0);
@@ -586,7 +586,7 @@ PE_TEST(bad_map_options)
 
 PE_TEST(reduce_with_a_huge_context)
 {
-    static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 16, SIZE_MAX - 15, SIZE_MAX - 64, (size_t)1 << 62 };
+    static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 16, SIZE_MAX - 15, SIZE_MAX - 64, HARNESS_HUGE(62) };
     pe_pool *pool = pool_of(1);
     pe_map_options options = PE_MAP_OPTIONS_INIT;
     uint64_t acc[2] = { 5, 6 };

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <link.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static int is_dumped(uintptr_t at)
     char line[600];
 
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) == 2)
             is_in = at >= start && at < end;
         else if (is_in && strncmp(line, "VmFlags:", 8) == 0)
             dumped = strstr(line, " dd") == NULL;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <parexec.h>
@@ -732,6 +731,9 @@ PE_TEST_LOOP(longjmp_out_of_handlers, 0, 3)
     result_free(&result);
 }
 
+#ifdef HAVE_UCONTEXT
+#include <ucontext.h>
+
 /* What is open on another stack stays open, wherever that lies. */
 static ucontext_t main_context, other_context;
 
@@ -777,6 +779,7 @@ PE_TEST_LOOP(coroutines, 0, 2)
     ck_assert_uint_eq(wrong_uses(&result), 0);
     result_free(&result);
 }
+#endif
 
 static void fork_and_look(void)
 {

@@ -434,7 +434,7 @@ START_TEST(exhaustion_changes_nothing)
     void *untouched = &heap;
     set_up(4 * MIB, 4 * MIB);
     static const size_t sizes[] = {
-        4 * MIB + 1, SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2, ((size_t)1 << 48) + UNIT,
+        4 * MIB + 1, SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX / 2, ((size_t)1 << (sizeof(size_t) > 4 ? 48 : 30)) + UNIT,
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         ck_assert_int_eq(pe__shared_heap_alloc(&heap, sizes[i], true, &untouched), PE_ENOMEM);

@@ -150,7 +150,7 @@ static int ask_too_much(const void *arg, size_t bytes, pe_reply *reply)
 PE_TEST(reply_larger_than_memory)
 {
     pe_pool *pool = pool_of(1);
-    size_t sizes[] = { SIZE_MAX - 1, SIZE_MAX / 2, (size_t)1 << 62 };
+    size_t sizes[] = { SIZE_MAX - 1, SIZE_MAX / 2, HARNESS_HUGE(62) };
     const void *data;
 
     for (int i = 0; i < 3; i++) {

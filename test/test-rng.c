@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "base/wide.h"
 #include "harness/items.h"
 #include "harness/pool.h"
 
@@ -165,9 +166,10 @@ PE_TEST(p70_doubles_are_the_upper_53_bits)
 static uint64_t below_by_division(pe_rng *rng, uint64_t n)
 {
     for (;;) {
-        unsigned __int128 product = (unsigned __int128)pe_rng_next(rng) * n;
-        if ((uint64_t)product >= (UINT64_MAX % n + 1) % n)
-            return (uint64_t)(product >> 64);
+        uint64_t high, low;
+        pe__base_multiply(pe_rng_next(rng), n, &high, &low);
+        if (low >= (UINT64_MAX % n + 1) % n)
+            return high;
     }
 }
 

@@ -282,15 +282,15 @@ static void damage(struct image *image, enum damage kind)
     case CLASS: head->e_ident[EI_CLASS] ^= 3; break;
     case ORDER: head->e_ident[EI_DATA] ^= 3; break;
     case ENTRY_SIZE: head->e_shentsize--; break;
-    case SECTIONS_FAR: head->e_shoff = UINT64_MAX - 63; break;
+    case SECTIONS_FAR: head->e_shoff = UINTPTR_MAX - 63; break;
     case SECTIONS_MANY: head->e_shnum = UINT16_MAX; break;
-    case SYMBOLS_FAR: symbols->sh_offset = UINT64_MAX; break;
+    case SYMBOLS_FAR: symbols->sh_offset = UINTPTR_MAX; break;
     case SYMBOLS_LONG: symbols->sh_size = image->count; break;
     case SYMBOL_SIZE: symbols->sh_entsize++; break;
     case LINK_FAR: symbols->sh_link = UINT32_MAX; break;
     case LINK_OTHER: symbols->sh_link = 1; break;
     case NAMES_FAR: names->sh_offset = image->count; break;
-    case NAMES_LONG: names->sh_size = UINT64_MAX; break;
+    case NAMES_LONG: names->sh_size = UINTPTR_MAX; break;
     case NAME_FAR:
         for (size_t i = 0; i < symbols->sh_size / sizeof *first; i++)
             first[i].st_name |= 0x800000;

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
@@ -299,6 +298,9 @@ PE_TEST(pool_made_in_a_thread_with_a_small_stack)
 }
 END_TEST
 
+#ifdef HAVE_UCONTEXT
+#include <ucontext.h>
+
 static size_t count_spoilt(const unsigned char *memory, size_t bytes)
 {
     size_t spoilt = 0;
@@ -334,6 +336,7 @@ PE_TEST(pool_made_in_a_coroutine)
     free(memory);
 }
 END_TEST
+#endif
 
 struct heard {
     int warnings;

@@ -42,8 +42,6 @@ int pe__base_clock_tsc;
 
 static int64_t load_ns;
 static struct reading at_load;
-static _Atomic uint64_t rate;          /* nanoseconds per tick, 32 bits after the point; 0: not taken yet */
-static _Atomic uint64_t rate_good_to;  /* ticks at which to take it anew */
 
 int64_t pe__base_now_ns(void)
 {
@@ -135,6 +133,9 @@ __attribute__((constructor(101))) void pe__base_clock_init(void)
 }
 
 #if defined(__x86_64__)
+
+static _Atomic uint64_t rate;          /* nanoseconds per tick, 32 bits after the point; 0: not taken yet */
+static _Atomic uint64_t rate_good_to;  /* ticks at which to take it anew */
 
 __extension__ typedef unsigned __int128 wide;
 

@@ -10,7 +10,13 @@
 
 #define ERRNO_MAX 4095
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
+#define HAS_STATIC_TEXTS 1
+#endif
+#endif
+
+#ifdef HAS_STATIC_TEXTS
 
 static const char *system_text(int number)
 {

@@ -15,23 +15,18 @@
 
 #include <parexec/rng.h>
 
+#include "base/wide.h"
+
 #define BLOCK 4
 #define ROUNDS 10
-
-static inline void multiply(uint64_t a, uint64_t b, uint64_t *ret_high, uint64_t *ret_low)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    *ret_high = (uint64_t)(product >> 64);
-    *ret_low = (uint64_t)product;
-}
 
 static inline void philox(uint64_t k0, uint64_t k1, const uint64_t counter[BLOCK], uint64_t ret_words[BLOCK])
 {
     uint64_t w0 = counter[0], w1 = counter[1], w2 = counter[2], w3 = counter[3];
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t high0, low0, high2, low2;
-        multiply(w0, UINT64_C(0xD2E7470EE14C6C93), &high0, &low0);
-        multiply(w2, UINT64_C(0xCA5A826395121157), &high2, &low2);
+        pe__base_multiply(w0, UINT64_C(0xD2E7470EE14C6C93), &high0, &low0);
+        pe__base_multiply(w2, UINT64_C(0xCA5A826395121157), &high2, &low2);
         w0 = high2 ^ w1 ^ k0;
         w1 = low2;
         w2 = high0 ^ w3 ^ k1;
@@ -110,10 +105,10 @@ uint64_t pe_rng_below(pe_rng *rng, uint64_t n)
     uint64_t number, low;
     if (rng == NULL || n == 0)
         return 0;
-    multiply(draw(rng), n, &number, &low);
+    pe__base_multiply(draw(rng), n, &number, &low);
     if (low < n)
         for (uint64_t excess = -n % n; low < excess;)
-            multiply(draw(rng), n, &number, &low);
+            pe__base_multiply(draw(rng), n, &number, &low);
     return number;
 }
 

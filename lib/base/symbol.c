@@ -60,13 +60,38 @@ static bool ask_loader(uintptr_t address, struct place *ret)
     return true;
 }
 #else
+struct question {
+    uintptr_t address;
+    struct place place;
+    bool is_library; /* the program itself is the first that is asked about */
+};
+
+static int look_into(struct dl_phdr_info *module, size_t bytes, void *context)
+{
+    struct question *question = context;
+    bool is_library = question->is_library, has_start = false;
+    (void)bytes;
+    question->is_library = true;
+    for (int i = 0; i < module->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &module->dlpi_phdr[i];
+        uintptr_t start = module->dlpi_addr + part->p_vaddr;
+        if (part->p_type != PT_LOAD)
+            continue;
+        if (!has_start)
+            question->place = (struct place){ start, module->dlpi_addr, is_library ? module->dlpi_name : "" };
+        has_start = true;
+        if (question->address - start < part->p_memsz)
+            return 1;
+    }
+    return 0;
+}
+
 static bool ask_loader(uintptr_t address, struct place *ret)
 {
-    struct link_map *map = NULL;
-    Dl_info info;
-    if (dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL)
+    struct question question = { .address = address };
+    if (dl_iterate_phdr(look_into, &question) == 0)
         return false;
-    *ret = (struct place){ (uintptr_t)info.dli_fbase, map->l_addr, map->l_name };
+    *ret = question.place;
     return true;
 }
 #endif

@@ -38,7 +38,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 #define HAS_RSEQ 1
 #endif

@@ -45,7 +45,7 @@ struct pe__job_more {
 };
 
 struct pe_job {
-    pe_pool *pool;
+    _Alignas(64) pe_pool *pool;
     struct pe__job_more *more; /* NULL: nothing of it is needed */
     _Atomic bool ended;
     bool detached;     /* nobody will ask for the result */

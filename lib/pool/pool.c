@@ -35,7 +35,8 @@
 
 #define PAGE_BYTES ((uint64_t)4096)
 #define GIB ((uint64_t)1 << 30)
-#define TIB ((uint64_t)1 << 40)
+/* What is reserved is measured by the machine's memory, up to this: 1 TiB, or 64 MiB where addresses have 32 bits. */
+#define MEMORY_MOST ((uint64_t)1 << (sizeof(void *) > 4 ? 40 : 26))
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
 #define DEPTH_MAX 4
 /* There is always room for so many workers, however few a pool begins with. */
@@ -47,7 +48,7 @@ static uint64_t physical_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : GIB;
-    return bytes < TIB ? bytes : TIB;
+    return bytes < MEMORY_MOST ? bytes : MEMORY_MOST;
 }
 
 static uint32_t power_of_two_from(uint64_t least)

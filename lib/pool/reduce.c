@@ -62,8 +62,8 @@ static uint64_t stride_of(uint64_t acc_bytes)
 
 static uint64_t border(const struct group *group, uint32_t block)
 {
-    unsigned __int128 width = group->last - group->first;
-    return group->first + (uint64_t)(width * block / group->blocks);
+    uint64_t width = group->last - group->first, whole = width / group->blocks, rest = width % group->blocks;
+    return group->first + whole * block + rest * block / group->blocks;
 }
 
 /* In a worker. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/wide.h"
 #include "region/mode.h"
 
 /* Nanoseconds per tick, 32 bits after the point. Set before measuring begins. */
@@ -38,8 +39,7 @@ int64_t pe__region_clock_to_ns(uint64_t ticks);
 /* A duration on the hot path. */
 static inline uint64_t pe__region_clock_ns(uint64_t ticks)
 {
-    __extension__ typedef unsigned __int128 wide;
-    return (uint64_t)(((wide)ticks * pe__region_clock_scale) >> 32);
+    return pe__base_scale(ticks, pe__region_clock_scale);
 }
 
 /* The counter, as it is read at the begin: right away, and as the last thing. */

@@ -12,18 +12,18 @@
 #include <string.h>
 
 #include "base/step.h"
+#include "base/wide.h"
 #include "region/state.h"
 
 /* What an earlier process has left may all have one hash; what is not found is made anew. */
 #define PROBES_MOST 64
 
-__extension__ typedef unsigned __int128 wide;
-
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-    wide product = (wide)(a ^ UINT64_C(0x9e3779b97f4a7c15)) * (b ^ UINT64_C(0xe7037ed1a0b428db));
+    uint64_t high, low;
 
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    pe__base_multiply(a ^ UINT64_C(0x9e3779b97f4a7c15), b ^ UINT64_C(0xe7037ed1a0b428db), &high, &low);
+    return low ^ high;
 }
 
 static uint64_t hash_text(uint64_t hash, const char *text, size_t bytes)

@@ -2,10 +2,13 @@
 #include "shared/bell.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Of the kernel's headers, which some C libraries come without. */
+#define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
 
 /* Not FUTEX_PRIVATE_FLAG: the word is shared between processes. */
 static void futex_wake(_Atomic uint32_t *word)

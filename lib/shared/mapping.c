@@ -12,6 +12,8 @@
 #define LINE_BYTES 64
 #define PAGE_BYTES 4096
 #define HEAP_ALIGN 65536
+/* What has more addresses than this cannot be mapped: where they have 32 bits, that is 2 GiB. */
+#define BYTES_MOST (PTRDIFF_MAX - HEAP_ALIGN)
 /* Below this much heap and reply memory a pool is of no use. */
 #define SMALLEST_BUDGET ((uint64_t)1 << 20)
 /* Of all parts together, in a core. */
@@ -78,7 +80,7 @@ static void *part(struct pe__shared *shared, struct cursor *cursor, uint64_t byt
 {
     fence(shared, cursor, LINE_BYTES);
     cursor->at += slack(bytes);
-    void *start = (void *)(cursor->base + cursor->at);
+    void *start = (void *)(uintptr_t)(cursor->base + cursor->at);
     cursor->at += bytes;
     return start;
 }
@@ -128,10 +130,10 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
     c.at = pe__block_plan(&shared->blocks, c.at, g->reply_bytes);
     fence(shared, &c, HEAP_ALIGN);
     shared->heap_bytes = g->heap_bytes / HEAP_ALIGN * HEAP_ALIGN;
-    shared->heap = (unsigned char *)(c.base + c.at);
+    shared->heap = (unsigned char *)(uintptr_t)(c.base + c.at);
     c.at += shared->heap_bytes;
     fence(shared, &c, LINE_BYTES);
-    shared->bytes = c.at;
+    shared->bytes = c.at <= BYTES_MOST ? (size_t)c.at : SIZE_MAX;
 }
 
 void pe__mapping_plan(struct pe__shared *ret, const struct pe__geometry *geometry)
@@ -176,6 +178,8 @@ int pe__mapping_new(struct pe__shared *ret, const struct pe__geometry *geometry)
     struct pe__geometry tried = *geometry;
     do {
         pe__mapping_plan(ret, &tried);
+        if (ret->bytes > BYTES_MOST)
+            continue;
         /* The heap wants 64 KiB alignment, mmap gives a page's: ask for more and cut the ends off. */
         size_t asked = ret->bytes + HEAP_ALIGN;
         unsigned char *got = mmap(NULL, asked, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,

@@ -93,17 +93,17 @@ static bool read_context(const ucontext_t *context, uintptr_t *ret_place, const 
 #endif
 }
 
+static void note_count(struct pe__crash *crash, uint32_t count)
+{
+    atomic_store_explicit(&crash->frame_count, count, memory_order_release);
+}
+
 #ifdef HAS_BACKTRACE
 
 void pe__worker_prepare_crashes(void)
 {
     void *frame[1];
     backtrace(frame, 1); /* loads the unwinder */
-}
-
-static void note_count(struct pe__crash *crash, uint32_t count)
-{
-    atomic_store_explicit(&crash->frame_count, count, memory_order_release);
 }
 
 static void note_frames(struct pe__crash *crash, const ucontext_t *context)
@@ -136,10 +136,15 @@ void pe__worker_prepare_crashes(void)
 {
 }
 
+/* The innermost alone. */
 static void note_frames(struct pe__crash *crash, const ucontext_t *context)
 {
-    (void)crash;
-    (void)context;
+    uintptr_t place;
+    const uintptr_t *caller;
+    if (!read_context(context, &place, &caller))
+        return;
+    crash->frames[0] = place;
+    note_count(crash, 1);
 }
 
 #endif

@@ -140,8 +140,8 @@ static void end_limited(const struct part *part)
 /* Sums of numbers, for in and out may be NULL, to which C adds nothing, not even 0. */
 static inline int call_item(const struct pe__map *map, uint64_t item)
 {
-    return map->fn((const void *)((uintptr_t)map->in + item * map->in_bytes),
-                   (void *)((uintptr_t)map->out + item * map->out_bytes), map->context);
+    return map->fn((const void *)((uintptr_t)map->in + (size_t)(item * map->in_bytes)),
+                   (void *)((uintptr_t)map->out + (size_t)(item * map->out_bytes)), map->context);
 }
 
 /*

@@ -68,6 +68,9 @@ TCase *harness_tcase(Suite *suite, const char *name, double seconds);
 int harness_run(Suite *suite);
 void harness_skipped(const char *function, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A size that no pool has: 2 to that power, or 2^30 where sizes have 32 bits. */
+#define HARNESS_HUGE(power) ((size_t)1 << (sizeof(size_t) > 4 ? (power) : 30))
+
 /* How many times longer everything takes here than on a quick machine; 1 unless CK_TIMEOUT_MULTIPLIER says
  * more. */
 double harness_slowness(void);
