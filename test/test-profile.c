@@ -4,7 +4,6 @@
  */
 #include "harness/harness.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,7 +16,7 @@
 #include <parexec/region.h>
 
 #include "base/clock.h"
-#include "base/resident.h"
+#include "harness/process.h"
 #include "harness/profile.h"
 #include "harness/table.h"
 #include "report/cost.h"
@@ -430,24 +429,6 @@ static void add_pool(const struct tables *tables)
     pe__region_source_remove(&source, pe__kept_take_over);
 }
 
-#ifdef __GLIBC__
-static uint64_t allocated_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-#else
-/* Of a malloc that does not tell: what the process has as its own. */
-static uint64_t allocated_bytes(void)
-{
-    uint64_t bytes = 0;
-
-    ck_assert(pe__base_data(&bytes));
-    return bytes;
-}
-#endif
-
 PE_TEST(ten_thousand_freed_pools_take_no_more_memory)
 {
     struct tables tables;
@@ -465,10 +446,10 @@ PE_TEST(ten_thousand_freed_pools_take_no_more_memory)
                     (struct pe__region_event){ pe__base_ticks(), pe__base_ticks(), 0, 0, PE__EVENT_CALL });
     for (int i = 0; i < 4000; i++)
         add_pool(&tables);
-    before = allocated_bytes();
+    before = process_allocated_bytes();
     for (int i = 4000; i < 10000; i++)
         add_pool(&tables);
-    ck_assert_uint_lt(allocated_bytes(), before + (1u << 20));
+    ck_assert_uint_lt(process_allocated_bytes(), before + (1u << 20));
     profile = take();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     ck_assert_uint_eq(sums.rows[0].calls, 10000);

@@ -7,7 +7,6 @@
 #include "harness/harness.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,6 +14,7 @@
 
 #include <uv.h>
 
+#include "harness/process.h"
 #include "harness/soak.h"
 
 #define ACTORS 48
@@ -186,13 +186,6 @@ static void run_in_thread(struct round *round)
     MUST(pthread_join(thread, NULL), 0);
 }
 
-static size_t bytes_in_use(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
 static void print_endings(void)
 {
     for (size_t i = 0; i < act_count; i++) {
@@ -211,9 +204,11 @@ static void print_endings(void)
 PE_TEST_SLOW(everything_at_once_leaves_nothing, 2 * 3600)
 {
     struct round one = { soak_bridge_open(), harness_soak_ns(PE_MS(2400)) / ROUNDS };
-    size_t first_bytes = 0;
+    uint64_t first_bytes = 0;
 
+#ifdef M_ARENA_MAX
     (void)mallopt(M_ARENA_MAX, 1);
+#endif
     add_acts(soak_tasks_acts);
     add_acts(soak_sync_acts);
     add_acts(soak_world_acts);
@@ -222,8 +217,8 @@ PE_TEST_SLOW(everything_at_once_leaves_nothing, 2 * 3600)
     for (int round = 0; round < ROUNDS; round++) {
         run_in_thread(&one);
         if (round == 0)
-            first_bytes = bytes_in_use();
-        ck_assert_uint_le(bytes_in_use(), first_bytes + BYTES_MOST);
+            first_bytes = process_allocated_bytes();
+        ck_assert_uint_le(process_allocated_bytes(), first_bytes + BYTES_MOST);
     }
     soak_bridge_close(one.pool);
     print_endings();

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 
 #include <parexec/init.h>
 
+#include "base/resident.h"
 #include "harness/harness.h"
 #include "harness/pool.h"
 
@@ -213,3 +215,20 @@ void *process_shared(size_t bytes)
         ck_abort_msg("no shared memory: %s", strerror(errno));
     return memory;
 }
+
+#ifdef __GLIBC__
+uint64_t process_allocated_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+#else
+uint64_t process_allocated_bytes(void)
+{
+    uint64_t bytes = 0;
+
+    ck_assert(pe__base_data(&bytes));
+    return bytes;
+}
+#endif

@@ -61,6 +61,9 @@ void process_pool_free(pe_pool *pool);
  * as the process, and is taken as rightful. */
 void process_start_seed(void);
 
+/* What malloc has given out and not taken back; where it does not tell, what the process has as its own. */
+uint64_t process_allocated_bytes(void);
+
 /* Pages shared with everything forked later, zeroed; given back by munmap of the same size. */
 void *process_shared(size_t bytes);
 
