@@ -1,5 +1,5 @@
 # A plot of horizontal bars, the first one on top. Set before, by compare-draw.py: script_directory, data, count, title,
-# xlabel, logx, xmin. A line of the data is a bar: its name, style, median, least, most, its text.
+# xlabel, logx, xmin. A line of the data is a bar: its name, style, median, quartiles, its text.
 load script_directory . '/compare-style.gp'
 unset key
 unset ylabel

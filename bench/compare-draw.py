@@ -137,7 +137,7 @@ def write_lines(sweep, plot, path):
         lines = ['"%s"' % series["who"]]
         for x, figure in sorted(found.items()):
             lines.append("%.6g %.6g %.6g %.6g" % (really[x]["median"] if really else x, figure["median"],
-                                                 figure["min"], figure["max"]))
+                                                 figure["q1"], figure["q3"]))
         blocks.append("\n".join(lines))
         styles.append(style_of(series["who"]))
     path.write_text("\n\n\n".join(blocks) + "\n")
@@ -149,8 +149,8 @@ def write_bars(sweep, plot, path):
     for series in sweep["series"]:
         for figure in figures(series, plot.metric).values():
             styles.append(style_of(series["who"]))
-            lines.append('"%s" %d %.6g %.6g %.6g "%s"' % (series["who"], styles[-1], figure["median"], figure["min"],
-                                                         figure["max"], number(figure["median"])))
+            lines.append('"%s" %d %.6g %.6g %.6g "%s"' % (series["who"], styles[-1], figure["median"], figure["q1"],
+                                                         figure["q3"], number(figure["median"])))
     path.write_text("\n".join(lines) + "\n")
     return styles
 
@@ -185,7 +185,7 @@ def draw(sweep, directory):
         return
     settings = {"data": data, "count": len(styles), "title": plot.title, "logx": plot.logx}
     if bars:
-        least = min(figure["min"] for series in sweep["series"] for figure in figures(series, plot.metric).values())
+        least = min(figure["q1"] for series in sweep["series"] for figure in figures(series, plot.metric).values())
         settings.update(xlabel=plot.label, ylabel="", xmin=least / 2 if plot.logx else 0)
     else:
         name = {"length": "time of an item in the loop" if key == "map" else "length of a job",
