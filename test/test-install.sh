@@ -119,7 +119,7 @@ only_expected_files() {
     unexpected=$(cd "$work/shared" && find . -type f -o -type l | sort |
         grep -vE -e '^\./bin/parexec-top$' -e '^\./include/parexec(/[a-z_]+)?\.h$' \
             -e '^\./lib/(libparexec\.so(\.[0-9.]+)?|libparexec-functions\.a)$' \
-            -e '^\./lib/pkgconfig/parexec(-functions)?\.pc$')
+            -e '^\./lib/(pkgconfig/parexec(-functions)?\.pc|cmake/parexec/parexecConfig(Version)?\.cmake)$')
     [ -z "$unexpected" ] || { echo "$unexpected"; return 1; }
 }
 
@@ -145,6 +145,20 @@ TEXT
         { ! find "$work/user/build" -name 'test-*' -o -path '*/bench/*' -type f | grep .; }
 }
 
+# by_cmake PREFIX: a project that finds the library by its package file
+by_cmake() {
+    mkdir -p "$work/cmake-$1" && cp "$work/program.c" "$work/cmake-$1/"
+    cat >"$work/cmake-$1/CMakeLists.txt" <<'TEXT'
+cmake_minimum_required(VERSION 3.16)
+project(user C)
+find_package(parexec 1.0 REQUIRED)
+add_executable(program program.c)
+target_link_libraries(program PRIVATE parexec::parexec)
+TEXT
+    PKG_CONFIG_PATH='' cmake -S "$work/cmake-$1" -B "$work/cmake-$1/build" -DCMAKE_PREFIX_PATH="$work/$1" &&
+        cmake --build "$work/cmake-$1/build" && run_with "$1" "$work/cmake-$1/build/program"
+}
+
 check "install, shared" install_into shared shared
 check "install, static" install_into static static
 check "nothing unexpected is installed" only_expected_files
@@ -162,6 +176,12 @@ if command -v "${cxx%% *}" >/dev/null 2>&1; then
     check "C++ program, static library" build_and_run static "$cxx" program.cc --static
 else
     skip "C++ program" "no $cxx here"
+fi
+if command -v cmake >/dev/null 2>&1; then
+    check "CMake project, shared library" by_cmake shared
+    check "CMake project, static library" by_cmake static
+else
+    skip "CMake project" "no cmake here"
 fi
 check "as a meson subproject" as_subproject
 finish
