@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""test-server.py SERVER CLIENT: the server of doc/examples/server, under load by its own client and by socat, with
-requests that crash and that hang, with peers that behave badly, and stopped in the middle of its work. TAP."""
+"""test-server.py SERVER CLIENT [at-once]: a server of doc/examples/server, under load by its own client and by socat,
+with requests that crash and that hang, with peers that behave badly, and stopped in the middle of its work; one that
+drops this work at its end is `at-once`. TAP."""
 
+import functools
 import os
 import pathlib
 import re
@@ -13,7 +15,9 @@ import sys
 import threading
 import time
 
-GUARD = 120  # seconds after which something hangs
+sys.path.insert(0, str(pathlib.Path(__file__).parent / 'harness'))
+from tap import GUARD, Skip, differences, run
+
 LIMIT_MS = 100
 MOST_BYTES = 64 << 20  # more than the system keeps for a connection
 
@@ -82,10 +86,6 @@ def gone(pid, seconds=10):
             return True
         time.sleep(0.01)
     return False
-
-
-def differences(found, wanted):
-    return [] if found == wanted else [f'found {found}', f'wanted {wanted}']
 
 
 def stopped(server, wrong, how=signal.SIGTERM):
@@ -214,6 +214,8 @@ def a_peer_that_reads_late_gets_all(program, _client):
 
 def socats(program, _client):
     """Many of them at once, each with lines of its own."""
+    if not shutil.which('socat'):
+        raise Skip('no socat here')
     server = Server(program)
     lines = {number: [f'{number}+{step}' for step in range(20)] + [f'{number}+crash', f'{number}/0', f'{number}+hang'][
         :1 + number % 3] for number in range(1, 31)}
@@ -239,32 +241,23 @@ def socats(program, _client):
 
 
 CASES = [each_request_has_its_answer, many_connections, harm_is_most_of_the_load, one_at_a_time,
-         values_come_while_others_hang, peers_that_behave_badly, what_was_read_is_answered_at_the_end,
-         control_c_ends_it_likewise, a_peer_that_reads_late_gets_all,
+         values_come_while_others_hang, peers_that_behave_badly, a_peer_that_reads_late_gets_all,
          a_peer_that_takes_no_answers_does_not_hold_the_end, socats]
+IN_ORDER = [what_was_read_is_answered_at_the_end, control_c_ends_it_likewise]
 
 
-def main(server, client):
-    failed = 0
-    for number, case in enumerate(CASES, 1):
-        if case is socats and shutil.which('socat') is None:
-            print(f'ok {number} - {case.__name__} # SKIP no socat here')
-            continue
+def leaving_nothing(case):
+    """The case, after which no server runs, whatever became of it."""
+    @functools.wraps(case)
+    def called(*args):
         try:
-            wrong = case(server, client)
-        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            wrong = [repr(error)]
-        for process in Server.running:
-            process.kill()
-            process.wait()
-        Server.running.clear()
-        failed += bool(wrong)
-        print(f'{"not ok" if wrong else "ok"} {number} - {case.__name__}', flush=True)
-        for line in wrong:
-            print('# ' + str(line).replace('\n', '\n# '))
-    print(f'1..{len(CASES)}')
-    return 1 if failed else 0
+            return case(*args)
+        finally:
+            for process in Server.running:
+                process.kill()
+                process.wait()
+            Server.running.clear()
+    return called
 
 
-if __name__ == '__main__':
-    sys.exit(main(*sys.argv[1:]))
+run([leaving_nothing(case) for case in CASES + ([] if 'at-once' in sys.argv[3:] else IN_ORDER)], *sys.argv[1:3])

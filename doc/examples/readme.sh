@@ -85,6 +85,15 @@ unknown_to_headers() {
 }
 in_headers() { found=$(unknown_to_headers); [ -z "$found" ] || { echo "$found"; return 1; }; }
 
+# The list of examples leaves none out.
+unlisted_examples() {
+    (cd doc/examples && ls -d ./*.c ./*/ server/*.c) | sed 's|^\./||; s|/$||' | while read -r name; do
+        grep -qE "\]\((${name##*/}|$name)[/)]" doc/examples/README.md doc/examples/server/README.md ||
+            echo "$name is in no list"
+    done
+}
+all_listed() { found=$(unlisted_examples); [ -z "$found" ] || { echo "$found"; return 1; }; }
+
 all_known() { found=$(unknown_names); [ -z "$found" ] || { echo "$found"; return 1; }; }
 
 check "the first program is first.c" same c 1 first.c
@@ -101,6 +110,7 @@ check_fails "a program that differs is seen" same c 1 crash.c
 check_fails "and in the header" same_in_header first.c
 check "the table of figures has its marks" shows_figures
 check "links lead to files of this tree" dead_links
+check "the list of examples leaves none out" all_listed
 check "functions and files that the design names exist" all_known
 check "what the guide to tasks and the README name is in the headers" in_headers
 finish

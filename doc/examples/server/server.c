@@ -9,7 +9,6 @@
  */
 #include "server.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +19,6 @@ struct settings {
     uint32_t workers; /* 0: as many as there are CPUs */
     int64_t limit_ns;
 };
-
-/* ---- the figures ---- */
-
-static void print_figures(const struct server *server)
-{
-    const struct figures *figures = &server->figures;
-    pe_stats stats = PE_STATS_INIT;
-
-    pe_pool_stats(server->pool, &stats);
-    printf("connections %" PRIu64 "\n", figures->connections);
-    printf("requests %" PRIu64 ": values %" PRIu64 ", errors %" PRIu64 ", crashes %" PRIu64 ", exits %" PRIu64
-           ", too late %" PRIu64 ", lost %" PRIu64 "\n",
-           figures->requests, figures->values, figures->errors, figures->crashes, figures->exits, figures->late,
-           figures->lost);
-    printf("answers that nobody took %" PRIu64 "\n", figures->unanswered);
-    printf("workers replaced %" PRIu64 "\n", (uint64_t)stats.restarts);
-}
 
 /* ---- the main task ---- */
 
@@ -177,7 +159,7 @@ int main(int argc, char **argv)
     if (error < 0)
         fprintf(stderr, "%s: %s\n", argv[0], pe_strerror(error));
     else
-        print_figures(&server);
+        figures_print(&server.figures, server.pool);
     pe_group_free(server.connections);
     pe_sem_free(server.room);
     pe_pool_free(server.pool);

@@ -17,14 +17,10 @@
 
 #include <parexec.h>
 
-#define LINE_BYTES 200
+#include "answer.h"
+
 #define REQUESTS_PER_CONNECTION 16 /* that are at work; the next one is not even read */
 #define REQUESTS 1024              /* of all connections: fewer than the pool's queue takes */
-
-/* What has happened so far. */
-struct figures {
-    uint64_t connections, requests, values, errors, crashes, exits, late, lost, unanswered;
-};
 
 struct server {
     pe_pool *pool;
@@ -58,7 +54,7 @@ struct request {
     pe_job *job;
     pe_status status;
     char text[LINE_BYTES + 1];
-    char answer[LINE_BYTES + 100];
+    char answer[ANSWER_LINE_BYTES];
     size_t answer_bytes;
 };
 
