@@ -3,6 +3,7 @@
 headers and library. doc/abi/README.md tells what that means. TAP. CC says by which compiler."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,17 @@ def why_not_compared(library):
 def functions(release, library, work):
     before = baseline.skeleton(release / 'include', release / 'parexec.map', work / 'before.so')
     return baseline.difference(before, library, work)
+
+
+def untried():
+    """Public functions with a sized struct that abi/sized.c does not call, and sized structs that it has not."""
+    text = '\n'.join(baseline.frozen(INCLUDE).values())
+    sized = re.findall(r'^typedef struct (pe_\w+) \{\n    size_t size;', text, flags=re.MULTILINE)
+    takes_one = re.compile(r'\b(' + '|'.join(sized) + r') \*')
+    called = (baseline.HERE / 'sized.c').read_text()
+    names = sized + [re.search(r'\b(pe_\w+)\(', declaration).group(1)
+                     for declaration in baseline.declarations(INCLUDE) if takes_one.search(declaration)]
+    return '\n'.join(name for name in names if not re.search(rf'\b{name}\b', called))
 
 
 def as_frozen():
@@ -56,6 +68,7 @@ def cases(library, work):
         yield f'{name}: values of constants', values, ''
         changed = baseline.changed_nodes(release / 'parexec.map', MAP, baseline.node_to_come())
         yield f'{name}: nodes of the export map', '\n'.join(changed), ''
+    yield 'sized structs and calls with them that abi/sized.c does not try', untried(), ''
     release, is_candidate = baseline.project_version()
     yield f'{release} is as it was frozen', '' if is_candidate else as_frozen(), \
         f'{release} is still a candidate' if is_candidate else ''

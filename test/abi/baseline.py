@@ -130,7 +130,7 @@ def sized(tree):
 
 def cut(tree, bits):
     """Takes away what has been appended to sized structs: the one change of a type that no program notices, since it
-    passes the size that it was compiled with."""
+    passes the size that it was compiled with (sized.c tries that for each of them)."""
     for struct in tree.iter('class-decl'):
         most = bits.get(struct.get('name'))
         if most is None or int(struct.get('size-in-bits', 0)) <= most:
