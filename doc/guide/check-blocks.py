@@ -300,8 +300,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         environment = install(arguments.build, work)
-        compiler = shlex.split(arguments.cc)
-        compiler[0] = shutil.which(compiler[0])  # not the wrapper
+        # By their paths: what is only named would be the wrapper.
+        compiler = [shutil.which(word) or word for word in shlex.split(arguments.cc)]
         wrap_compiler(work, compiler)
 
         def cases_of(path):
