@@ -109,7 +109,7 @@ int main(void)
 
     pe_loop_free(notebook.loop);
     uv_run(notebook.uv, UV_RUN_DEFAULT); /* what was ours on it is closed */
-    printf("the clock %s\n", notebook.ticks >= 10 ? "went on meanwhile" : "stood still");
+    printf("the clock %s\n", notebook.ticks >= 3 ? "went on meanwhile" : "stood still");
     printf("left on the loop: %s\n", uv_loop_close(notebook.uv) == 0 ? "nothing" : "something");
     return 0;
 }

@@ -17,8 +17,8 @@ in that order, or a comment of HTML in front of it says where it would be. Such 
     <!-- inside DECLARATION -->   a part: it is the body of this function
     <!-- outside functions -->    a part: as it is
     <!-- needs WHAT -->           a flag of the compiler, a module of pkg-config, or a module of Python; else it is skipped
-    <!-- measured -->             numbers with a point or a unit are others each time, rows may come in another order, and rows and
-                                  columns be left out
+    <!-- measured -->             numbers with a point or a unit, addresses, pids and (/paths) are others each time; rows may come in
+                                  another order, and rows and columns be left out
     <!-- run by FILE: WORDS -->   commands that a test of the tree runs: they are in it
 
 and <!-- given ... --> has declarations for all parts of the chapter that follow."""
@@ -93,7 +93,7 @@ def blocks_of(path):
 
 def words_of(line):
     """Numbers that are measured are all alike."""
-    line = re.sub(r'\b(pid|prefix) \d+', r'\1 #', line)
+    line = re.sub(r'\b(pid) \d+|\(/[^\s)]*\)', r'\1 #', line)
     line = re.sub(r'\b\d[\d,]*(\.\d+)?(?= ?(ns|us|ms|s|x|%|KiB|MiB|GiB)\b)|\b\d+\.\d+|\b0x[0-9a-f]+', '#', line)
     return re.sub(r'#(ns|us|ms|s)\b', '#', line).split()
 
@@ -219,12 +219,12 @@ class Chapter:
         self.run_programs()
         if not self.printed and not self.was_skipped:
             raise Wrong('what prints this?')
-        for by, printed in self.printed:
+        outputs, self.printed, self.was_skipped = self.printed, [], False
+        for by, printed in outputs:
             try:
                 compare(block.text, printed, block.remark('measured') is not None)
             except Wrong as wrong:
                 raise Wrong(f'{by}\n{wrong}') from None
-        self.printed, self.was_skipped = [], False
 
     def not_run_by_itself(self, commands):
         self.programs = [block for block in self.programs if block.name is None or block.name not in commands]
