@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <parexec/error.h>
 #include <parexec/pool.h>
 
 #include "base/clock.h"
@@ -44,18 +45,18 @@ static size_t insert_sorted(int *fds, size_t count, int fd)
     return count + 1;
 }
 
-/* Closes what is the host's, by a sorted list of what stays. False: no memory for the list. */
-static bool close_host_fds(const struct pe__keeper_start *start, int bell)
+/* Closes what is the host's, by a sorted list of what stays. 0 or an error: no memory for the list. */
+static int close_host_fds(const struct pe__keeper_start *start, int bell)
 {
     if (start->may_keep_fds) {
         pe__base_fd_close(start->close_fds[0]);
         pe__base_fd_close(start->close_fds[1]);
-        return true;
+        return 0;
     }
     uint32_t count = start->shared.geometry.keep_fd_count;
     int *keep = pe__base_pages_new((count + 6) * sizeof *keep);
     if (keep == NULL)
-        return false;
+        return PE_ENOMEM;
     size_t kept = 0;
     for (uint32_t i = 0; i < count; i++)
         kept = insert_sorted(keep, kept, start->shared.keep_fds[i]);
@@ -67,7 +68,7 @@ static bool close_host_fds(const struct pe__keeper_start *start, int bell)
     kept = insert_sorted(keep, kept, bell);
     pe__base_fd_close_all_but(keep, kept);
     pe__base_pages_free(keep, (count + 6) * sizeof *keep);
-    return true;
+    return 0;
 }
 
 bool pe__keeper_try_tell(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value)
@@ -80,12 +81,12 @@ bool pe__keeper_try_tell(const struct pe__keeper *keeper, enum pe__message_type 
     return sent > 0;
 }
 
-static void send_message(const struct pe__keeper *keeper, enum pe__message_type type, int32_t value)
+static void send_message(const struct pe__keeper_start *start, enum pe__message_type type, int32_t value)
 {
     struct pe__message message = { .type = (uint32_t)type, .value = value };
-    while (send(keeper->start.control, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno == EINTR)
+    while (send(start->control, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
-    pe__bell_ring_host(keeper->start.host_bell);
+    pe__bell_ring_host(start->host_bell);
 }
 
 void pe__keeper_ring_all(struct pe__keeper *keeper)
@@ -100,19 +101,19 @@ void pe__keeper_give_up(struct pe__keeper *keeper, enum pe__message_type type, i
     if (keeper->broken)
         return;
     keeper->broken = true;
-    send_message(keeper, type, value);
+    send_message(&keeper->start, type, value);
     pe__keeper_kill_all(keeper, 0);
 }
 
-/* False: no memory for them. */
-static bool save_host_signals(struct pe__keeper *keeper)
+/* 0 or an error: no memory for them. */
+static int save_host_signals(struct pe__keeper *keeper)
 {
     if ((keeper->shared->config->flags & PE_POOL_KEEP_SIGNALS) == 0)
-        return true;
+        return 0;
     keeper->host_actions = pe__base_pages_new(NSIG * sizeof *keeper->host_actions);
     for (int number = 1; keeper->host_actions != NULL && number < NSIG; number++)
         sigaction(number, NULL, &keeper->host_actions[number]);
-    return keeper->host_actions != NULL;
+    return keeper->host_actions != NULL ? 0 : PE_ENOMEM;
 }
 
 /* To their default, which is to stop. */
@@ -268,7 +269,7 @@ static noreturn void end_with_host(struct pe__keeper *keeper)
 static noreturn void end_of_pool(struct pe__keeper *keeper)
 {
     if (keeper->alive == 0)
-        send_message(keeper, PE__MESSAGE_GONE, 0);
+        send_message(&keeper->start, PE__MESSAGE_GONE, 0);
     _exit(0);
 }
 
@@ -302,6 +303,29 @@ static noreturn void loop(struct pe__keeper *keeper)
     }
 }
 
+/* Before there is a keeper: pe_pool_new is to return the error. */
+static noreturn void end_at_once(const struct pe__keeper_start *start, int error)
+{
+    send_message(start, PE__MESSAGE_HELLO, error);
+    _exit(1);
+}
+
+/* In a process that was just forked, until what is the host's has been put away. 0 or an error. */
+static int set_up(struct pe__keeper *keeper)
+{
+    pe__mapping_protect(keeper->shared);
+    keeper->bell = pe__base_eventfd();
+    int result = keeper->bell < 0 ? keeper->bell : save_host_signals(keeper);
+    if (result == 0)
+        result = close_host_fds(&keeper->start, keeper->bell);
+    if (result < 0)
+        return result;
+    keeper->signal_fd = open_signals();
+    for (uint32_t i = 0; i < keeper->numbers; i++)
+        keeper->kept[i].inherited = PE__SLOT_NO_RECORD;
+    return keeper->signal_fd < 0 ? keeper->signal_fd : 0;
+}
+
 noreturn void pe__keeper_run(struct pe__keeper_start *start)
 {
     prctl(PR_SET_NAME, "pe-keeper");
@@ -309,20 +333,14 @@ noreturn void pe__keeper_run(struct pe__keeper_start *start)
     uint32_t most = start->shared.geometry.workers_most;
     struct pe__keeper *keeper = pe__base_pages_new(sizeof *keeper + most * sizeof *keeper->kept);
     if (keeper == NULL)
-        _exit(1);
+        end_at_once(start, PE_ENOMEM);
     keeper->start = *start;
     keeper->shared = &keeper->start.shared;
     keeper->workers = keeper->numbers = keeper->shared->config->workers;
     keeper->kept = (struct pe__kept *)(keeper + 1);
-    pe__mapping_protect(keeper->shared);
-    keeper->bell = pe__base_eventfd();
-    if (!save_host_signals(keeper) || !close_host_fds(start, keeper->bell) ||
-        (keeper->signal_fd = open_signals()) < 0)
-        _exit(1);
-    for (uint32_t i = 0; i < keeper->numbers; i++)
-        keeper->kept[i].inherited = PE__SLOT_NO_RECORD;
-    send_message(keeper, PE__MESSAGE_HELLO, (int32_t)getpid());
-    if (keeper->bell < 0)
-        pe__keeper_give_up(keeper, PE__MESSAGE_FAILED, keeper->bell);
+    int result = set_up(keeper);
+    if (result < 0)
+        end_at_once(start, result);
+    send_message(start, PE__MESSAGE_HELLO, (int32_t)getpid());
     loop(keeper);
 }

@@ -13,7 +13,7 @@ enum pe__message_type {
     PE__MESSAGE_START = 5,    /* value: the number of a worker that left for want of work, or PE__MESSAGE_ALL */
     PE__MESSAGE_LOOK = 6,     /* a deadline comes sooner than you would wake: this has woken you */
     /* keeper to host */
-    PE__MESSAGE_HELLO = 7,    /* value: the keeper's pid */
+    PE__MESSAGE_HELLO = 7,    /* value: the keeper's pid; < 0: the error for which it ends at once */
     PE__MESSAGE_FAILED = 8,   /* value: the error pe_pool_new is to return; the keeper ends */
     PE__MESSAGE_RESIZED = 9,  /* value: the number of the order; no process is left of those not wanted */
     PE__MESSAGE_GONE = 10,    /* every worker has been reaped; the keeper ends */

@@ -173,6 +173,8 @@ static int await_hello(pe_pool *pool)
         return result;
     if (recv(pool->control, &hello, sizeof hello, 0) != (ssize_t)sizeof hello || hello.type != PE__MESSAGE_HELLO)
         return PE_EBROKEN;
+    if (hello.value < 0)
+        return hello.value;
     pool->keeper_pid = hello.value;
     open_keeper_pidfd(pool, hello.value);
     return 0;
