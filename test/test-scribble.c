@@ -920,8 +920,7 @@ PE_TEST_FULL(a_loop_that_polls_now_and_then_is_not_held_up, 20, 0, 1)
 static void make_writable(const struct pe__shared *view)
 {
     mprotect(view->base, view->readonly_bytes, PROT_READ | PROT_WRITE);
-    for (uint32_t i = 0; i < view->fence_count; i++)
-        mprotect(view->base + view->fences[i], view->fence_ends[i] - view->fences[i], PROT_NONE);
+    pe__fence_raise(&view->fences, view->base);
 }
 
 static int job_sends_home(const void *arg, size_t arg_bytes, pe_reply *reply)

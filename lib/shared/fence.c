@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/sanitizer.h"
 
@@ -11,6 +12,8 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
+#define LINE_BYTES 64
+#define PAGE_BYTES 4096
 /* Enough to be noticed; all of a large block would take as long as its use. */
 #define FILL_MOST ((size_t)65536)
 
@@ -67,4 +70,33 @@ void pe__fence_end(void *memory, size_t bytes)
             forbidden[i].memory = NULL;
         }
 #endif
+}
+
+static uint64_t page_end(uint64_t at)
+{
+    return (at + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+void pe__fence_begin(struct pe__fences *fences, uint64_t *at)
+{
+    fences->begins[fences->count] = page_end(*at);
+    *at = page_end(*at) + PAGE_BYTES;
+}
+
+void pe__fence_close(struct pe__fences *fences, uint64_t at)
+{
+    fences->ends[fences->count++] = at;
+}
+
+void pe__fence_raise(const struct pe__fences *fences, unsigned char *base)
+{
+    for (uint32_t i = 0; i < fences->count; i++)
+        mprotect(base + fences->begins[i], fences->ends[i] - fences->begins[i], PROT_NONE);
+}
+
+uint64_t pe__fence_slack(uint64_t bytes)
+{
+    uint64_t lines = (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+
+    return page_end(lines) - lines;
 }

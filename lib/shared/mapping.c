@@ -30,56 +30,17 @@ static void align(struct cursor *cursor, uint64_t alignment)
     cursor->at = (cursor->at + alignment - 1) / alignment * alignment;
 }
 
-#ifndef PE__TEST_HOOKS
-
 static void fence(struct pe__shared *shared, struct cursor *cursor, uint64_t alignment)
 {
-    (void)shared;
+    PE__FENCE_BEGIN(shared, &cursor->at);
     align(cursor, alignment);
+    PE__FENCE_CLOSE(shared, cursor->at);
 }
-
-static void raise_fences(const struct pe__shared *shared)
-{
-    (void)shared;
-}
-
-/* What is behind `bytes`, in lines, up to a page's end. */
-static uint64_t slack(uint64_t bytes)
-{
-    (void)bytes;
-    return 0;
-}
-
-#else
-
-static void fence(struct pe__shared *shared, struct cursor *cursor, uint64_t alignment)
-{
-    align(cursor, PAGE_BYTES);
-    shared->fences[shared->fence_count] = cursor->at;
-    cursor->at += PAGE_BYTES;
-    align(cursor, alignment);
-    shared->fence_ends[shared->fence_count++] = cursor->at;
-}
-
-static void raise_fences(const struct pe__shared *shared)
-{
-    for (uint32_t i = 0; i < shared->fence_count; i++)
-        mprotect(shared->base + shared->fences[i], shared->fence_ends[i] - shared->fences[i], PROT_NONE);
-}
-
-/* A part's last line is the last of its page. */
-static uint64_t slack(uint64_t bytes)
-{
-    uint64_t lines = (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
-    return (PAGE_BYTES - lines % PAGE_BYTES) % PAGE_BYTES;
-}
-
-#endif
 
 static void *part(struct pe__shared *shared, struct cursor *cursor, uint64_t bytes)
 {
     fence(shared, cursor, LINE_BYTES);
-    cursor->at += slack(bytes);
+    cursor->at += PE__FENCE_SLACK(bytes);
     void *start = (void *)(uintptr_t)(cursor->base + cursor->at);
     cursor->at += bytes;
     return start;
@@ -89,9 +50,7 @@ static void lay_out(struct pe__shared *shared, unsigned char *base)
 {
     const struct pe__geometry *g = &shared->geometry;
     struct cursor c = { .base = (uintptr_t)base };
-#ifdef PE__TEST_HOOKS
-    shared->fence_count = 0;
-#endif
+    PE__FENCE_NONE(shared);
     shared->base = base;
     shared->config = part(shared, &c, sizeof *shared->config);
     shared->tails = part(shared, &c, PE__QUEUE_LEVELS * sizeof *shared->tails);
@@ -169,7 +128,7 @@ static void keep_out_of_cores(const struct pe__shared *shared)
 static void make_ready(struct pe__shared *shared, unsigned char *base)
 {
     lay_out(shared, base);
-    raise_fences(shared);
+    PE__FENCE_RAISE(shared);
     keep_out_of_cores(shared);
 }
 
@@ -254,6 +213,6 @@ void pe__mapping_discard(void *memory, size_t bytes)
 int pe__mapping_protect(struct pe__shared *shared)
 {
     int result = mprotect(shared->base, shared->readonly_bytes, PROT_READ) == 0 ? 0 : -errno;
-    raise_fences(shared);
+    PE__FENCE_RAISE(shared);
     return result;
 }

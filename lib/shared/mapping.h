@@ -130,9 +130,7 @@ struct pe__shared {
     unsigned char *heap;
     size_t heap_bytes;
 #ifdef PE__TEST_HOOKS
-    uint64_t fences[PE__FENCES_MOST]; /* offsets of pages that nobody may touch, each up to the next part */
-    uint64_t fence_ends[PE__FENCES_MOST];
-    uint32_t fence_count;
+    struct pe__fences fences;
 #endif
 };
 
