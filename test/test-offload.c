@@ -585,6 +585,66 @@ PE_TEST(isolated_calls_wait_for_room)
     pool_end(pool);
 }
 
+/* What never began has an ending too, and its bytes are as they were. */
+PE_TEST(an_isolated_call_that_waits_for_room_is_cancelled)
+{
+    enum { CALLS = 30 };
+    struct page first = { .number = 1, .shown = process_shared(sizeof(int32_t)) }, page = { .number = 7 };
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_jobs = 1 });
+    struct call calls[CALLS];
+    pe_task *tasks[CALLS];
+    pe_status status = { .kind = PE_PENDING };
+    pe_loop *loop = async_loop();
+
+    for (int i = 0; i < CALLS; i++) {
+        calls[i] = i == 0 ? isolated(hang, &first, sizeof first) : isolated(fill_page, &page, sizeof page);
+        calls[i].options.pool = pool;
+        MUST(pe_spawn(loop, offload, &calls[i], 0, &tasks[i]), 0);
+    }
+    calls[CALLS - 1].options.status = &status;
+    while (atomic_load(first.shown) == 0)
+        async_settle(loop);
+    MUST(pe_task_cancel(tasks[CALLS - 1]), 0);
+    async_settle(loop);
+    MUST(calls[CALLS - 1].result, PE_ECANCELED);
+    ck_assert_uint_eq(status.kind, PE_CANCELLED);
+    ck_assert_int_eq(status.worker, -1);
+    MUST(page.number, 7);
+    for (int i = 0; i < CALLS; i++) {
+        if (i < CALLS - 1)
+            MUST(pe_task_cancel(tasks[i]), 0);
+        pe_task_free(tasks[i]);
+    }
+    pe_loop_free(loop);
+    pool_end(pool);
+    munmap(first.shown, sizeof(int32_t));
+}
+
+static int offload_once(pe_task *t, void *frame)
+{
+    struct call *call = frame;
+
+    PE_BEGIN(t);
+    PE_AWAIT(t, call->result = pe_offload(t, call->fn, call->arg, call->options.size != 0 ? &call->options : NULL));
+    PE_END(t);
+}
+
+/* On a thread, in a process of a given pool, in one of the loop's own; each allocation fails once. */
+PE_TEST_LOOP(without_memory_a_call_is_refused, 0, 3)
+{
+    pe_pool *pool = pool_of(1);
+    int number = 1;
+    struct call call = _i == 0 ? call_of(nothing, &number) : isolated(nothing, &number, sizeof number);
+    pe_status status = { .kind = PE_PENDING };
+
+    if (_i > 0)
+        call.options.status = &status;
+    if (_i == 1)
+        call.options.pool = pool;
+    ck_assert_int_gt(async_refusals(offload_once, &call, &call.result), 0);
+    pool_end(pool);
+}
+
 /* ---- the text of a loop ---- */
 
 PE_TEST(the_text_of_a_loop_names_threads_and_its_own_pool)
