@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
@@ -264,6 +265,34 @@ PE_TEST(p57_seed_killed_gives_an_error_and_no_sigpipe)
     ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, number);
     process_pool_free(pool);
     pe_pool_free(pool_of(1));
+    harness_leaks_mark();
+}
+END_TEST
+
+/* Some of what the host sends it finds no number for. */
+PE_TEST(a_seed_without_descriptors_says_so)
+{
+    struct rlimit few, before;
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    struct process_worker worker;
+    pe_pool *pool, *second = NULL;
+    pid_t seed;
+
+    NEEDS_OWN_PROCESS();
+    ck_assert_int_eq(pe_init(NULL), 0);
+    pool = seeded_pool(1);
+    process_workers(pool, 1, &worker);
+    seed = process_parent(worker.keeper);
+    ck_assert_int_eq(prlimit(seed, RLIMIT_NOFILE, NULL, &before), 0);
+    few = (struct rlimit){ .rlim_cur = 6, .rlim_max = before.rlim_max };
+    ck_assert_int_eq(prlimit(seed, RLIMIT_NOFILE, &few, NULL), 0);
+    options.workers = 1;
+    options.flags = PE_POOL_FROM_SEED;
+    ck_assert_int_eq(pe_pool_new(&options, &second), PE_EMFILE);
+    ck_assert_ptr_null(second);
+    ck_assert_int_eq(prlimit(seed, RLIMIT_NOFILE, &before, NULL), 0);
+    process_pool_free(seeded_pool(1));
+    process_pool_free(pool);
     harness_leaks_mark();
 }
 END_TEST

@@ -108,9 +108,14 @@ static bool restore_numbers(const struct pe__shared *shared, int *fds, size_t ow
     return true;
 }
 
+static size_t own_fds_of(const struct request *request)
+{
+    return OWN_FDS - (request->has_pidfd ? 0 : 1);
+}
+
 static noreturn void become_keeper(const struct request *request, int *fds, size_t count)
 {
-    size_t own = OWN_FDS - (request->has_pidfd ? 0 : 1);
+    size_t own = own_fds_of(request);
     struct pe__keeper_start start = { .host_pidfd = -1, .close_fds = { -1, -1 } };
     if (pe__mapping_attach(&start.shared, &request->geometry, request->at, fds[0]) < 0 ||
         !restore_numbers(&start.shared, fds, own, count))
@@ -126,15 +131,23 @@ static noreturn void become_keeper(const struct request *request, int *fds, size
 
 static void answer(int socket, int32_t result)
 {
-    send(socket, &result, sizeof result, MSG_NOSIGNAL);
+    (void)send(socket, &result, sizeof result, MSG_NOSIGNAL); /* a host that does not hear it has gone */
+}
+
+/* Fewer descriptors than were sent: the seed had no numbers left for them. */
+static int32_t fork_keeper(const struct request *request, int *fds, size_t count)
+{
+    if (count != own_fds_of(request) + request->keep_fd_count)
+        return PE_EMFILE;
+    pid_t pid = fork();
+    if (pid == 0)
+        become_keeper(request, fds, count);
+    return pid > 0 ? 0 : -errno;
 }
 
 static void serve_request(int socket, const struct request *request, int *fds, size_t count)
 {
-    pid_t pid = fork();
-    if (pid == 0)
-        become_keeper(request, fds, count);
-    int32_t result = pid > 0 ? 0 : -errno;
+    int32_t result = fork_keeper(request, fds, count);
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
     answer(socket, result);
@@ -298,14 +311,15 @@ int pe__seed_reserve(size_t bytes, void **ret_at, size_t *ret_bytes)
     pthread_mutex_lock(&seed.mutex);
     size_t gap = largest_gap(&link, &part->at);
     part->bytes = gap < bytes ? gap : bytes;
-    if (part->bytes > 0) {
+    bool found = part->bytes > 0;
+    if (found) {
         part->next = *link;
         *link = part;
         *ret_at = part->at;
         *ret_bytes = part->bytes;
     }
     pthread_mutex_unlock(&seed.mutex);
-    if (gap == 0) {
+    if (!found) {
         free(part);
         return PE_ENOMEM;
     }
