@@ -41,7 +41,7 @@ static const struct pe__profile_node *find_below(uint32_t parent, const char *pa
         const struct pe__profile_node *node = &profile.nodes[i];
         const char *name = label_of(node)->name;
 
-        if (node->parent != parent || node->track != 0 || strncmp(name, path, bytes) || name[bytes] != '\0')
+        if (node->parent != parent || node->track != 0 || strncmp(name, path, bytes) != 0 || name[bytes] != '\0')
             continue;
         return path[bytes] ? find_below(i, path + bytes + 1) : node;
     }
@@ -124,7 +124,7 @@ PE_TEST(recursion_twenty_deep)
     for (uint32_t i = 0; i < profile.node_count; i++) {
         const struct pe__profile_node *node = &profile.nodes[i];
 
-        if (strcmp(label_of(node)->name, "down"))
+        if (strcmp(label_of(node)->name, "down") != 0)
             continue;
         calls += node->calls;
         first_calls += node->recursive ? 0 : node->calls;

@@ -10,7 +10,6 @@
  */
 #include "harness/harness.h"
 
-#include <netinet/in.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>

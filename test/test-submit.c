@@ -66,11 +66,10 @@ static void check_own(struct submitter *self, pe_job *job, uint64_t wanted)
     size_t bytes;
     pe_status status;
 
-    if (pe_job_wait(job, PE_FOREVER) != 0 || pe_job_status(job, &status) != 0)
-        self->wrong++;
-    else if (status.kind == PE_CANCELLED)
+    int is_known = pe_job_wait(job, PE_FOREVER) == 0 && pe_job_status(job, &status) == 0;
+    if (is_known && status.kind == PE_CANCELLED)
         self->cancelled++;
-    else if (status.kind == PE_RETURNED && status.code == 0 && pe_job_result(job, &data, &bytes) == 0
+    else if (is_known && status.kind == PE_RETURNED && status.code == 0 && pe_job_result(job, &data, &bytes) == 0
              && bytes == sizeof wanted && memcmp(data, &wanted, sizeof wanted) == 0)
         self->right++;
     else

@@ -58,7 +58,7 @@ static int allocate(const void *arg, size_t arg_bytes, pe_reply *reply)
     (void)arg;
     (void)arg_bytes;
     for (int i = 0; i < 20; i++) {
-        memory[i] = malloc((size_t)(100 * i + 1));
+        memory[i] = malloc(100 * (size_t)i + 1);
         if (!memory[i])
             return 1;
     }

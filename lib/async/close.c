@@ -153,10 +153,9 @@ static void begin_closing(pe_loop *loop)
 {
     loop->phase = PE__LOOP_GRACE;
     cancel_all(loop);
-    if (loop->grace_ns == PE_NOW)
-        end_grace(loop);
-    else if (loop->grace_ns != PE_FOREVER && loop->live > 0 &&
-             pe__timer_start(&loop->timers, &loop->grace_timer, pe_after(loop->grace_ns), grace_due) < 0)
+    bool is_timed = loop->grace_ns != PE_NOW && loop->grace_ns != PE_FOREVER && loop->live > 0;
+    if (loop->grace_ns == PE_NOW ||
+        (is_timed && pe__timer_start(&loop->timers, &loop->grace_timer, pe_after(loop->grace_ns), grace_due) < 0))
         end_grace(loop);
     pe__loop_arm(loop);
 }
@@ -265,13 +264,10 @@ void pe_loop_free(pe_loop *loop)
 {
     if (loop == NULL || pe__base_forked(loop->token))
         return;
-    if (loop->phase == PE__LOOP_CLOSED) {
-        loop->is_freed = true;
-        destroy_if_unused(loop);
-    } else if (!loop->owns_uv) {
+    if (loop->phase != PE__LOOP_CLOSED && !loop->owns_uv) {
         detach(loop);
-    } else if (pe_loop_close(loop, NULL) == 0) {
-        loop->is_freed = true;
+    } else if (loop->phase == PE__LOOP_CLOSED || pe_loop_close(loop, NULL) == 0) {
+        loop->is_freed = true; /* NOLINT(clang-analyzer-unix.Malloc): only once, so nobody else has destroyed it */
         destroy_if_unused(loop);
     }
 }

@@ -56,14 +56,14 @@ int pe__fd_look(int fd, int events)
     if (fd < 0)
         return PE_EBADF; /* poll leaves them out */
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
-        look.events |= events & bits[i].event ? bits[i].bit : 0;
+        look.events = (short)(look.events | ((events & bits[i].event) != 0 ? bits[i].bit : 0));
     int count = poll(&look, 1, 0);
     if (count <= 0)
         return count < 0 ? -errno : 0;
     if (look.revents & POLLNVAL)
         return PE_EBADF;
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
-        there |= look.revents & bits[i].bit ? bits[i].event : 0;
+        there |= (look.revents & bits[i].bit) != 0 ? bits[i].event : 0;
     there &= events;
     return there == 0 || (look.revents & POLLERR) ? events : there;
 }

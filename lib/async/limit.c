@@ -136,6 +136,7 @@ int pe__limit_leave(struct pe__limit *limit)
 {
     struct pe__task *task = limit->task;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): one that stands in a task's list has not been left */
     pe__timer_stop(&task->loop->timers, &limit->timer);
     task->limit = limit->outer;
     limit->task = NULL;

@@ -85,7 +85,7 @@ static struct pe__locals *set_with(const struct pe__locals *set, size_t at, stru
         memcpy(copy->values, set->values, before * sizeof copy->values[0]);
     copy->values[at] = value;
     for (size_t i = 0; i < count; i++)
-        copy->values[i]->refs++;
+        copy->values[i]->refs++; /* NOLINT(clang-analyzer-core.NullDereference): `at` is before or at the end */
     return copy;
 }
 

@@ -116,8 +116,11 @@ int pe_queue_put(pe_task *t, pe_queue *queue, const void *item)
 {
     int result = pe__waiters_check(t, queue == NULL ? NULL : queue->loop);
 
-    if (result == 0)
-        result = item == NULL ? PE_EINVAL : put_now(queue, item);
+    if (result == 0 && item == NULL)
+        result = PE_EINVAL;
+    if (result != 0)
+        return result;
+    result = put_now(queue, item);
     if (result != PE_EAGAIN)
         return result;
     return pe__waiters_wait(&queue->putters, t, &put_kind, queue, (void *)(uintptr_t)item);
@@ -127,8 +130,11 @@ int pe_queue_get(pe_task *t, pe_queue *queue, void *ret_item)
 {
     int result = pe__waiters_check(t, queue == NULL ? NULL : queue->loop);
 
-    if (result == 0)
-        result = ret_item == NULL ? PE_EINVAL : get_now(queue, ret_item);
+    if (result == 0 && ret_item == NULL)
+        result = PE_EINVAL;
+    if (result != 0)
+        return result;
+    result = get_now(queue, ret_item);
     if (result != PE_EAGAIN)
         return result;
     return pe__waiters_wait(&queue->getters, t, &get_kind, queue, ret_item);

@@ -12,7 +12,7 @@
 
 #include "base/sanitizer.h"
 
-#define PE__SLAB_STEP 16
+#define PE__SLAB_STEP ((size_t)16)
 #define PE__SLAB_SIZES 96 /* up to 1536 bytes, more than any request of libuv; above it, malloc */
 
 struct pe__slab_free {

@@ -306,7 +306,7 @@ int pe_unix_listen(pe_loop *loop, const char *path, int backlog, pe_listener **r
         result = PE_EINVAL;
     if (result == 0)
         result = pe__address_of_path(path, &address, &address_bytes);
-    if (result < 0)
+    if (result != 0)
         return result;
     return make_listener(loop, (const struct sockaddr *)&address, address_bytes, backlog, ret_listener);
 }

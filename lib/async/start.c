@@ -143,7 +143,7 @@ static int start_on(unsigned char *stack, size_t bytes, const pe_process_options
         pe__base_fd_close(given);
         return start.result;
     }
-    dup3(given, pidfd, O_CLOEXEC);
+    (void)dup3(given, pidfd, O_CLOEXEC); /* between two open ones: nothing can be in its way */
     pe__base_fd_close(given);
     *ret_pid = pid;
     return 0;

@@ -257,7 +257,7 @@ int pe_udp_open(pe_loop *loop, const struct sockaddr *address, size_t address_by
         result = ret_udp != NULL ? pe__address_check(address, address_bytes) : PE_EINVAL;
     if (result == 0)
         result = open_udp(loop, address->sa_family, &udp);
-    if (result < 0)
+    if (result != 0)
         return result;
     if (bind(udp->descriptor.fd, address, (socklen_t)address_bytes) < 0) {
         result = -errno;

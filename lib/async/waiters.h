@@ -63,12 +63,12 @@ static inline void pe__waiters_end_all(struct pe__waiters *waiters, int result)
         ;
 }
 
-/* 0: t may wait for an object of this loop; else as pe__wait_check, or PE_EINVAL. */
+/* 0: t may wait for an object of this loop; else as pe__wait_check, or PE_EINVAL. `loop` NULL: there is no object. */
 static inline int pe__waiters_check(const pe_task *t, const pe_loop *loop)
 {
     int result = pe__wait_check(t);
 
-    return result == 0 && pe__task_of(t)->loop != loop ? PE_EINVAL : result;
+    return result == 0 && (loop == NULL || pe__task_of(t)->loop != loop) ? PE_EINVAL : result;
 }
 
 /* Begins the wait: the last thing that an awaitable does. */

@@ -75,7 +75,7 @@ static inline struct pe__base_list *pe__base_list_pop_front(struct pe__base_list
 
     if (node == head)
         return NULL;
-    pe__base_list_remove(node);
+    pe__base_list_remove(node); /* NOLINT(clang-analyzer-unix.Malloc): the last one was freed, this is the next */
     return node;
 }
 

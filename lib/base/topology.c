@@ -30,8 +30,11 @@ static bool read_first(const char *root, int32_t cpu, const char *name, int32_t 
 {
     char path[96];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/%s", (int)cpu, name);
-    char *text = pe__base_file_read(root, path);
-    bool found = text != NULL && sscanf(text, "%d", ret_number) == 1;
+    char *text = pe__base_file_read(root, path), *end = text;
+    long number = text != NULL ? strtol(text, &end, 10) : 0;
+    bool found = end != text && number >= INT32_MIN && number <= INT32_MAX;
+    if (found)
+        *ret_number = (int32_t)number;
     free(text);
     return found;
 }

@@ -42,16 +42,16 @@ int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_
                                 .map = { .fn = fn, .in = in, .in_bytes = in_bytes, .out = out,
                                          .out_bytes = out_bytes, .count = count } };
     struct pe__bridge *bridge;
-    pe_job *job;
+    pe_job *job = NULL;
     int result = pe__bridge_check_start(t);
 
     if (result == 0)
         result = PE__BASE_CHECK_SIZED(pe_map_options, options, &ask.map.options);
     if (result == 0)
         result = pe__bridge_of(pe__task_of(t)->loop, pool, &bridge);
-    if (result == 0)
-        result = pe__room_has_waiters(bridge, PE__ROOM_MAP) ? PE_EAGAIN
-                                                            : pe__map_try_start(pool, &ask.map, 0, &job);
+    if (result != 0)
+        return result;
+    result = pe__room_has_waiters(bridge, PE__ROOM_MAP) ? PE_EAGAIN : pe__map_try_start(pool, &ask.map, 0, &job);
     if (result == 0)
         return pe__await_own_job(bridge, pe__task_of(t), &pe__map_purpose, job);
     if (result != PE_EAGAIN)

@@ -169,7 +169,7 @@ static int start(struct pe__task *task, struct pe__bridge *bridge, struct pe__is
                                 .job_options = { .size = sizeof ask.job_options, .timeout_ns = timeout_ns },
                                 .data = &isolated->fn,
                                 .bytes = sizeof isolated->fn + isolated->bytes };
-    pe_job *job;
+    pe_job *job = NULL;
     int result = PE_EAGAIN;
 
     if (!pe__room_has_waiters(bridge, PE_PRIORITY_NORMAL))
@@ -192,7 +192,7 @@ static int offload_isolated(struct pe__task *task, pe_offload_fn *fn, void *arg,
         result = pe__listener_check_fn(pool, (uintptr_t)fn);
     if (result == 0)
         result = pe__bridge_of(task->loop, pool, &bridge);
-    if (result < 0)
+    if (result != 0)
         return result;
     struct pe__isolated *isolated = new_isolated(task->loop, fn, arg, options);
     if (isolated == NULL)
@@ -222,7 +222,7 @@ int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offload_option
 
     if (result == 0)
         result = fn == NULL ? PE_EINVAL : check(options, arg, &checked);
-    if (result < 0)
+    if (result != 0)
         return result;
     if ((checked.flags & PE_ISOLATED) == 0)
         return pe__offload_wait(t, fn, arg);

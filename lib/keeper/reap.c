@@ -182,7 +182,7 @@ void pe__keeper_reap(struct pe__keeper *keeper)
         int status = 0;
         uint32_t index = index_of(keeper, pid);
         end_group(keeper, pid);
-        waitpid(pid, &status, 0);
+        (void)waitpid(pid, &status, 0); /* it has ended, and nobody else takes it */
         if (index == keeper->numbers)
             continue;
         keeper->served = keeper->served || any_has_served(keeper);

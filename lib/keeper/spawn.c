@@ -44,7 +44,7 @@
 #endif
 
 /* Enough for libc's fork and the at-fork handlers of the host's libraries. */
-#define HELPER_STACK_BYTES (128 * 1024)
+#define HELPER_STACK_BYTES ((size_t)128 << 10)
 /* What is left of the caller's stack at least, to be used. */
 #define CALLER_STACK_BYTES ((size_t)1 << 20)
 #define NEW_STACK_BYTES ((size_t)8 << 20)

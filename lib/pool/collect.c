@@ -432,10 +432,12 @@ static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
     const struct pe__base_list *first = NULL;
     PE__BASE_LIST_EACH(link, &level->busy) {
         bool waits = is_waiting(pool, pe__pool_record_of(pool, link));
-        if (waits && first == NULL)
-            first = link;
+        if (first == NULL) {
+            first = waits ? link : NULL;
+            continue;
+        }
         /* The first one may have been claimed since it was looked at, but then before the later one. */
-        bool overtakes = first != NULL && !waits && is_for_any(pool, link) && !was_ended_by_keeper(pool, link);
+        bool overtakes = !waits && is_for_any(pool, link) && !was_ended_by_keeper(pool, link);
         if (overtakes && is_waiting(pool, pe__pool_record_of(pool, first)))
             return true;
     }

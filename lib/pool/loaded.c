@@ -231,6 +231,7 @@ static bool ask_keeper(pid_t keeper, uintptr_t address, struct pe__loaded_range 
     }
     while (ret->last == 0 && fgets(line, sizeof line, maps) != NULL) {
         struct pe__loaded_range range = { .here = true };
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel writes addresses, which fit */
         if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*2c%c", &range.first, &range.last, &execute) == 3 &&
             execute == 'x' && is_within(&range, address))
             *ret = range;

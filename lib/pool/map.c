@@ -249,7 +249,7 @@ static int start_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_opt
     pe_job *job;
     PE__BUILTIN_SCOPE(&pe__pool_submit_site);
     int result = open_map(pool, wanted, options, &job);
-    if (result < 0)
+    if (result != 0)
         return result;
     if (ret_job != NULL) {
         *ret_job = job;
@@ -314,7 +314,7 @@ int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, v
     pe_job *job;
     PE__BUILTIN_SCOPE(&pe__pool_map_site);
     int result = open_map(pool, &wanted, options, &job);
-    if (result < 0)
+    if (result != 0)
         return result;
     result = finish_or_stop(pool, job, wanted.options.deadline_ns);
     pe__job_unref(pool, job);

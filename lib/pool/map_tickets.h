@@ -18,6 +18,6 @@ void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t wo
 void pe__map_end_ticket(pe_pool *pool, pe_job *job, uint32_t lane);
 
 /* What a wait for the map is worth waking up for. */
-uint32_t pe__map_target(pe_pool *pool, void *job);
+uint32_t pe__map_target(pe_pool *pool, void *context);
 
 #endif

@@ -20,7 +20,7 @@ static int complete(const pe_pool_options *given, size_t count, pe_pool_options 
     int result = PE__BASE_CHECK_SIZED(pe_pool_options, given, ret);
     if (result == 0)
         result = pe__pool_options_check(given, &checked);
-    if (result < 0)
+    if (result != 0)
         return result;
     if ((ret->flags & PE_POOL_FROM_SEED) != 0)
         return PE_EINVAL;
@@ -52,7 +52,7 @@ int pe_map_once(const pe_pool_options *pool_options, pe_map_fn *fn, const void *
         result = complete(pool_options, count, &own);
     if (result == 0)
         result = pe_pool_new(&own, &pool);
-    if (result < 0)
+    if (result != 0)
         return result;
     wanted.options.flags |= PE_MAP_INHERITED;
     result = pe_pool_map(pool, fn, in, in_bytes, out, out_bytes, count, &wanted.options);

@@ -40,7 +40,7 @@
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
 #define DEPTH_MAX 4
 /* There is always room for so many workers, however few a pool begins with. */
-#define ROOM_LEAST 64
+#define ROOM_LEAST UINT64_C(64)
 /* Records that each worker may have busy, while others wait: its own one and a map's ticket or two. */
 #define RECORDS_PER_WORKER 3
 

@@ -268,7 +268,7 @@ static int check(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *combine, uint64_
                  const void *acc, size_t acc_bytes, const pe_map_options *given, pe_map_options *ret_options)
 {
     if (pool == NULL || fn == NULL || combine == NULL || first > last || acc == NULL || acc_bytes == 0 ||
-        acc_bytes > SIZE_MAX / (2 * PE_REDUCE_BLOCKS_MAX))
+        acc_bytes > SIZE_MAX / PE_REDUCE_BLOCKS_MAX / 2)
         return PE_EINVAL;
     int result = pe__map_check_options(given, ret_options);
     if (result == 0 && ret_options->statuses != NULL)

@@ -52,7 +52,7 @@ static void reap_keeper(const pe_pool *pool)
 {
     siginfo_t info;
     if (pool->keeper_pidfd >= 0 && pe__base_fd_wait(pool->keeper_pidfd, POLLIN, pe_after(DEATH_NS)) > 0)
-        waitid((idtype_t)P_PIDFD_NUMBER, (id_t)pool->keeper_pidfd, &info, WEXITED | WNOHANG | __WALL);
+        (void)waitid((idtype_t)P_PIDFD_NUMBER, (id_t)pool->keeper_pidfd, &info, WEXITED | WNOHANG | __WALL);
 }
 
 static void end(pe_pool *pool, enum pe__pool_state state, uint32_t kind)

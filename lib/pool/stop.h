@@ -15,6 +15,6 @@ void pe__pool_break(pe_pool *pool);
 bool pe__pool_has_processes(const pe_pool *pool);
 int pe__pool_kill(pe_pool *pool, int64_t grace_ns);
 bool pe__pool_cancel_if_queued(pe_pool *pool, uint32_t record);
-void pe__pool_stop_record(pe_pool *pool, uint32_t record, int64_t grace_ns);
+void pe__pool_stop_record(pe_pool *pool, uint32_t index, int64_t grace_ns);
 
 #endif

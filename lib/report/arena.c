@@ -72,6 +72,6 @@ const char *pe__arena_text(struct pe__profile_arena *arena, const char *text)
         return "";
     copy = pe__arena_alloc(arena, bytes + 1);
     if (copy)
-        memcpy(copy, text, bytes);
+        memcpy(copy, text, bytes + 1);
     return copy;
 }

@@ -53,7 +53,7 @@ bool pe__builder_event(struct pe__builder *builder, const struct pe__profile_eve
 /* Adds all of a profile. */
 void pe__builder_add(struct pe__builder *builder, const struct pe__profile *profile);
 /* The same, and what is said of the run as a whole: one more run than there were. */
-void pe__builder_add_run(struct pe__builder *builder, const struct pe__profile *profile);
+void pe__builder_add_run(struct pe__builder *builder, const struct pe__profile *from);
 
 /* The profile, which owns its memory; the builder is gone. 0, or PE_ENOMEM. */
 int pe__builder_finish(struct pe__builder *builder, struct pe__profile *ret);

@@ -389,6 +389,7 @@ static bool convert_event(const struct copy *copy, uint32_t track, const struct 
     *ret = (struct pe__profile_event){
         .kind = from->kind,
         .track = track,
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): read_events has read all from `first` on */
         .label = label_of(copy, from->label),
         .value = (int64_t)from->value,
     };

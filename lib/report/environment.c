@@ -65,7 +65,8 @@ static void complain(const char *about, const char *text)
     if (!stderr_is_ours())
         return;
     pe__report_signals_hold(&signals);
-    bytes = (int)write(2, line, (size_t)bytes);
+    ssize_t written = write(2, line, (size_t)bytes);
+    (void)written; /* there is nobody else to tell */
     pe__report_signals_release(&signals);
 }
 

@@ -200,6 +200,7 @@ int pe__environment_read(struct pe__environment *ret, const char *text, pe__envi
             wrong(error == PE_EINVAL ? "has a word that means nothing" : TOO_MANY, word);
         means_something |= error == 0;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): `word` lies in environment.text */
     if (error != PE_ENOMEM && means_something && environment.output_count == 0)
         error = add_output(&environment, PE_REPORT_TEXT, NULL);
     if (error == PE_ENOMEM) {

@@ -8,7 +8,7 @@
 #include "report/html_lanes.h"
 #include "report/html_timeline.h"
 
-#define FLOWS_MOST 20000u
+#define FLOWS_MOST ((size_t)20000)
 
 struct row_writer {
     const struct pe__html_timeline *timeline;

@@ -14,7 +14,7 @@ static int64_t sum_of(const struct pe__profile *profile, uint32_t process, const
     for (uint32_t i = 0; i < profile->node_count; i++) {
         const struct pe__profile_node *node = &profile->nodes[i];
 
-        if (profile->tracks[node->track].process != process || strcmp(profile->labels[node->label].name, name))
+        if (profile->tracks[node->track].process != process || strcmp(profile->labels[node->label].name, name) != 0)
             continue;
         ns += node->total_ns;
         *ret_calls += node->calls;
@@ -101,7 +101,7 @@ static uint64_t add_waits(const struct pe__profile *profile, uint64_t *decades)
     for (uint32_t i = 0; i < profile->node_count; i++) {
         const struct pe__profile_node *node = &profile->nodes[i];
 
-        if (!node->buckets || strcmp(profile->labels[node->label].name, "pe.queue"))
+        if (!node->buckets || strcmp(profile->labels[node->label].name, "pe.queue") != 0)
             continue;
         for (uint32_t bucket = 0; bucket < PE__REGION_BUCKETS; bucket++) {
             decades[decade_of(pe__region_bucket_from(bucket))] += node->buckets[bucket];

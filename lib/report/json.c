@@ -27,7 +27,7 @@ static void skip_space(struct pe__json *json)
 static char peek(struct pe__json *json)
 {
     skip_space(json);
-    return json->at < json->end ? *json->at : '\0';
+    return (char)(json->at < json->end ? *json->at : '\0');
 }
 
 static bool take(struct pe__json *json, char character)

@@ -13,7 +13,7 @@
 #define POOLS_APART 16
 /* Each node may have 2.5 KiB of buckets. */
 #define MOST { .labels = 16384, .processes = 4096, .tracks = 8192, .nodes = 16384, .events = UINT32_MAX - 1 }
-#define EVENTS_MOST 65536
+#define EVENTS_MOST ((size_t)65536)
 
 struct pe__kept {
     struct pe__builder builder;

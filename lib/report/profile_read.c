@@ -43,8 +43,10 @@ static int read_all(FILE *file, char **ret_text, size_t *ret_bytes)
         used += fread(text + used, 1, room - used, file);
     } while (!feof(file) && !ferror(file));
     if (ferror(file)) {
+        int error = errno;
+
         free(text);
-        return errno > 0 ? -errno : -EIO;
+        return error > 0 ? -error : -EIO;
     }
     *ret_text = text;
     *ret_bytes = used;

@@ -50,7 +50,7 @@ int pe__report_profile(FILE *file, const struct pe__profile *profile, const pe_r
 
 int pe__report_finish(FILE *file, struct pe__profile *profile, const pe_report_options *options)
 {
-    int error = options->flags & PE_REPORT_SUBTRACT_COST ? pe__profile_subtract_cost(profile) : 0;
+    int error = (options->flags & PE_REPORT_SUBTRACT_COST) != 0 ? pe__profile_subtract_cost(profile) : 0;
 
     if (!error)
         error = pe__report_profile(file, profile, options);

@@ -72,7 +72,7 @@ static int descriptor_of(const char *path)
         const char *number = path + bytes;
         if (strncmp(path, folders[i], bytes) == 0 && *number && strlen(number) < 10 &&
             strspn(number, "0123456789") == strlen(number))
-            return atoi(number);
+            return (int)strtol(number, NULL, 10);
     }
     return -1;
 }

@@ -115,8 +115,8 @@ static void print_sums(struct pe__sink *sink, const struct pe__profile *profile,
 static int take_sums(const struct pe__profile *profile, struct pe__profile_part part, const pe_report_options *options,
                      struct pe__profile_sums *ret)
 {
-    return options->flags & PE_REPORT_TREE ? pe__profile_tree(profile, part, ret)
-                                           : pe__profile_flat(profile, part, ret);
+    return (options->flags & PE_REPORT_TREE) != 0 ? pe__profile_tree(profile, part, ret)
+                                                  : pe__profile_flat(profile, part, ret);
 }
 
 /* Regions of some threads; `whose` is part of the title. */

@@ -197,7 +197,9 @@ void pe__mapping_fini(struct pe__shared *shared)
         return;
     PE__FENCE_END(shared->base, shared->bytes);
     if (shared->memfd >= 0) {
-        mmap(shared->base, shared->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+        /* Where it is refused the pages stay until the range is used again. */
+        (void)mmap(shared->base, shared->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+                   0);
         pe__base_fd_close(shared->memfd);
     } else {
         munmap(shared->base, shared->bytes);

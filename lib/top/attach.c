@@ -37,6 +37,7 @@ static bool may_be_pool(const char *line, struct range *ret)
 {
     char flags[5];
     int path_at = 0;
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel writes addresses, which fit */
     if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %" SCNu64 " %n", &ret->start, &ret->end, flags, &ret->inode,
                &path_at) < 4)
         return false;

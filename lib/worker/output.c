@@ -33,8 +33,8 @@ void pe__worker_output_open(struct pe__worker_output *output, int fd, int keeper
     if (fd < 0)
         return;
     output->most = most_bytes();
-    dup2(fd, STDOUT_FILENO);
-    dup2(fd, STDERR_FILENO);
+    (void)dup2(fd, STDOUT_FILENO); /* of an open one: it succeeds */
+    (void)dup2(fd, STDERR_FILENO);
 }
 
 uint32_t pe__worker_output_look(struct pe__worker_output *output, uint64_t start_ticks, uint64_t most)
