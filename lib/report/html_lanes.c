@@ -17,10 +17,10 @@ static bool is_shown(const struct pe__profile *profile, uint32_t label)
 
 static void add_events(struct pe__html_lane *lane, const struct pe__profile *profile, uint32_t track)
 {
-    const struct pe__profile_event *events = profile->events + profile->tracks[track].first_event;
+    const struct pe__profile_track *this = &profile->tracks[track];
 
-    for (uint32_t i = 0; i < profile->tracks[track].event_count; i++) {
-        const struct pe__profile_event *event = &events[i];
+    for (uint32_t i = 0; i < this->event_count; i++) {
+        const struct pe__profile_event *event = &profile->events[this->first_event + i];
 
         if ((event->kind == PE__EVENT_CALL || event->kind == PE__EVENT_CUT) && event->end_ns >= event->start_ns &&
             is_shown(profile, event->label))

@@ -175,7 +175,8 @@ static void put_dropped(struct sweep *sweep, const struct pe__profile_track *tra
 void pe__trace_slices(struct pe__trace *trace, uint32_t track)
 {
     const struct pe__profile_track *this = &trace->profile->tracks[track];
-    const struct pe__profile_event *events = trace->profile->events + this->first_event;
+    /* Without any there is no array either, and C has no sum of NULL and 0. */
+    const struct pe__profile_event *events = this->event_count > 0 ? trace->profile->events + this->first_event : NULL;
     struct sweep sweep = { .trace = trace, .track = track };
 
     if (this->dropped_events > 0 && this->event_count > 0)
