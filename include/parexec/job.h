@@ -99,6 +99,8 @@ typedef struct pe_status {
 /** @} */
 
 /**
+ * How a job is to run.
+ *
  * Time limits. A job that runs for timeout_ns, or until deadline_ns, is stopped as by pe_job_cancel: it is asked by
  * pe_worker_cancelled; after the pool's grace_ns its worker gets SIGTERM, after another grace_ns SIGKILL, and is
  * replaced. Its kind is PE_TIMED_OUT then, stop_signal tells the last signal, and it is not run again, whatever

@@ -153,7 +153,7 @@ typedef struct pe_map_summary {
 #define PE_MAP_SUMMARY_INIT \
     { sizeof(pe_map_summary), 0, 0, 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0 } }, 0 }
 
-/** What is pointed to, but for context, must live until the map has ended. */
+/** How a map, reduce or stream is to run. What is pointed to, but for context, must live until it has ended. */
 typedef struct pe_map_options {
     size_t size;                 /**< sizeof(pe_map_options) */
     uint64_t chunk;              /**< most items that a worker takes at once; what it has taken nobody else can take
