@@ -2,7 +2,7 @@
 """test-compare.py COMPARE DRAW: what bench/compare leaves: JSON of the shape that is promised, a table with the same
 figures, plots of all who have one. TAP.
 
-COMPARE is the program, DRAW bench/compare-draw.py. Plots are skipped without gnuplot. Figures are not judged."""
+COMPARE is the program, DRAW bench/compare/draw.py. Plots are skipped without gnuplot. Figures are not judged."""
 
 import json
 import os

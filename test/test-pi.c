@@ -1,12 +1,12 @@
 /* The pi estimator: scenarios K01 to K04, the kernels against each other and against the definition in
- * pi-kernel.h, and the command line. Every count here follows from its seed, so nothing depends on luck. */
+ * pi/kernel.h, and the command line. Every count here follows from its seed, so nothing depends on luck. */
 
 #include "harness/harness.h"
 
 #include "harness.h"
-#include "pi-kernel.h"
-#include "pi-lazy.h"
-#include "pi-run.h"
+#include "pi/kernel.h"
+#include "pi/lazy.h"
+#include "pi/run.h"
 
 #include <math.h>
 #include <parexec.h>

@@ -1,4 +1,4 @@
-// Goroutines as a rival of tasks. Answers the questions of bench/async-rivals.h: "WHAT N WORKERS NS" a line, the
+// Goroutines as a rival of tasks. Answers the questions of bench/async/rivals.h: "WHAT N WORKERS NS" a line, the
 // figures of the row a line. One thread runs goroutines, as one thread runs everybody else's tasks.
 package main
 

@@ -1,4 +1,4 @@
-// Goroutines that take jobs from a channel, as a rival of pools. Answers the questions of pool-program.c: "WHAT N BYTES
+// Goroutines that take jobs from a channel, as a rival of pools. Answers the questions of pool/program.c: "WHAT N BYTES
 // NS" a line, nanoseconds of the whole and a second figure a line; the one argument is the number of goroutines. Memory
 // is shared, so a block goes as a slice, and results are stored in place.
 package main

@@ -1,6 +1,6 @@
 """asyncio as a rival of tasks, on its own loop or on uvloop's.
 
-Answers the questions of bench/async-rivals.h: "WHAT N WORKERS NS" a line, the figures of the row a line.
+Answers the questions of bench/async/rivals.h: "WHAT N WORKERS NS" a line, the figures of the row a line.
 """
 
 import asyncio
