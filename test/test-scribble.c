@@ -1460,6 +1460,14 @@ static int one_round(pe_pool *pool, const struct arrays *arrays, const struct or
     return pool->state == PE__POOL_OPEN;
 }
 
+/* A host that hangs in a round is killed by it, in a way that tells: the handler of Check, which is inherited, sends
+ * SIGKILL to the whole group. */
+static void limit_round(void)
+{
+    signal(SIGALRM, SIG_DFL);
+    alarm((unsigned int)(20 * harness_slowness()));
+}
+
 /* One pool, until it breaks or some rounds are over. Returns the rounds; *ret_hung: it had to be killed. */
 static uint32_t torture_pool(enum target target, uint64_t seed, uint32_t *ret_hung)
 {
@@ -1471,10 +1479,12 @@ static uint32_t torture_pool(enum target target, uint64_t seed, uint32_t *ret_hu
 
     for (uint64_t i = 0; i < ITEMS; i++)
         arrays.in[i] = i;
-    alarm((unsigned int)(20 * harness_slowness())); /* a host that hangs is killed by it */
     order.writes = 1u << seed % 10;
-    while (rounds++ < 20 && one_round(pool, &arrays, &order, rounds % 2))
+    limit_round();
+    while (rounds++ < 20 && one_round(pool, &arrays, &order, rounds % 2)) {
         order.seed += rounds;
+        limit_round();
+    }
     *ret_hung += pool->state == PE__POOL_ENDED;
     end_scene(pool);
     alarm(0);
