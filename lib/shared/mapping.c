@@ -46,52 +46,78 @@ static void *part(struct pe__shared *shared, struct cursor *cursor, uint64_t byt
     return start;
 }
 
-static void lay_out(struct pe__shared *shared, unsigned char *base)
+/* What the host alone writes. */
+static void lay_out_read_only(struct pe__shared *shared, struct cursor *c)
 {
     const struct pe__geometry *g = &shared->geometry;
+    shared->config = part(shared, c, sizeof *shared->config);
+    shared->tails = part(shared, c, PE__QUEUE_LEVELS * sizeof *shared->tails);
+    shared->keep_fds = part(shared, c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
+    shared->pins = part(shared, c, (uint64_t)g->workers_most * sizeof *shared->pins);
+    shared->maps = part(shared, c, PE__MAPS_MAX * sizeof *shared->maps);
+    align(c, PAGE_BYTES);
+    shared->readonly_bytes = c->at;
+}
+
+/* What all use to find work and each other. */
+static void lay_out_protocol(struct pe__shared *shared, struct cursor *c)
+{
+    const struct pe__geometry *g = &shared->geometry;
+    uint64_t groups = (g->workers_most + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
+    shared->counts = part(shared, c, sizeof *shared->counts);
+    shared->watch = part(shared, c, sizeof *shared->watch);
+    shared->heads = part(shared, c, PE__QUEUE_LEVELS * sizeof *shared->heads);
+    shared->host_waits = part(shared, c, LINE_BYTES);
+    shared->groups = part(shared, c, groups * sizeof *shared->groups);
+    shared->slots = part(shared, c, g->workers_most * sizeof *shared->slots);
+    shared->crashes = part(shared, c, g->workers_most * sizeof *shared->crashes);
+    shared->lives = part(shared, c, PE__MAPS_MAX * sizeof *shared->lives);
+    shared->lanes = part(shared, c, (uint64_t)PE__MAPS_MAX * g->workers_most * sizeof *shared->lanes);
+    align(c, PAGE_BYTES);
+}
+
+/* What there is of each record, and the workers' tables of regions. */
+static void lay_out_records(struct pe__shared *shared, struct cursor *c)
+{
+    const struct pe__geometry *g = &shared->geometry;
+    uint64_t records = pe__mapping_records(shared);
+    shared->records = part(shared, c, records * sizeof *shared->records);
+    align(c, PAGE_BYTES);
+    shared->records_more = part(shared, c, records * sizeof *shared->records_more);
+    align(c, PAGE_BYTES);
+    shared->texts = part(shared, c, records * PE_TEXT_BYTES_MAX);
+    align(c, PAGE_BYTES);
+    shared->outputs = part(shared, c, records * pe__mapping_output_stride(g));
+    align(c, PAGE_BYTES);
+    shared->regions = part(shared, c, g->workers_most * g->region_bytes);
+    align(c, PAGE_BYTES);
+}
+
+/* What is handed out in blocks. */
+static void lay_out_blocks(struct pe__shared *shared, struct cursor *c)
+{
+    const struct pe__geometry *g = &shared->geometry;
+    struct pe__block_table probe;
+    pe__block_plan(&probe, 0, g->reply_bytes);
+    shared->block_words = part(shared, c, probe.block_count * sizeof *shared->block_words);
+    fence(shared, c, PAGE_BYTES);
+    c->at = pe__block_plan(&shared->blocks, c->at, g->reply_bytes);
+    fence(shared, c, HEAP_ALIGN);
+    shared->heap_bytes = g->heap_bytes / HEAP_ALIGN * HEAP_ALIGN;
+    shared->heap = (unsigned char *)(uintptr_t)(c->base + c->at);
+    c->at += shared->heap_bytes;
+    fence(shared, c, LINE_BYTES);
+}
+
+static void lay_out(struct pe__shared *shared, unsigned char *base)
+{
     struct cursor c = { .base = (uintptr_t)base };
     PE__FENCE_NONE(shared);
     shared->base = base;
-    shared->config = part(shared, &c, sizeof *shared->config);
-    shared->tails = part(shared, &c, PE__QUEUE_LEVELS * sizeof *shared->tails);
-    shared->keep_fds = part(shared, &c, (uint64_t)g->keep_fd_count * sizeof *shared->keep_fds);
-    shared->pins = part(shared, &c, (uint64_t)g->workers_most * sizeof *shared->pins);
-    shared->maps = part(shared, &c, PE__MAPS_MAX * sizeof *shared->maps);
-    align(&c, PAGE_BYTES);
-    shared->readonly_bytes = c.at;
-
-    shared->counts = part(shared, &c, sizeof *shared->counts);
-    shared->watch = part(shared, &c, sizeof *shared->watch);
-    shared->heads = part(shared, &c, PE__QUEUE_LEVELS * sizeof *shared->heads);
-    shared->host_waits = part(shared, &c, LINE_BYTES);
-    uint64_t groups = (g->workers_most + PE__BELL_GROUP_WORKERS - 1) / PE__BELL_GROUP_WORKERS;
-    shared->groups = part(shared, &c, groups * sizeof *shared->groups);
-    shared->slots = part(shared, &c, g->workers_most * sizeof *shared->slots);
-    shared->crashes = part(shared, &c, g->workers_most * sizeof *shared->crashes);
-    shared->lives = part(shared, &c, PE__MAPS_MAX * sizeof *shared->lives);
-    shared->lanes = part(shared, &c, (uint64_t)PE__MAPS_MAX * g->workers_most * sizeof *shared->lanes);
-    uint64_t records = pe__mapping_records(shared);
-    align(&c, PAGE_BYTES);
-    shared->records = part(shared, &c, records * sizeof *shared->records);
-    align(&c, PAGE_BYTES);
-    shared->records_more = part(shared, &c, records * sizeof *shared->records_more);
-    align(&c, PAGE_BYTES);
-    shared->texts = part(shared, &c, records * PE_TEXT_BYTES_MAX);
-    align(&c, PAGE_BYTES);
-    shared->outputs = part(shared, &c, records * pe__mapping_output_stride(g));
-    align(&c, PAGE_BYTES);
-    shared->regions = part(shared, &c, g->workers_most * g->region_bytes);
-    align(&c, PAGE_BYTES);
-    struct pe__block_table probe;
-    pe__block_plan(&probe, 0, g->reply_bytes);
-    shared->block_words = part(shared, &c, probe.block_count * sizeof *shared->block_words);
-    fence(shared, &c, PAGE_BYTES);
-    c.at = pe__block_plan(&shared->blocks, c.at, g->reply_bytes);
-    fence(shared, &c, HEAP_ALIGN);
-    shared->heap_bytes = g->heap_bytes / HEAP_ALIGN * HEAP_ALIGN;
-    shared->heap = (unsigned char *)(uintptr_t)(c.base + c.at);
-    c.at += shared->heap_bytes;
-    fence(shared, &c, LINE_BYTES);
+    lay_out_read_only(shared, &c);
+    lay_out_protocol(shared, &c);
+    lay_out_records(shared, &c);
+    lay_out_blocks(shared, &c);
     shared->bytes = c.at <= BYTES_MOST ? (size_t)c.at : SIZE_MAX;
 }
 
