@@ -20,11 +20,6 @@ static inline void pe__waiters_init(struct pe__waiters *waiters)
     pe__base_list_init(&waiters->list);
 }
 
-static inline bool pe__waiters_empty(const struct pe__waiters *waiters)
-{
-    return pe__base_list_empty(&waiters->list);
-}
-
 /* `place`: where the kind finds what this waiter brings or wants. */
 static inline void pe__waiters_add(struct pe__waiters *waiters, struct pe__task *task, void *place)
 {
@@ -57,11 +52,7 @@ static inline bool pe__waiters_end_first(struct pe__waiters *waiters, int result
 }
 
 /* All waits end. */
-static inline void pe__waiters_end_all(struct pe__waiters *waiters, int result)
-{
-    while (pe__waiters_end_first(waiters, result))
-        ;
-}
+void pe__waiters_end_all(struct pe__waiters *waiters, int result);
 
 /* 0: t may wait for an object of this loop; else as pe__wait_check, or PE_EINVAL. `loop` NULL: there is no object. */
 static inline int pe__waiters_check(const pe_task *t, const pe_loop *loop)
