@@ -66,19 +66,19 @@ long_lines() { find "$@" -name '*.[ch]' -exec env LC_ALL=C.UTF-8 grep -HnE '^.{1
 check "every directory is a room" none all_listed lib
 check "includes follow the order of the rooms" none ordered lib
 check "libuv stays in async and bridge" none uses lib 'include[[:space:]]*[<"]uv' \
-    base region shared worker keeper pool
+    base region report shared worker keeper pool top functions
 # The one that waits for signals is started when PAREXEC_PROFILE says so.
 starts_threads() {
-    uses lib '\b(pthread_create|thrd_create)[[:space:]]*\(' base region shared worker keeper pool |
+    uses lib '\b(pthread_create|thrd_create)[[:space:]]*\(' base region report shared worker keeper pool functions |
         grep -v '^lib/report/exit_signals.c:'
 }
 check "no room starts threads" none starts_threads
 check "the library does not print" none uses lib \
     '(^|[^a-zA-Z0-9_])(printf|vprintf|puts|putchar|perror|psignal)[[:space:]]*\(|\bstderr,|fputs[^;]*std(out|err)' \
-    base shared worker keeper pool async bridge
+    base region shared worker keeper pool async bridge functions
 check "the library does not end the host" none uses lib \
     '(^|[^a-zA-Z0-9_])(exit|quick_exit|abort)[[:space:]]*\(' \
-    base region shared keeper pool async bridge
+    base region report shared keeper pool async bridge functions
 check "lines have at most 120 characters" none long_lines include lib test bench doc
 
 # The check itself: a made-up tree with one wrong include of each kind.
