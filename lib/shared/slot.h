@@ -3,8 +3,8 @@
  *
  * The first line is written by the worker that lives in the slot (the keeper clears it between two lives), but for
  * `order`, which the host stores and the worker clears, and `due`, which the keeper swaps too (limit.h). The second
- * holds its bell, rung by anybody, what the keeper counts, and `output_from`, which the worker stores at the end of
- * each item that wrote something and the keeper clears between two lives (output.h).
+ * holds its bell, rung by anybody, what the keeper counts, `place`, which is the worker's, and `output_from`, which the
+ * worker stores at the end of each item that wrote something and the keeper clears between two lives (output.h).
  *
  * Times, in ticks, are for statistics alone: a worker adds to them what it has measured anyway, in a line that it is
  * writing to anyway, and whoever wants to know does the rest. Of the number's whole time (`past`, and now - `born`
@@ -44,7 +44,8 @@ struct pe__slot {
     _Atomic uint32_t lives;     /* keeper: processes that were forked for this number */
     _Atomic uint64_t past;      /* keeper: ticks, of all lives that are over */
     _Atomic uint64_t output_from; /* worker: bytes of the number's output that are not of the item in hand (output.h) */
-    uint64_t pad1[5];
+    _Atomic uint64_t place; /* worker: on which CPU it was, and when (worker/place.c) */
+    uint64_t pad1[4];
 };
 
 _Static_assert(sizeof(struct pe__slot) == 128, "a slot is two cache lines");

@@ -24,6 +24,7 @@
 #include "base/cpu_relax.h"
 #include "base/step.h"
 #include "shared/spin.h"
+#include "worker/place.h"
 
 #define LOOKS_PER_TAIL 8
 #define YIELDS 4
@@ -219,6 +220,7 @@ bool pe__worker_idle(struct pe__worker *worker)
     int64_t patience_ns = patience_of(worker);
     if (patience_ns == 0)
         return !may_leave(worker);
+    pe__worker_place_rest(worker);
     sleep_until_rung(worker, patience_ns);
     if (worker->output.fd >= 0)
         pe__worker_output_awake(&worker->output, worker->shared->counts);

@@ -16,6 +16,7 @@
 #include "base/step.h"
 #include "worker/hygiene.h"
 #include "worker/limit.h"
+#include "worker/place.h"
 #include "worker/serve.h"
 
 /* A chunk is in hand and cannot be stolen: keep it short in time, but long enough to hide the cost of
@@ -329,7 +330,7 @@ static bool run_lane(const struct part *part)
 {
     bool fixed = part->map->chunk != 0;
     uint64_t units = fixed ? part->map->chunk : 1;
-    uint64_t before = fixed ? 0 : pe__base_ticks();
+    uint64_t before = fixed ? 0 : pe__base_ticks(), hands = 0;
     struct pe__hand left = pe__lane_recover(part->lanes, part->map->lanes, part->self);
     PE__STEP(RECOVERED);
     bool going = run_hand(part, left, false);
@@ -342,9 +343,13 @@ static bool run_lane(const struct part *part)
         if (!take(part, units, &hand))
             break;
         going = run_hand(part, hand, true);
-        if (fixed)
+        hands++;
+        if (fixed && (hands & (hands - 1)) != 0)
             continue;
         uint64_t now = pe__base_ticks();
+        pe__worker_place_watch(part->worker, now);
+        if (fixed)
+            continue;
         units = next_units(part, hand.last - hand.first, pe__base_ticks_to_ns(now - before));
         before = now;
     }

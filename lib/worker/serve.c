@@ -27,6 +27,7 @@
 #include "worker/idle.h"
 #include "worker/items.h"
 #include "worker/limit.h"
+#include "worker/place.h"
 #include "worker/regions.h"
 #include "worker/threads.h"
 
@@ -257,6 +258,7 @@ static void run(struct pe__worker *worker, bool claimed)
     if (measured)
         pe__worker_regions_begin_record(worker, claimed, start);
     record->start_ticks = start;
+    pe__worker_place_watch(worker, start);
     PE__STEP(STARTED);
     if (worker->memory.capped)
         errno = 0; /* tells later whether memory failed in this job */

@@ -38,6 +38,7 @@ struct pe__worker {
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
     int64_t spin_ns;      /* how long the next wait may spin */
+    uint64_t place_due;   /* ticks: when it looks where the others are (place.c); 0: as soon as it works */
     int64_t idle_since_ns; /* when this worker first slept after the last record; 0: not since */
     uint32_t batch;       /* records run since this worker last found nothing to do */
     uint32_t lone;        /* times in turn that it found no more than one or two before the queue was empty */
