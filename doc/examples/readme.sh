@@ -26,7 +26,7 @@ shows_figures() {
 }
 
 dead_links() {
-    grep -oE '\]\([^)#]+' README.md bench/README.md doc/*/*.md |
+    grep -oE '\]\([^)#]+' README.md bench/README.md doc/*.md doc/*/*.md |
         sed 's/^\([^:]*\):](\(.*\)/\1 \2/' |
         while read -r file link; do
             case $link in

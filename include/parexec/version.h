@@ -27,8 +27,8 @@
 /** As text. */
 #define PE_VERSION_STRING "1.0.0-rc1"
 /**
- * As a number, which grows with every release: 1.0.0 is 10000, 1.2.3 is 10203. A candidate, such as 1.0.0-rc1, has the
- * number of the release that it is to become; only its text tells.
+ * As a number, which grows with every release: 1.0.0 is 10000, 1.2.3 is 10203. What is on the way to a release, such as
+ * 1.0.0-rc1 (a candidate) and 1.1.0-dev (something between releases), has that release's number; only its text tells.
  */
 #define PE_VERSION_NUMBER (PE_VERSION_MAJOR * 10000 + PE_VERSION_MINOR * 100 + PE_VERSION_PATCH)
 /** @} */
