@@ -112,15 +112,20 @@ shows_functions() {
 }
 
 needs_library() {
-    ldd "$work/program" | grep -q libparexec
+    ldd "$1" | grep -q "$2"
 }
 
 only_expected_files() {
     unexpected=$(cd "$work/shared" && find . -type f -o -type l | sort |
         grep -vE -e '^\./bin/parexec-top$' -e '^\./include/parexec(/[a-z_]+)?\.h$' \
             -e '^\./lib/(libparexec\.so(\.[0-9.]+)?|libparexec-functions\.a)$' \
+            -e '^\./share/doc/parexec/(COPYING|NEWS\.md|README\.md)$' \
             -e '^\./lib/(pkgconfig/parexec(-functions)?\.pc|cmake/parexec/parexecConfig(Version)?\.cmake)$')
     [ -z "$unexpected" ] || { echo "$unexpected"; return 1; }
+}
+
+licence_and_news() {
+    cmp COPYING "$work/shared/share/doc/parexec/COPYING" && cmp doc/NEWS.md "$work/shared/share/doc/parexec/NEWS.md"
 }
 
 runs_top() {
@@ -133,16 +138,24 @@ all_headers() {
     done | sed 's/$/ is not installed/' | { ! grep .; }
 }
 
+# as_subproject KIND OPTION...: what is installed is not looked at, only what the subproject declares
 as_subproject() {
-    mkdir -p "$work/user/subprojects" && ln -sfn "$source" "$work/user/subprojects/parexec"
-    cp "$work/program.c" "$work/user/"
-    cat >"$work/user/meson.build" <<'TEXT'
+    user=$work/user-$1
+    library=$1
+    shift
+    mkdir -p "$user/subprojects" && ln -sfn "$source" "$user/subprojects/parexec" && cp "$work/program.c" "$user/"
+    cat >"$user/meson.build" <<'TEXT'
 project('user', 'c')
-executable('program', 'program.c', dependencies: dependency('parexec', fallback: 'parexec'))
+subproject('parexec')
+executable('program', 'program.c', dependencies: dependency('parexec', version: '>= 1.0'))
 TEXT
-    PKG_CONFIG_PATH='' meson setup "$work/user/build" "$work/user" && meson compile -C "$work/user/build" &&
-        run_with shared "$work/user/build/program" &&
-        { ! find "$work/user/build" -name 'test-*' -o -path '*/bench/*' -type f | grep .; }
+    meson setup "$user/build" "$user" "-Dparexec:default_library=$library" --force-fallback-for=parexec "$@" &&
+        meson compile -C "$user/build" && run_with shared "$user/build/program"
+}
+
+# Tests, benchmarks, examples and pages are built only where they are asked for.
+nothing_else_is_built() {
+    (cd "$work/user-$1/build/subprojects/parexec" && ! find . -type f | grep -E '^\./(test|bench|doc)/')
 }
 
 # by_cmake PREFIX: a project that finds the library by its package file
@@ -163,11 +176,12 @@ check "install, shared" install_into shared shared
 check "install, static" install_into static static
 check "nothing unexpected is installed" only_expected_files
 check "every public header is installed" all_headers
+check "licence and news are installed" licence_and_news
 check "parexec-top is installed and runs by itself" runs_top shared
 check "C program, shared library" build_and_run shared "$cc" program.c ""
-check "it is linked to the shared library" needs_library
+check "it is linked to the shared library" needs_library "$work/program" libparexec
 check "C program, static library" build_and_run static "$cc" program.c --static
-check_fails "it is not linked to the shared library" needs_library
+check_fails "it is not linked to the shared library" needs_library "$work/program" libparexec
 check "functions of a C program, shared library" shows_functions shared "$cc" functions.c ""
 check "functions of a C program, static library" shows_functions static "$cc" functions.c --static
 if command -v "${cxx%% *}" >/dev/null 2>&1; then
@@ -183,5 +197,11 @@ if command -v cmake >/dev/null 2>&1; then
 else
     skip "CMake project" "no cmake here"
 fi
-check "as a meson subproject" as_subproject
+check "meson subproject, shared" as_subproject shared
+check "its program is linked to the shared library" needs_library "$work/user-shared/build/program" libparexec
+check "nothing but the library is built in it" nothing_else_is_built shared
+check "meson subproject, static and without tasks" as_subproject static -Dparexec:async=disabled
+check_fails "its program is not linked to the shared library" needs_library "$work/user-static/build/program" libparexec
+check_fails "and needs no libuv" needs_library "$work/user-static/build/program" libuv
+check "nothing but the library is built in that" nothing_else_is_built static
 finish
