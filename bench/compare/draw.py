@@ -32,8 +32,8 @@ STYLES = {
     "uv": 4, "GThreadPool": 5, "oneTBB": 6, "Go": 7, "mp.Pool": 8, "ProcessPoolExecutor": 9, "cProfile": 8,
     "OpenMP static": 4, "OpenMP guided": 5, "OpenMP dynamic": 9, "asyncio": 8, "uftrace": 5, "gprof": 4, "a uv": 4,
     "rdtsc": 1, "clock_gettime": 1, "state machine": 1,
-    "ours": 10, "ours, window": 11, "ours, block in": 10, "ours, block copied": 11, "ours, ordinary": 11,
-    "ours, chunk 1": 12,
+    "libparexec": 10, "libparexec, window": 11, "libparexec, block in": 10, "libparexec, block copied": 11,
+    "libparexec, ordinary": 11, "libparexec, chunk 1": 12,
 }
 UNITS = {"bytes": ((1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")), "ns": ((10**6, "ms"), (10**3, "us"), (1, "ns"))}
 
