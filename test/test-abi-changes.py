@@ -67,7 +67,7 @@ BREAKING = {
     'the visible head of a task grows': [
         ('task.h', '    int32_t result;\n', '    int32_t result;\n    uint64_t more;\n'),
     ],
-    'memory of a caller is asked for more of': [('limit.h', 'opaque[9]', 'opaque[10]')],
+    'memory of a caller is asked for more of': [('limit.h', 'opaque[12]', 'opaque[13]')],
     'a variable has another width': [
         ('region.h', 'const volatile uint32_t pe_region_on', 'const volatile uint64_t pe_region_on'),
     ],

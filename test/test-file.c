@@ -193,6 +193,8 @@ static int use_list(pe_task *t, void *frame)
     ck_assert_str_eq(s->entries[1].name, "second");
     MUST((int)s->entries[0].kind, (int)PE_FILE_KIND_REGULAR);
     MUST((int)s->entries[1].kind, (int)PE_FILE_KIND_DIRECTORY);
+    for (int i = 0; i < 10; i++)
+        MUST((int)s->entries[i / 5].reserved[i % 5], 0);
     pe_file_list_free(s->entries);
     AWAIT(t, pe_file_rmdir(t, s->place.other), 0);
     s->entries = NULL;

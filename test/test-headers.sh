@@ -70,6 +70,10 @@ done
 check_fails "a header that does not compile is seen" ${CC:-cc} -std=c99 $strict "$work/wrong.c"
 check "no uv.h, mpi.h or static inline in public headers" \
     sh -c '! grep -rnE "include *[<\"](uv|mpi)|static +inline|inline +static" include'
+# In C++ the type of a callback says which language it is of.
+check "callbacks are declared as C" \
+    sh -c '! awk "FNR == 1 { inside = 0 } /^PE_BEGIN_DECLS/ { inside = 1 }
+        /^typedef .*_fn\\(/ && !inside { print FILENAME \": \" \$0 }" include/parexec/*.h | grep .'
 check "no enum, bool, long or off_t member in sized structs" \
     sh -c '! sed -n "/^typedef struct pe_[a-z_]* {/,/^}/p" include/parexec/*.h |
         grep -nE "^ *(enum|bool|_Bool|long|off_t|int|unsigned|char|short) [^*]"'

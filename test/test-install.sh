@@ -74,6 +74,15 @@ build_and_run() {
     $2 -Wall -Wextra -Werror "$work/$3" -o "$work/program" $(flags "$1" $4) && run_with "$1" "$work/program"
 }
 
+# from_build_tree: what pkg-config says of a build that is not installed; the program finds the library there
+from_build_tree() {
+    PKG_CONFIG_PATH=$work/build-shared/meson-uninstalled
+    export PKG_CONFIG_PATH
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    $cc -Wall -Wextra -Werror "$work/program.c" -o "$work/program" $(pkg-config --cflags --libs parexec) &&
+        [ "$(LD_LIBRARY_PATH=$work/build-shared/lib "$work/program" | cut -d ' ' -f 2-4)" = '1 4 9' ]
+}
+
 cat >"$work/functions.c" <<'TEXT'
 #include <parexec.h>
 
@@ -180,6 +189,7 @@ check "licence and news are installed" licence_and_news
 check "parexec-top is installed and runs by itself" runs_top shared
 check "C program, shared library" build_and_run shared "$cc" program.c ""
 check "it is linked to the shared library" needs_library "$work/program" libparexec
+check "C program, from the build tree" from_build_tree
 check "C program, static library" build_and_run static "$cc" program.c --static
 check_fails "it is not linked to the shared library" needs_library "$work/program" libparexec
 check "functions of a C program, shared library" shows_functions shared "$cc" functions.c ""

@@ -29,20 +29,6 @@
 #define PE_SLOW_TURN 3u /**< the steps of several tasks together, before the loop could look at anything else */
 /** @} */
 
-/**
- * Told of what held the loop up, just afterwards.
- *
- * @param loop          the loop.
- * @param what          PE_SLOW_*.
- * @param name          of the task as it began, or of the posted function as far as symbols tell; "" for a turn. Valid
- *                      during the call.
- * @param duration_ns   nanoseconds, at least the threshold.
- * @param context       handed to it; may be NULL.
- *
- * It runs on the loop's thread, outside any task.
- */
-typedef void pe_slow_fn(pe_loop *loop, uint32_t what, const char *name, int64_t duration_ns, void *context);
-
 /** Figures of a loop, since it was made. */
 typedef struct pe_loop_figures {
     size_t size;             /**< sizeof(pe_loop_figures), set by the caller */
@@ -62,6 +48,20 @@ typedef struct pe_loop_figures {
 #define PE_LOOP_FIGURES_INIT { sizeof(pe_loop_figures), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 PE_BEGIN_DECLS
+
+/**
+ * Told of what held the loop up, just afterwards.
+ *
+ * @param loop          the loop.
+ * @param what          PE_SLOW_*.
+ * @param name          of the task as it began, or of the posted function as far as symbols tell; "" for a turn. Valid
+ *                      during the call.
+ * @param duration_ns   nanoseconds, at least the threshold.
+ * @param context       handed to it; may be NULL.
+ *
+ * It runs on the loop's thread, outside any task.
+ */
+typedef void pe_slow_fn(pe_loop *loop, uint32_t what, const char *name, int64_t duration_ns, void *context);
 
 /**
  * Has tasks and posts reported that hold the loop up: everything on it waits meanwhile. A turn is reported where none

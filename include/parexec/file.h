@@ -71,8 +71,9 @@ typedef struct pe_file_info {
 
 /** An entry of a directory. */
 typedef struct pe_file_entry {
-    const char *name; /**< its name, without the directory's */
-    uint32_t kind;    /**< PE_FILE_KIND_*; UNKNOWN where the file system does not tell */
+    const char *name;     /**< its name, without the directory's */
+    uint32_t kind;        /**< PE_FILE_KIND_*; UNKNOWN where the file system does not tell */
+    uint32_t reserved[5]; /**< 0 */
 } pe_file_entry;
 
 PE_BEGIN_DECLS

@@ -34,7 +34,7 @@
 
 /** A time limit, in the task's frame from enter to leave. Its contents are the library's. */
 typedef struct pe_limit {
-    uint64_t opaque[9]; /**< the library's */
+    uint64_t opaque[12]; /**< the library's */
 } pe_limit;
 
 /**

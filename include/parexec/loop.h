@@ -34,6 +34,8 @@
 
 struct uv_loop_s;
 
+PE_BEGIN_DECLS
+
 /**
  *  What other threads post: runs on the loop's thread, outside any task.
  *
@@ -52,8 +54,6 @@ typedef void pe_post_fn(void *context);
  * It runs on the loop's thread, outside any task, and must not give the loop back.
  */
 typedef void pe_failure_fn(pe_loop *loop, const char *task_name, int error, void *context);
-
-PE_BEGIN_DECLS
 
 /**
  * Runs a task to its end on a loop of its own. Tasks that are left then are cancelled and seen to their ends, as by

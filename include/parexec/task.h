@@ -74,6 +74,8 @@ typedef struct pe_loop pe_loop;
 /** What a call returns whose wait goes on, and a task that waits. Nothing else has this value. */
 #define PE_WAIT (-2147483647 - 1)
 
+PE_BEGIN_DECLS
+
 /**
  * A task's function.
  *
@@ -91,7 +93,7 @@ typedef int pe_task_fn(pe_task *t, void *frame);
 
 /** What pe_call needs while the called function runs; in the frame of the caller. Its contents are the library's. */
 typedef struct pe_call_link {
-    uint64_t opaque[4]; /**< the library's */
+    uint64_t opaque[6]; /**< the library's */
 } pe_call_link;
 
 /** The head of a value that a task carries, for pe_task_set_local: its address is the key. */
@@ -244,8 +246,6 @@ typedef void pe_cancel_fn(pe_task *t, void *object);
     return PE_EINVAL
 
 #endif
-
-PE_BEGIN_DECLS
 
 /**
  * Starts a task on a loop. Its function is called in a later turn, never inside this call; tasks begin in the order in

@@ -48,8 +48,9 @@ static int fill(struct list *list, uv_fs_t *fs, size_t count)
         if (name == NULL)
             return PE_ENOMEM;
         memcpy(name, found.name, bytes);
-        list->entries[filled].name = (const char *)(name - (char *)list->entries);
-        list->entries[filled].kind = (uint32_t)found.type;
+        list->entries[filled] = (pe_file_entry){
+            .name = (const char *)(name - (char *)list->entries), .kind = (uint32_t)found.type,
+        };
     }
     for (size_t i = 0; i < filled; i++)
         list->entries[i].name = (char *)list->entries + (uintptr_t)list->entries[i].name;

@@ -6,7 +6,6 @@
 #define PE_SLOW_STEP 1u
 #define PE_SLOW_POST 2u
 #define PE_SLOW_TURN 3u
-typedef void pe_slow_fn(pe_loop *loop, uint32_t what, const char *name, int64_t duration_ns, void *context);
 typedef struct pe_loop_figures {
     size_t size;
     uint64_t live;
@@ -22,6 +21,7 @@ typedef struct pe_loop_figures {
 } pe_loop_figures;
 #define PE_LOOP_FIGURES_INIT { sizeof(pe_loop_figures), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 PE_BEGIN_DECLS
+typedef void pe_slow_fn(pe_loop *loop, uint32_t what, const char *name, int64_t duration_ns, void *context);
 PE_EXPORT int pe_loop_on_slow(pe_loop *loop, int64_t threshold_ns, pe_slow_fn *fn, void *context);
 PE_EXPORT int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures);
 PE_EXPORT int pe_loop_dump(const pe_loop *loop, FILE *file);

@@ -18,17 +18,23 @@ typedef struct pe_file_info {
     size_t size;
     uint64_t bytes;
     uint64_t allocated_bytes;
-    uint64_t device, inode, links;
+    uint64_t device;
+    uint64_t inode;
+    uint64_t links;
     uint32_t mode;
-    uint32_t uid, gid;
+    uint32_t uid;
+    uint32_t gid;
     uint32_t block_bytes;
-    int64_t accessed_ns, modified_ns, changed_ns;
+    int64_t accessed_ns;
+    int64_t modified_ns;
+    int64_t changed_ns;
     int64_t created_ns;
 } pe_file_info;
 #define PE_FILE_INFO_INIT { sizeof(pe_file_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 typedef struct pe_file_entry {
     const char *name;
     uint32_t kind;
+    uint32_t reserved[5];
 } pe_file_entry;
 PE_BEGIN_DECLS
 PE_EXPORT int pe_file_open(pe_task *t, const char *path, int flags, int mode);

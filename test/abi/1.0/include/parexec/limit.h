@@ -3,7 +3,7 @@
 #include <parexec/export.h>
 #include <parexec/task.h>
 typedef struct pe_limit {
-    uint64_t opaque[9];
+    uint64_t opaque[12];
 } pe_limit;
 #define PE_AWAIT_UNTIL(t, limit, deadline_ns, start) \
     do { \

@@ -3,9 +3,9 @@
 #include <parexec/export.h>
 #include <parexec/task.h>
 struct uv_loop_s;
+PE_BEGIN_DECLS
 typedef void pe_post_fn(void *context);
 typedef void pe_failure_fn(pe_loop *loop, const char *task_name, int error, void *context);
-PE_BEGIN_DECLS
 PE_EXPORT int pe_run(pe_task_fn *main, void *frame, int *ret_value);
 PE_EXPORT int pe_loop_new(struct uv_loop_s *attach_or_null, pe_loop **ret_loop);
 PE_EXPORT int pe_loop_run(pe_loop *loop);

@@ -10,9 +10,10 @@ typedef struct pe_task {
 } pe_task;
 typedef struct pe_loop pe_loop;
 #define PE_WAIT (-2147483647 - 1)
+PE_BEGIN_DECLS
 typedef int pe_task_fn(pe_task *t, void *frame);
 typedef struct pe_call_link {
-    uint64_t opaque[4];
+    uint64_t opaque[6];
 } pe_call_link;
 typedef struct pe_local_key {
     void (*destroy)(void *value);
@@ -97,7 +98,6 @@ typedef void pe_cancel_fn(pe_task *t, void *object);
     } \
     return PE_EINVAL
 #endif
-PE_BEGIN_DECLS
 PE_EXPORT int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task);
 PE_EXPORT void pe_task_free(pe_task *task);
 PE_EXPORT pe_task *pe_task_ref(pe_task *task);
