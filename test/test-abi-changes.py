@@ -14,8 +14,11 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'abi'))
 import baseline
 
-RELEASE = baseline.HERE / '1.0'
-NEW_NODE = 'PAREXEC_1.1 {\nglobal:\n    pe_later;\n} PAREXEC_1.0;\n'
+# The changes are told by texts, so the release is the first one, which stays as it is; and the one that comes next.
+RELEASE = baseline.releases()[0]
+NUMBER = RELEASE.name
+NEXT = f'{NUMBER.split(".")[0]}.{int(NUMBER.split(".")[1]) + 1}'
+NEW_NODE = f'PAREXEC_{NEXT} {{\nglobal:\n    pe_later;\n}} PAREXEC_{NUMBER};\n'
 
 # What changes: (file below parexec/ or parexec.map, text, text in its place)...
 HARMLESS = {
@@ -124,12 +127,12 @@ def freeze_in(root, version, *arguments):
 
 
 def copied_tree(root):
-    for name in ('include', 'test/abi'):
-        shutil.copytree(baseline.ROOT / name, root / name, ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copytree(baseline.HERE, root / 'test/abi', ignore=shutil.ignore_patterns('__pycache__'))
+    for release in baseline.releases()[1:]:
+        shutil.rmtree(root / 'test/abi' / release.name)
     for name in ('lib', 'doc/changes'):
         (root / name).mkdir(parents=True)
-    shutil.copyfile(baseline.ROOT / 'lib/parexec.map', root / 'lib/parexec.map')
-    shutil.rmtree(root / 'include')
+    shutil.copyfile(RELEASE / 'parexec.map', root / 'lib/parexec.map')
     shutil.copytree(RELEASE / 'include', root / 'include')
 
 
@@ -139,26 +142,27 @@ def freeze_cases():
         root = pathlib.Path(work)
         copied_tree(root)
         fragment = root / 'doc/changes/change-abi.md'
-        constant = root / 'test/abi/1.0/include/parexec/job.h'
+        constant = root / 'test/abi' / NUMBER / 'include/parexec/job.h'
         before = constant.read_text()
         edit(root, BREAKING['a constant has another value'])
-        run = freeze_in(root, '1.0.0-rc1')
+        run = freeze_in(root, f'{NUMBER}.0-rc1')
         yield 'freeze refuses what breaks programs', \
             '' if run.returncode == 1 and 'PE_TIMED_OUT was 4' in run.stdout and constant.read_text() == before \
             else run.stdout + run.stderr
-        run = freeze_in(root, '1.0.0', '--incompatible', 'Why not.')
+        run = freeze_in(root, f'{NUMBER}.0', '--incompatible', 'Why not.')
         yield 'freeze refuses a release that is out, whatever the reason', \
             '' if run.returncode == 1 and constant.read_text() == before else run.stdout + run.stderr
-        run = freeze_in(root, '1.1.0-rc1', '--incompatible', 'Why not.')
+        run = freeze_in(root, f'{NEXT}.0-rc1', '--incompatible', 'Why not.')
         yield 'freeze refuses a later release that breaks an earlier one', \
-            '' if run.returncode == 1 and not (root / 'test/abi/1.1').exists() else run.stdout + run.stderr
-        run = freeze_in(root, '1.0.0-rc1', '--incompatible', 'Time runs out differently.')
+            '' if run.returncode == 1 and not (root / 'test/abi' / NEXT).exists() else run.stdout + run.stderr
+        run = freeze_in(root, f'{NUMBER}.0-rc1', '--incompatible', 'Time runs out differently.')
         yield 'freeze takes a reason for a candidate, and writes it down', \
             '' if run.returncode == 0 and 'PE_TIMED_OUT 9' in constant.read_text() and \
             fragment.read_text().startswith('Changed: Time runs out differently.') else run.stdout + run.stderr
-        run = freeze_in(root, '1.1.0-rc1')
+        run = freeze_in(root, f'{NEXT}.0-rc1')
         yield 'freeze makes a directory for a new release', \
-            '' if run.returncode == 0 and (root / 'test/abi/1.1/parexec.map').exists() else run.stdout + run.stderr
+            '' if run.returncode == 0 and (root / 'test/abi' / NEXT / 'parexec.map').exists() \
+            else run.stdout + run.stderr
 
 
 def main():
