@@ -11,7 +11,8 @@
  *    and page tables are copied once instead of twice.
  *
  * How the fork went is told twice: by the helper's exit status, which somebody else in the host might take, and in
- * the shared memory, which is none under tools that turn every clone into a fork (valgrind).
+ * the shared memory, which is none under tools that turn every clone into a fork (valgrind), and where we fork
+ * ourselves (the thread sanitizer).
  *
  * The helper's stack lies inside the caller's frame. The wanted process goes on from there, deep in a copy of
  * the caller's own stack, with its usual limit and guard page. Where not enough of that stack is left for what
@@ -41,6 +42,17 @@
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 #define HAS_RSEQ 1
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef THREAD_SANITIZER
+#define THREAD_SANITIZER 0
 #endif
 
 /* Enough for libc's fork and the at-fork handlers of the host's libraries. */
@@ -92,9 +104,24 @@ static int reap_helper(pid_t helper_pid, const struct spawn *spawn)
     return reaped == helper_pid && WIFEXITED(status) ? -WEXITSTATUS(status) : spawn->result;
 }
 
+/* The thread sanitizer keeps its books of a thread in that thread's own memory. A fork in a helper that shares it
+ * leaves them wrong: from then on it takes no notice of the calling thread's locks. */
+static pid_t start_helper(struct spawn *spawn, unsigned char *stack_end)
+{
+#if THREAD_SANITIZER
+    (void)stack_end;
+    pid_t pid = fork();
+    if (pid == 0)
+        helper(spawn);
+    return pid;
+#else
+    return clone(helper, stack_end, CLONE_VM | CLONE_VFORK, spawn);
+#endif
+}
+
 static int run_helper(struct spawn *spawn, unsigned char *stack_end)
 {
-    pid_t pid = clone(helper, stack_end, CLONE_VM | CLONE_VFORK, spawn);
+    pid_t pid = start_helper(spawn, stack_end);
     return pid < 0 ? -errno : reap_helper(pid, spawn);
 }
 

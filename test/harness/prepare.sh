@@ -61,11 +61,13 @@ configure() {
     fi
 }
 
-# compile DIRECTORY: prints the compiler's output only when there is something to read.
+# compile DIRECTORY [TARGET...]: prints the compiler's output only when there is something to read.
 compile() {
-    if ! ninja -C "$1" >"$1/compile.txt" 2>&1; then
-        cat "$1/compile.txt" >&2
+    directory=$1
+    shift
+    if ! ninja -C "$directory" "$@" >"$directory/compile.txt" 2>&1; then
+        cat "$directory/compile.txt" >&2
         return 1
     fi
-    grep -A 8 'warning:' "$1/compile.txt" >&2 || true
+    grep -A 8 'warning:' "$directory/compile.txt" >&2 || true
 }
