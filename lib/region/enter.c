@@ -55,7 +55,7 @@ static __attribute__((noinline)) struct pe__region_path *other_child(pe_region_s
 
 struct pe__region_path *pe__region_path_next(pe_region_site *site)
 {
-    struct pe__region_path *child = likely_child(pe__region_here.at, site->key);
+    struct pe__region_path *child = likely_child(pe__region_here.at, __atomic_load_n(&site->key, __ATOMIC_RELAXED));
 
     return child ? child : other_child(site);
 }
@@ -77,7 +77,7 @@ static __attribute__((noinline)) void enter_other(pe_region_site *site)
 
 void pe_region_enter_site(pe_region_site *site)
 {
-    struct pe__region_path *child = likely_child(pe__region_here.at, site->key);
+    struct pe__region_path *child = likely_child(pe__region_here.at, __atomic_load_n(&site->key, __ATOMIC_RELAXED));
 
     if (!pe_region_on)
         return;
