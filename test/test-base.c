@@ -280,7 +280,7 @@ PE_TEST(sized_wrong_sizes_are_refused)
         ck_assert(given.a == 1 && given.b == 1);
         ck_assert(copy.size == 1 && copy.a == 2 && copy.b == 3);
     }
-    given.size = 4;
+    given.size = sizeof given.size - 1;
     ck_assert_int_eq(pe__base_check_sized(&given, sizeof copy, 0, &copy), PE_EINVAL);
 }
 END_TEST
@@ -528,7 +528,8 @@ PE_TEST(fd_memfd_has_the_size_and_is_zeroed)
     ck_assert_int_eq(pread(fd, &byte, 1, 12344), 1);
     ck_assert_int_eq(byte, 0);
     pe__base_fd_close(fd);
-    ck_assert_int_eq(pe__base_memfd("test", SIZE_MAX), -EFBIG);
+    if (sizeof(size_t) > 4) /* files may be larger than 4 GiB */
+        ck_assert_int_eq(pe__base_memfd("test", SIZE_MAX), -EFBIG);
 }
 END_TEST
 
@@ -806,7 +807,6 @@ PE_TEST(error_codes_outside_the_list_have_static_texts)
     ck_assert_str_eq(pe_strerror(1), "unknown error");
     ck_assert_str_eq(pe_strerror(INT32_MAX), "unknown error");
     ck_assert_str_eq(pe_strerror(INT32_MIN), "unknown error");
-    ck_assert_str_eq(pe_strerror(-4000), "unknown error");
     ck_assert_str_eq(pe_strerror(-5998), "unknown error");
     ck_assert_str_eq(pe_strerror(PE_ERROR_LAST_), "unknown error");
     ck_assert_str_eq(pe_err_name(1), "PE_EUNKNOWN");
@@ -819,6 +819,7 @@ PE_TEST(error_codes_outside_the_list_have_static_texts)
 #if __GLIBC_PREREQ(2, 32)
     ck_assert_str_eq(text, "Invalid cross-device link");
     ck_assert_str_eq(pe_err_name(-EXDEV), "EXDEV");
+    ck_assert_str_eq(pe_strerror(-4000), "unknown error");
 #endif
 #endif
 }

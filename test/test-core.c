@@ -261,6 +261,8 @@ static void assert_place(const struct core *core)
 PE_TEST_LOOP(p37_cores_are_small_and_tell_of_the_death, 0, 4)
 {
     static const uint32_t flags[] = { 0, PE_POOL_BACKTRACE, PE_POOL_FROM_SEED, 0 };
+    const bool is_wide = sizeof(void *) > 4;
+    const uint64_t most_output = is_wide ? PE_OUTPUT_BYTES_MAX : 4096, most_jobs = is_wide ? 100000 : 10000;
     const char *reason = no_cores();
     struct last_words words = { .dumped = NULL };
     struct pe__config config;
@@ -269,7 +271,7 @@ PE_TEST_LOOP(p37_cores_are_small_and_tell_of_the_death, 0, 4)
 
     if (reason != NULL)
         HARNESS_SKIP("%s", reason);
-    pe_pool *pool = core_pool(flags[_i], _i == 3 ? PE_OUTPUT_BYTES_MAX : 0, _i == 3 ? 100000 : 0);
+    pe_pool *pool = core_pool(flags[_i], _i == 3 ? most_output : 0, _i == 3 ? most_jobs : 0);
     for (int round = 0; round < 2; round++) {
         leave_a_core(pool, &words, &core);
         assert_place(&core);

@@ -21,6 +21,7 @@
 
 #include <parexec/error.h>
 
+#include "harness/death.h"
 #include "harness/pool.h"
 #include "harness/process.h"
 
@@ -277,7 +278,7 @@ PE_TEST(p50_handlers_of_host_never_run_in_workers)
     ck_assert_int_eq(atexit(run_handler), 0);
     ck_assert_int_eq(at_quick_exit(run_handler), 0);
     pool = pool_of(2);
-    assert_leaving(pool, 0, 40);
+    assert_leaving(pool, 0, DEATH_EXIT_CODE(40));
     assert_leaving(pool, 1, 41);
     assert_leaving(pool, 3, 0);
     pool_assert_usable(pool);
@@ -313,7 +314,7 @@ PE_TEST(p50_handlers_of_the_job_itself_run)
     handler_runs = process_shared(sizeof *handler_runs);
     ck_assert_int_eq(atexit(run_handler), 0);
     pool = pool_of(1);
-    assert_leaving(pool, 4, 44);
+    assert_leaving(pool, 4, DEATH_EXIT_CODE(44));
     pe_pool_free(pool);
     ck_assert_int_eq(*handler_runs, 100);
     munmap((void *)handler_runs, sizeof *handler_runs);
@@ -349,7 +350,7 @@ PE_TEST(p51_exit_of_a_job_in_a_host_with_threads_of_libuv)
     harness_leaks_mark(); /* libuv keeps its descriptors and threads */
     pool = pool_of(2);
     for (int i = 0; i < 10; i++)
-        assert_leaving(pool, 0, 40);
+        assert_leaving(pool, 0, DEATH_EXIT_CODE(40));
     pool_assert_usable(pool);
     use_uv_threads();
     pe_pool_free(pool);

@@ -489,7 +489,8 @@ PE_TEST(p36_what_does_not_count)
 
     buffers.inherited = mmap(NULL, buffers.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     touch(buffers.inherited, buffers.bytes);
-    pool = pool_with((pe_pool_options){ .workers = 1, .rss_limit_bytes = 20 * MIB, .worker_init = load_much });
+    pool = pool_with((pe_pool_options){ .workers = 1, .rss_limit_bytes = 20 * MIB,
+                                         .shared_bytes = 2 * buffers.bytes, .worker_init = load_much });
     buffers.shared = pool_shared(pool, buffers.bytes);
     for (int i = 0; i < 5; i++) {
         pe_status status = pool_run(pool, touch_both, &buffers, sizeof buffers);
@@ -524,7 +525,7 @@ static const struct death_ending hunger_ends[HUNGER_WAYS] = {
     [HUNGER_NULL] = { PE_OUT_OF_MEMORY, SIGSEGV },  [HUNGER_ABORT] = { PE_OUT_OF_MEMORY, SIGABRT },
     [HUNGER_GROW] = { PE_OUT_OF_MEMORY, SIGABRT },  [HUNGER_EXIT] = { PE_OUT_OF_MEMORY, 0 },
     [HUNGER_RETURN] = { PE_RETURNED, 12 },          [SATED_NULL] = { PE_CRASHED, SIGSEGV },
-    [SATED_ABORT] = { PE_CRASHED, SIGABRT },        [SATED_EXIT] = { PE_EXITED, 3 },
+    [SATED_ABORT] = { PE_CRASHED, SIGABRT },        [SATED_EXIT] = { PE_EXITED, DEATH_EXIT_CODE(3) },
     [SATED_KILL] = { PE_CRASHED, SIGKILL },
 };
 
@@ -726,7 +727,7 @@ static int touch_and_reply(const void *arg, size_t arg_bytes, pe_reply *reply)
     memcpy(&buffers, arg, sizeof buffers);
     touch(buffers.inherited, buffers.bytes);
     touch(buffers.shared, buffers.bytes);
-    return pe_reply_reserve(reply, buffers.bytes) != NULL ? 0 : 1;
+    return pe_reply_reserve(reply, HARNESS_MIB(128)) != NULL ? 0 : 1;
 }
 
 /* The host has more than that already, and is not limited itself; shared memory and replies do not count. */
@@ -740,7 +741,8 @@ PE_TEST(p34_what_the_limit_is_on)
         return;
     buffers.inherited = malloc(buffers.bytes);
     touch(buffers.inherited, buffers.bytes);
-    pool = limited_pool(2);
+    pool = pool_with((pe_pool_options){ .workers = 2, .memory_limit_bytes = LIMIT,
+                                         .shared_bytes = 2 * buffers.bytes });
     buffers.shared = pool_shared(pool, buffers.bytes);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(pool_run(pool, job_take, &(int){ 50 }, sizeof(int)).code, 0);

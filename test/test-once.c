@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/death.h"
 #include "harness/items.h"
 #include "harness/pool.h"
 #include "harness/process.h"
@@ -173,7 +174,7 @@ PE_TEST(once_endings_are_those_of_any_map)
     ck_assert_int_eq(statuses[1].code, SIGKILL);
     ck_assert_uint_eq(statuses[1].attempts, 3);
     ck_assert_uint_eq(statuses[2].kind, PE_EXITED);
-    ck_assert_int_eq(statuses[2].code, 7);
+    ck_assert_int_eq(statuses[2].code, DEATH_EXIT_CODE(7));
     ck_assert_uint_eq(statuses[3].kind, PE_RETURNED);
     ck_assert_int_eq(statuses[3].code, 5);
     for (uint64_t i = 0; i < 20; i++)

@@ -10,7 +10,7 @@
 
 PE_TEST_SLOW(h01_echo_of_all_sizes_up_to_300_mib, 60)
 {
-    static const size_t sizes[] = { 0, 1, 65535, 65536, 65537, (size_t)300 << 20, 65537, 65536, 1, 0 };
+    static const size_t sizes[] = { 0, 1, 65535, 65536, 65537, HARNESS_MIB(300), 65537, 65536, 1, 0 };
     enum { COUNT = sizeof sizes / sizeof sizes[0] };
     pe_pool *pool = pool_of(4);
     unsigned char *bytes[COUNT];

@@ -139,6 +139,7 @@ PE_TEST(p28_death_before_the_retry_is_no_attempt)
 
     ck_assert_ptr_ne(second, MAP_FAILED);
     pool_options.workers = 1;
+    pool_options.shared_bytes = (uint64_t)256 << 20;
     pool_options.worker_init = arm_timer;
     pool_options.worker_context = second;
     pool = pool_with(pool_options);

@@ -66,7 +66,8 @@ static int work(const void *arg, size_t arg_bytes, pe_reply *reply)
     return 0;
 }
 
-enum { MARKS = 700, LIVES = 5 }; /* more than a segment has room for */
+/* More than a segment has room for, and no more than a worker's ring, which is small where addresses have 32 bits. */
+enum { MARKS = 700, LIVES = sizeof(void *) > 4 ? 5 : 2 };
 
 static int mark_often(const void *arg, size_t arg_bytes, pe_reply *reply)
 {

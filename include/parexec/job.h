@@ -58,7 +58,8 @@ typedef struct pe_reply pe_reply;
 #define PE_PENDING 0       /**< it has not ended */
 #define PE_RETURNED 1      /**< the function returned; code: what it returned, 0 being success */
 #define PE_CRASHED 2       /**< a signal ended the worker; code: its number */
-#define PE_EXITED 3        /**< the function ended the worker by exit or _exit; code: the exit status */
+#define PE_EXITED 3        /**< the function ended the worker by exit or _exit; code: the exit status, or 1 for any
+                                that exit got where libc is not glibc */
 #define PE_TIMED_OUT 4     /**< its time limit or its deadline was over, in the queue or while it ran */
 #define PE_CANCELLED 5     /**< cancelled before it started, or stopped while it ran */
 #define PE_LOST 6          /**< the pool broke before it ended */

@@ -27,8 +27,8 @@
 #include "keeper/spawn.h"
 #include "worker/hygiene.h"
 
-/* 16 TiB, or 512 MiB where addresses have 32 bits. */
-#define RESERVE_WISHED ((uint64_t)1 << (sizeof(void *) > 4 ? 44 : 29))
+/* 16 TiB, or 1 GiB where addresses have 32 bits. */
+#define RESERVE_WISHED ((uint64_t)1 << (sizeof(void *) > 4 ? 44 : 30))
 #define RESERVE_LEAST ((uint64_t)64 << 20)
 #define PART_ALIGN ((size_t)65536)
 #define OWN_FDS 5

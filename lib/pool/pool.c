@@ -37,6 +37,10 @@
 #define GIB ((uint64_t)1 << 30)
 /* What is reserved is measured by the machine's memory, up to this: 1 TiB, or 64 MiB where addresses have 32 bits. */
 #define MEMORY_MOST ((uint64_t)1 << (sizeof(void *) > 4 ? 40 : 26))
+/* Of that, pools from the seed share one range (keeper/seed.c) of such addresses. */
+#define SEED_SHARE (sizeof(void *) > 4 ? 1 : 4)
+/* The same for what all workers of a pool measure: any size, or 32 MiB. */
+#define REGIONS_MOST (sizeof(void *) > 4 ? UINT64_MAX : (uint64_t)1 << 25)
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
 #define DEPTH_MAX 4
 /* There is always room for so many workers, however few a pool begins with. */
@@ -65,23 +69,37 @@ static uint64_t whole_pages(uint64_t bytes)
     return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
+/* What the records have beyond those that the options ask for is room for more workers, where addresses are plenty. */
+static uint32_t room_for_workers(const pe_pool_options *options, uint32_t records)
+{
+    uint64_t most = (records - options->queue_jobs) / RECORDS_PER_WORKER;
+    if (sizeof(void *) == 4 && most > ROOM_LEAST)
+        most = options->workers > ROOM_LEAST ? options->workers : ROOM_LEAST;
+    return most < PE_WORKERS_MAX ? (uint32_t)most : PE_WORKERS_MAX;
+}
+
+static uint64_t region_bytes(uint32_t workers_most)
+{
+    uint64_t most = REGIONS_MOST / workers_most / PAGE_BYTES * PAGE_BYTES, wanted = pe__pool_region_bytes();
+    return wanted < most ? wanted : most;
+}
+
 static struct pe__geometry wished_geometry(const pe_pool *pool)
 {
     const pe_pool_options *options = &pool->options;
     bool is_inline = (options->flags & PE_POOL_INLINE) != 0;
-    uint64_t memory = physical_bytes();
-    /* Jobs that wait and that run, and the tickets of all maps, which leave out as many positions. What the power of
-     * two has beyond that is room for more workers. */
+    uint64_t memory = physical_bytes() / (pool->from_seed ? SEED_SHARE : 1);
+    /* Jobs that wait and that run, and the tickets of all maps, which leave out as many positions. */
     uint64_t working = (2 + PE__MAPS_MAX) * (uint64_t)options->workers;
     if (working < RECORDS_PER_WORKER * ROOM_LEAST)
         working = RECORDS_PER_WORKER * ROOM_LEAST;
     uint32_t records = power_of_two_from(options->queue_jobs + working);
-    uint64_t most = (records - options->queue_jobs) / RECORDS_PER_WORKER;
-    struct pe__geometry geometry = { .workers_most = most < PE_WORKERS_MAX ? (uint32_t)most : PE_WORKERS_MAX,
+    uint32_t workers_most = room_for_workers(options, records);
+    struct pe__geometry geometry = { .workers_most = workers_most,
                                      .records = is_inline ? 1 : records,
                                      .keep_fd_count = (uint32_t)options->keep_fd_count,
                                      .output_bytes = is_inline ? 0 : whole_pages(options->output_bytes),
-                                     .region_bytes = is_inline ? 0 : pe__pool_region_bytes(),
+                                     .region_bytes = is_inline ? 0 : region_bytes(workers_most),
                                      .reply_bytes = is_inline ? INLINE_REPLY_BYTES : memory,
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
     if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)

@@ -85,10 +85,12 @@ void pe__worker_guard_exit(void)
     at_quick_exit(leave_quickly);
 }
 #else
+/* Handlers of plain atexit are not told the status: it passes for a failure. */
 static void leave_at_once(void)
 {
+    pe__worker_note_exit(errno);
     pe__worker_flush_stdio();
-    _exit(EXIT_FAILURE); /* plain atexit does not tell the status */
+    _exit(EXIT_FAILURE);
 }
 
 void pe__worker_guard_exit(void)

@@ -22,8 +22,8 @@
 const struct death_ending death_endings[WAY_COUNT] = {
     [WAY_ABORT] = { PE_CRASHED, SIGABRT }, [WAY_NULL] = { PE_CRASHED, SIGSEGV },
     [WAY_STACK] = { PE_CRASHED, SIGSEGV }, [WAY_KILL] = { PE_CRASHED, SIGKILL },
-    [WAY_DIVIDE] = { PE_CRASHED, SIGFPE }, [WAY_EXIT] = { PE_EXITED, 0 },
-    [WAY_QUICK_EXIT] = { PE_EXITED, 0 },   [WAY_EXIT_3] = { PE_EXITED, 3 },
+    [WAY_DIVIDE] = { PE_CRASHED, SIGFPE }, [WAY_EXIT] = { PE_EXITED, DEATH_EXIT_CODE(0) },
+    [WAY_QUICK_EXIT] = { PE_EXITED, 0 },   [WAY_EXIT_3] = { PE_EXITED, DEATH_EXIT_CODE(3) },
 };
 
 static volatile int never;

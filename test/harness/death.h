@@ -12,6 +12,13 @@
 
 #include <parexec/pool.h>
 
+/* What is known of the status that exit got: musl does not tell it to handlers. */
+#ifdef __GLIBC__
+#define DEATH_EXIT_CODE(status) (status)
+#else
+#define DEATH_EXIT_CODE(status) 1
+#endif
+
 enum death_way {
     WAY_ABORT,
     WAY_NULL,

@@ -70,6 +70,11 @@ void harness_skipped(const char *function, const char *format, ...) __attribute_
 
 /* A size that no pool has: 2 to that power, or 2^30 where sizes have 32 bits. */
 #define HARNESS_HUGE(power) ((size_t)1 << (sizeof(size_t) > 4 ? (power) : 30))
+/* One that no pool has and that is not refused at once as an element's or an array's. */
+#define HARNESS_LARGE(power) (HARNESS_HUGE(power) / 4 - 4096)
+
+/* So many MiB, or a sixteenth where addresses have 32 bits, of which pools reserve that much less. */
+#define HARNESS_MIB(count) (((size_t)(count) << 20) / (sizeof(size_t) > 4 ? 1 : 16))
 
 /* How many times longer everything takes here than on a quick machine; 1 unless CK_TIMEOUT_MULTIPLIER says
  * more. */
