@@ -101,12 +101,25 @@ PE_TEST(threads_ask_for_the_first_time)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 }
 
+static const char no_cpp[] = "no C++ library for this C library";
+
+static bool cpp_is_there(void)
+{
+    bool is_there = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_GLOBAL) != NULL;
+
+#if defined(__GLIBC__) && defined(__x86_64__)
+    ck_assert(is_there);
+#endif
+    return is_there;
+}
+
 PE_TEST(names_are_readable_where_there_is_cpp)
 {
     ck_assert_ptr_null(pe__symbol_demangle("main"));
     ck_assert_ptr_null(pe__symbol_demangle("_Z"));
     ck_assert_ptr_null(pe__symbol_demangle(""));
-    ck_assert(dlopen("libstdc++.so.6", RTLD_NOW | RTLD_GLOBAL) != NULL);
+    if (!cpp_is_there())
+        HARNESS_SKIP("%s", no_cpp);
     char *name = pe__symbol_demangle("_ZN3oak4leafIiE4fallEd");
     ck_assert_ptr_nonnull(name);
     ck_assert_str_eq(name, "oak::leaf<int>::fall(double)");
@@ -119,7 +132,8 @@ PE_TEST(made_up_names_do_not_grow)
 {
     char name[300], *at;
 
-    ck_assert(dlopen("libstdc++.so.6", RTLD_NOW | RTLD_GLOBAL) != NULL);
+    if (!cpp_is_there())
+        HARNESS_SKIP("%s", no_cpp);
     at = stpcpy(name, "_Z1fI");
     for (int i = 0; i < 40; i++)
         at = stpcpy(at, i == 0 ? "1a" : i % 2 ? "S_" : "S0_");
@@ -156,7 +170,9 @@ PE_TEST(a_library_is_loaded_late)
     ck_assert(pe__symbol_of(address, &symbol));
     ck_assert_str_eq(symbol.module, LIBRARY_FIRST);
     dlclose(library);
+#ifdef __GLIBC__ /* musl keeps what was loaded */
     ck_assert(!pe__symbol_of(address, &symbol));
+#endif
 }
 
 /* A file that is not the one that was loaded says nothing. */
