@@ -509,7 +509,7 @@ PE_TEST(p66_a_retry_is_not_lost)
 struct resizer {
     pe_pool *pool;
     _Atomic int stop;
-    uint32_t rounds;
+    _Atomic uint32_t rounds;
 };
 
 static void *resize_all_the_time(void *context)
