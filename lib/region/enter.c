@@ -19,6 +19,12 @@
 #include "region/record.h"
 #include "region/track.h"
 
+/* Another thread may just write it, where it computes the same; 0: nobody has. */
+static inline uint64_t key_of(const pe_region_site *site)
+{
+    return __atomic_load_n(&site->key, __ATOMIC_RELAXED);
+}
+
 /* The child with that key, if it is one of the two that are likely; else NULL. */
 static inline struct pe__region_path *likely_child(struct pe__region_path *at, uint64_t key)
 {
@@ -55,7 +61,7 @@ static __attribute__((noinline)) struct pe__region_path *other_child(pe_region_s
 
 struct pe__region_path *pe__region_path_next(pe_region_site *site)
 {
-    struct pe__region_path *child = likely_child(pe__region_here.at, __atomic_load_n(&site->key, __ATOMIC_RELAXED));
+    struct pe__region_path *child = likely_child(pe__region_here.at, key_of(site));
 
     return child ? child : other_child(site);
 }
@@ -77,7 +83,7 @@ static __attribute__((noinline)) void enter_other(pe_region_site *site)
 
 void pe_region_enter_site(pe_region_site *site)
 {
-    struct pe__region_path *child = likely_child(pe__region_here.at, __atomic_load_n(&site->key, __ATOMIC_RELAXED));
+    struct pe__region_path *child = likely_child(pe__region_here.at, key_of(site));
 
     if (!pe_region_on)
         return;
@@ -93,7 +99,7 @@ static __attribute__((noinline)) void leave_in_other_mode(pe_region_site *site, 
     bool is_untimed = pe__region_is_untimed(at);
     uint64_t end = is_untimed ? 0 : pe__region_clock_end_of(at->how);
 
-    if (__builtin_expect(!site || at->key != site->key, 0))
+    if (__builtin_expect(!site || at->key != key_of(site), 0))
         pe__region_leave_other(site, is_untimed ? pe__region_clock_end_of(at->how) : end);
     else if (is_untimed)
         pe__region_close_untimed(at);
@@ -111,7 +117,7 @@ void pe_region_leave_site(pe_region_site *site)
         return;
     }
     end = pe__region_clock_counter_after();
-    if (__builtin_expect(site && at->key == site->key && at->node, 1))
+    if (__builtin_expect(site && at->key == key_of(site) && at->node, 1))
         pe__region_close_counted(at, end);
     else
         pe__region_leave_other(site, end);
@@ -146,7 +152,7 @@ void pe_region_leave(const char *name)
 
 static struct pe__region_path *next_line(struct pe__region_path *above, pe_region_site *site)
 {
-    struct pe__region_path *line = likely_child(above, site->key);
+    struct pe__region_path *line = likely_child(above, key_of(site));
     pe_region_site copy;
 
     if (line)
