@@ -28,7 +28,7 @@ extern const struct driver pi_first_driver;         /* ours, until the first sam
 extern const struct driver pi_first_bare_driver;    /* bare forked processes */
 
 /* Before the first row: the seed of ours. */
-void pi_contenders_seed(uint64_t seed);
+void pi_contenders_seed(uint64_t wanted);
 
 /* 1 when the processor cannot run this one of ours, which is no failure then. */
 int pi_contender_impossible(const struct contender *contender);

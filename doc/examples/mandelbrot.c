@@ -58,7 +58,7 @@ static int draw_row(const void *in, void *out, const void *context)
     (void)in;
     for (uint32_t column = 0; column < view->width; column++) {
         double x = view->x + (column - (view->width - 1) / 2.0) * step;
-        colour(escape(x, y, view->iterations), (unsigned char *)out + 3 * column);
+        colour(escape(x, y, view->iterations), (unsigned char *)out + (size_t)3 * column);
     }
     return 0;
 }
