@@ -95,8 +95,8 @@ static int start_on_processes(pe_pool *pool, pe_job *job, bool may_wait)
 
 static void stop_items(pe_pool *pool, const struct pe__map_job *map)
 {
-    pe__map_stop_all(&pool->shared.maps[map->index], &pool->shared.lives[map->index],
-                      pe__mapping_lanes(&pool->shared, map->index));
+    pe__map_stop(&pool->shared.lives[map->index], pe__mapping_lanes(&pool->shared, map->index),
+                 pe__map_limits(map) != 0 ? map->lanes : 0);
 }
 
 static uint32_t kind_of(int result)

@@ -32,11 +32,16 @@ bool pe__map_take_output(const struct pe__map *map, struct pe__map_live *live, u
     return take_room(&live->output_used, map->outputs_bytes, bytes, ret_at);
 }
 
-void pe__map_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)
+void pe__map_stop(struct pe__map_live *live, struct pe__lane *lanes, uint32_t limited)
 {
     atomic_store_explicit(&live->stop, 1, memory_order_seq_cst);
-    for (uint32_t lane = 0; map->limits != 0 && lane < map->lanes; lane++)
+    for (uint32_t lane = 0; lane < limited; lane++)
         pe__limit_ask(&lanes[lane].asked, UINT64_MAX);
+}
+
+void pe__map_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)
+{
+    pe__map_stop(live, lanes, map->limits != 0 ? map->lanes : 0);
 }
 
 void pe__map_count_failure(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes)

@@ -89,7 +89,10 @@ void pe__map_live_reset(struct pe__map_live *live);
 bool pe__map_take_text(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at);
 bool pe__map_take_output(const struct pe__map *map, struct pe__map_live *live, uint64_t bytes, uint32_t *ret_at);
 
-/* No further item of the map is started, and those that run are asked to stop. */
+/* No further item of the map is started, and those that run in the first `limited` lanes are asked to stop. */
+void pe__map_stop(struct pe__map_live *live, struct pe__lane *lanes, uint32_t limited);
+
+/* The same for all lanes, if items have limits, says the map: not for the host, which has that in its own book. */
 void pe__map_stop_all(const struct pe__map *map, struct pe__map_live *live, struct pe__lane *lanes);
 
 /* One more item has failed, says whoever closed it: as many as on_error names stop the map. */
