@@ -411,49 +411,6 @@ uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most)
     return count;
 }
 
-/* While it waited. */
-static bool was_ended_by_keeper(const pe_pool *pool, const struct pe__base_list *link)
-{
-    uint32_t record = pe__pool_record_of(pool, link);
-    uint64_t word = atomic_load_explicit(&pool->shared.records[record].word, memory_order_relaxed);
-    return has_expired(word) && pe__record_is_final(word);
-}
-
-/* What a single worker is to run is claimed out of the queue's order. */
-static bool is_for_any(const pe_pool *pool, const struct pe__base_list *link)
-{
-    return pool->entries[pe__pool_record_of(pool, link)].addressee == 0;
-}
-
-/* A record that waits although a later one of its level was claimed is one that no worker will find: a scribbler made
- * it so. */
-static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
-{
-    const struct pe__base_list *first = NULL;
-    PE__BASE_LIST_EACH(link, &level->busy) {
-        bool waits = is_waiting(pool, pe__pool_record_of(pool, link));
-        if (first == NULL) {
-            first = waits ? link : NULL;
-            continue;
-        }
-        /* The first one may have been claimed since it was looked at, but then before the later one. */
-        bool overtakes = !waits && is_for_any(pool, link) && !was_ended_by_keeper(pool, link);
-        if (overtakes && is_waiting(pool, pe__pool_record_of(pool, first)))
-            return true;
-    }
-    return false;
-}
-
-void pe__pool_check_order(pe_pool *pool)
-{
-    PE__POOL_EACH_LEVEL(level, pool) {
-        if (is_out_of_order(pool, level)) {
-            pe__pool_break(pool);
-            return;
-        }
-    }
-}
-
 bool pe__pool_is_waiting_at(const pe_pool *pool, const struct pe__level *level, uint64_t position)
 {
     uint32_t records = pool->shared.geometry.records, record = pe__pool_record_at(pool, level, position);

@@ -16,7 +16,6 @@ struct pe__level;
 void pe__pool_collect_record(pe_pool *pool, uint32_t record);
 uint32_t pe__pool_collect_front(pe_pool *pool, uint32_t most);
 uint32_t pe__pool_collect_all(pe_pool *pool, uint32_t most);
-void pe__pool_check_order(pe_pool *pool); /* breaks a pool whose queue a scribbler has spoilt */
 void pe__pool_discount(pe_pool *pool, struct pe__level *level, uint32_t record); /* it waits no longer */
 bool pe__pool_is_waiting_at(const pe_pool *pool, const struct pe__level *level, uint64_t position);
 void pe__pool_look_at_claims(pe_pool *pool, struct pe__level *level);

@@ -11,6 +11,8 @@
  *
  * While something waits everybody is rung too, in case an announcement was overwritten, and who has left for want of
  * work is started again. Orders to single workers are given again, and the keeper is to look at deadlines.
+ *
+ * Whether a record was passed over by claims of later ones is asked more often: when a sleep ends without a ring.
  */
 #include "pool/doubt.h"
 
@@ -118,4 +120,46 @@ void pe__pool_doubt(pe_pool *pool)
         pe__pool_break(pool);
     else if (waiting == NONE)
         pool->doubt.sequence = 0; /* none has it */
+}
+
+/* While it waited. */
+static bool was_ended_by_keeper(const pe_pool *pool, const struct pe__base_list *link)
+{
+    uint64_t word = word_of(pool, pe__pool_record_of(pool, link));
+    return pe__record_owner(word) == PE__RECORD_NOBODY && pe__record_is_final(word);
+}
+
+/* What a single worker is to run is claimed out of the queue's order. */
+static bool is_for_any(const pe_pool *pool, const struct pe__base_list *link)
+{
+    return pool->entries[pe__pool_record_of(pool, link)].addressee == 0;
+}
+
+/* A record that waits although a later one of its level was claimed is one that no worker will find: a scribbler made
+ * it so. */
+static bool is_out_of_order(const pe_pool *pool, const struct pe__level *level)
+{
+    const struct pe__base_list *first = NULL;
+    PE__BASE_LIST_EACH(link, &level->busy) {
+        bool waits = is_waiting(pool, pe__pool_record_of(pool, link));
+        if (first == NULL) {
+            first = waits ? link : NULL;
+            continue;
+        }
+        /* The first one may have been claimed since it was looked at, but then before the later one. */
+        bool overtakes = !waits && is_for_any(pool, link) && !was_ended_by_keeper(pool, link);
+        if (overtakes && is_waiting(pool, pe__pool_record_of(pool, first)))
+            return true;
+    }
+    return false;
+}
+
+void pe__pool_check_order(pe_pool *pool)
+{
+    PE__POOL_EACH_LEVEL(level, pool) {
+        if (is_out_of_order(pool, level)) {
+            pe__pool_break(pool);
+            return;
+        }
+    }
 }

@@ -16,7 +16,8 @@ struct pe__doubt {
     uint64_t asleep[PE_WORKERS_MAX / PE__BELL_GROUP_WORKERS];
 };
 
-/* With the mutex held; does something once a second at most. */
-void pe__pool_doubt(pe_pool *pool);
+/* Both with the mutex held. */
+void pe__pool_doubt(pe_pool *pool); /* does something once a second at most */
+void pe__pool_check_order(pe_pool *pool); /* breaks a pool whose queue a scribbler has spoilt */
 
 #endif

@@ -18,7 +18,7 @@
  * may push forward to where it has looked; it never passes a position that waits, because a worker advances only
  * over positions that it has looked at, or that the head had passed before. A head that is too low (its writer died,
  * or lost the race) costs looks, never jobs; one that a hostile worker pushed too high starves that pool's jobs, which
- * the host notices by itself (pool/collect.c, pool/doubt.c).
+ * the host notices by itself (pool/doubt.c).
  *
  * All of this holds for each level by itself. What joins them is the order in which a free worker looks: at the level
  * above the normal one by its tail, at the normal one, then at the one below. It goes to sleep only when it has
