@@ -142,7 +142,8 @@ PE_EXPORT int pe_file_close(pe_task *t, int fd);
 PE_EXPORT int pe_file_read(pe_task *t, int fd, void *memory, size_t bytes, int64_t offset);
 
 /**
- * Writes to a file.
+ * Writes to a file. For pipes and sockets there is pe_write (socket.h): here one without a reader raises SIGPIPE, as
+ * write(2) does.
  *
  * @param t        the task that waits.
  * @param fd       the descriptor.
