@@ -378,6 +378,8 @@ static int enter_without_memory(pe_task *t, void *frame)
             f->at = 1;
         }
         MUST(f->at, 1);
+    } else {
+        PE_YIELD(t); /* keeps what it has got from the others */
     }
     PE_END(t);
 }
