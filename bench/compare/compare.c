@@ -198,7 +198,7 @@ static int draw(const char *directory)
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        execlp(program_python(), program_python(), BENCH_SOURCE_DIR "/compare-draw.py", directory, (char *)NULL);
+        execlp(program_python(), program_python(), BENCH_SOURCE_DIR "/compare/draw.py", directory, (char *)NULL);
         fprintf(stderr, "compare: no %s: the figures are there, but neither table nor plots\n", program_python());
         _exit(0);
     }
