@@ -1,7 +1,7 @@
 /* What tasks cost: bench/run async. The rows: who answers which question, and what is to be reached. Everything runs in
  * one thread, but for the workers of the last two rows and the load of the echo. A turn lasts 10 to 300 ms.
  *
- * Quoted figures are the project's notes, of another two-core virtual machine with an AVX-512 server core at 3.7 to
+ * Quoted figures were measured before, on another two-core virtual machine with an AVX-512 server core at 3.7 to
  * 3.9 GHz; they judge nothing. */
 
 #include "async/contenders.h"
