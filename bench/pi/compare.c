@@ -17,9 +17,9 @@
 
 #define RUN(MODE, KERNEL, CLASS) &(const pi_runner){ PI_MODE_##MODE, PI_KERNEL_##KERNEL, PI_CLASS_##CLASS }
 #define OWN(LABEL, KERNEL, CLASS, DIVISOR) \
-    { LABEL, OURS, &pi_run_driver, RUN(SERIAL, KERNEL, CLASS), 0, DIVISOR, "ours", 1 }
+    { LABEL, OURS, &pi_run_driver, RUN(SERIAL, KERNEL, CLASS), 0, DIVISOR, "ours", 1, 0 }
 #define OTHER(LABEL, FUNCTION, DIVISOR, VARIANT) \
-    { LABEL, RIVAL, &pi_rival_driver, &(const pi_rival){ FUNCTION }, VARIANT, DIVISOR, NULL, 1 }
+    { LABEL, RIVAL, &pi_rival_driver, &(const pi_rival){ FUNCTION }, VARIANT, DIVISOR, NULL, 1, 0 }
 #define RATE { { "rate", "M samples/s", MORE_IS_BETTER } }
 
 static const struct row rows[] = {
@@ -76,10 +76,10 @@ static const struct row rows[] = {
         .activity = POINTS,
         .metrics = RATE,
         .contenders = {
-            { "pool", OURS, &pi_run_driver, RUN(POOL, AUTO, PLAIN), 0, 0, NULL, 0 },
-            { "pool, 1 worker", OURS, &pi_run_driver, RUN(POOL, AUTO, PLAIN), 0, 0, NULL, 1 },
-            { "bare processes, pinned", LIMIT, &pi_bare_driver, RUN(SERIAL, AUTO, PLAIN), 0, 0, NULL, 0 },
-            { "1 bare process", LIMIT, &pi_bare_driver, RUN(SERIAL, AUTO, PLAIN), 0, 0, NULL, 1 },
+            { "pool", OURS, &pi_run_driver, RUN(POOL, AUTO, PLAIN), 0, 0, NULL, 0, 0 },
+            { "pool, 1 worker", OURS, &pi_run_driver, RUN(POOL, AUTO, PLAIN), 0, 0, NULL, 1, 0 },
+            { "bare processes, pinned", LIMIT, &pi_bare_driver, RUN(SERIAL, AUTO, PLAIN), 0, 0, NULL, 0, 0 },
+            { "1 bare process", LIMIT, &pi_bare_driver, RUN(SERIAL, AUTO, PLAIN), 0, 0, NULL, 1, 0 },
         },
         .goals = { { 0, RATIO_AT_LEAST, 0.97, "pool", "bare processes, pinned" } },
     },
@@ -89,8 +89,8 @@ static const struct row rows[] = {
         .activity = POINTS,
         .metrics = { { "time", "ms", LESS_IS_BETTER } },
         .contenders = {
-            { "pool", OURS, &pi_first_driver, RUN(POOL, AUTO, PLAIN), 0, 10, NULL, 0 },
-            { "bare forks", LIMIT, &pi_first_bare_driver, NULL, 0, 0, NULL, 0 },
+            { "pool", OURS, &pi_first_driver, RUN(POOL, AUTO, PLAIN), 0, 10, NULL, 0, 0 },
+            { "bare forks", LIMIT, &pi_first_bare_driver, NULL, 0, 0, NULL, 0, 0 },
         },
         .goals = { { 0, VALUE_AT_MOST, 5, "pool", NULL } },
     },
