@@ -9,7 +9,9 @@
  * was rung, then one of them does not run, and the one that does goes to a CPU where nobody is. Only one of them runs,
  * so only one goes. It goes seldom, since others than workers may be there.
  *
- * A note is a hint: written by its worker alone, read without any order, by workers alone. A wrong one costs a move.
+ * A note is a hint: written by the worker that lives in the slot alone, read by workers alone, relaxed on both sides,
+ * since nothing is reached through it. A wrong one costs a move. One that dies leaves its note behind; its bit in
+ * `present` is cleared, so nobody counts it, until the next life overwrites the note when it begins to work.
  * With more workers than CPUs, or pinned ones, there is nothing to be had.
  */
 #include "worker/place.h"

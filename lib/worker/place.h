@@ -7,13 +7,13 @@
 /* Between two looks: about 100 us. */
 #define PE__PLACE_TICKS (UINT64_C(1) << 18)
 
-/* Another worker's work and its own may keep each other from running. */
+/* For pe__worker_place_watch: leaves a note, and goes elsewhere if another worker waits for this CPU. */
 void pe__worker_place_look(struct pe__worker *worker, uint64_t now);
 
-/* It is about to sleep. */
+/* It is about to sleep: leaves a note of where. */
 void pe__worker_place_rest(struct pe__worker *worker);
 
-/* It works, and has begun to after a sleep or before: looks now and then. */
+/* While it works: looks now and then, for the first time when it begins after a sleep. */
 static inline void pe__worker_place_watch(struct pe__worker *worker, uint64_t now)
 {
     if (__builtin_expect(now >= worker->place_due, 0))
