@@ -99,11 +99,18 @@ static int build(pe_stream *stream, pe_map_fn *fn)
     stream->window = window_of(stream);
     pe__base_list_init(&stream->free);
     pe__base_list_init(&stream->flight);
-    if (stream->window >= SIZE_MOST || (stream->items = calloc(stream->window + 1, sizeof *stream->items)) == NULL)
+    if (stream->window >= SIZE_MOST)
         return PE_ENOMEM;
-    if (stream->out_bytes > 0 && stream->out_bytes <= COPY_MOST && (stream->copy = malloc(stream->out_bytes)) == NULL)
-        return PE_ENOMEM;
-    return share(stream, fn);
+    int result = share(stream, fn); /* first: what does not fit there asks for no memory here */
+    if (result < 0)
+        return result;
+    bool copies = stream->out_bytes > 0 && stream->out_bytes <= COPY_MOST;
+    stream->items = calloc(stream->window + 1, sizeof *stream->items);
+    stream->copy = copies ? malloc(stream->out_bytes) : NULL;
+    if (stream->items != NULL && (stream->copy != NULL || !copies))
+        return 0;
+    pe__shared_heap_free(&stream->pool->heap, stream->block);
+    return PE_ENOMEM;
 }
 
 /* With the mutex held. */
