@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -73,29 +72,13 @@ PE_TEST_LOOP(b02_each_way_to_die, WAY_ABORT, WAY_EXIT)
     ck_assert_int_eq((int)printed, 0);
 }
 
-static char state_of(pid_t pid)
-{
-    char path[64], text[256] = "";
-    const char *end;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return '-';
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    end = strrchr(text, ')');
-    return end != NULL && end[1] == ' ' ? end[2] : '-';
-}
-
 static void await_asleep(pid_t pid)
 {
     int64_t guard = pe_after(GUARD_NS);
 
-    while (state_of(pid) != 'S' && pe_now() < guard)
+    while (process_state(pid) != 'S' && pe_now() < guard)
         poll(NULL, 0, 1);
-    ck_assert_int_eq(state_of(pid), 'S');
+    ck_assert_int_eq(process_state(pid), 'S');
 }
 
 /* The one that ran the last job is killed asleep; what follows must not notice. */

@@ -6,12 +6,9 @@
 #include "harness/harness.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <parexec/error.h>
 
@@ -147,19 +144,6 @@ static int free_everything(void)
     return 0;
 }
 
-static int in_child(int (*look)(void))
-{
-    pid_t child = fork();
-    int status;
-
-    ck_assert_int_ge(child, 0);
-    if (child == 0)
-        _exit(look());
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 static void with_pool_and_jobs(int (*look)(void), int rounds)
 {
     _Atomic int *flag;
@@ -173,7 +157,7 @@ static void with_pool_and_jobs(int (*look)(void), int rounds)
     ended_job = submit_bytes(pool, BIG_BYTES, 'a');
     ck_assert_int_eq(pe_job_wait(ended_job, PE_FOREVER), 0);
     for (int i = 0; i < rounds; i++)
-        ck_assert_int_eq(in_child(look), 0);
+        ck_assert_int_eq(process_in_child(look), 0);
     for (int i = 0; i < 4; i++) { /* would overwrite what the child gave back */
         pe_job *job = submit_bytes(pool, BIG_BYTES, 'b');
 
@@ -263,7 +247,7 @@ PE_TEST(p60_child_takes_no_lock)
     atomic_store(&busy, 1);
     ck_assert_int_eq(pthread_create(&thread, NULL, keep_locking, NULL), 0);
     for (int i = 0; i < 40; i++)
-        ck_assert_int_eq(in_child(call_everything), 0);
+        ck_assert_int_eq(process_in_child(call_everything), 0);
     atomic_store(&busy, 0);
     pthread_join(thread, NULL);
     pe_job_free(ended_job);

@@ -6,11 +6,10 @@
 #include "harness/harness.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
@@ -21,22 +20,6 @@
 
 #define SKIPPED 77
 #define MIB     ((rlim_t)1 << 20)
-
-/* In a child; gives its exit code. */
-static int in_child(int (*body)(void))
-{
-    int status;
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
-        _exit(body());
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status), "ended by signal %d", WTERMSIG(status));
-    return WEXITSTATUS(status);
-}
 
 static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
@@ -111,7 +94,7 @@ static void assert_some_limit_is_enough(int resource)
 
     limited_resource = resource;
     for (limited_bytes = MIB; limited_bytes <= 256 * MIB; limited_bytes *= 2) {
-        last = in_child(make_within_limit);
+        last = process_in_child(make_within_limit);
         ck_assert_msg(last == 0 || last == 50, "%d with %lu MiB", last, (unsigned long)(limited_bytes / MIB));
     }
     ck_assert_int_eq(last, 0);
@@ -173,7 +156,7 @@ PE_TEST(limit_after_the_start_hits_no_worker)
     limited_bytes = MIB;
     if (harness_slowness() > 1)
         HARNESS_SKIP("a tool that needs memory itself");
-    ck_assert_int_eq(in_child(limit_after_the_start), 0);
+    ck_assert_int_eq(process_in_child(limit_after_the_start), 0);
 }
 END_TEST
 
@@ -222,7 +205,7 @@ PE_TEST_LOOP(container_without_proc_sys_and_shared_memory_files, 0, 2)
     int result;
 
     pool_flags = _i ? PE_POOL_FROM_SEED : 0;
-    result = in_child(without_mounts);
+    result = process_in_child(without_mounts);
     if (result == SKIPPED)
         HARNESS_SKIP("mounts of our own cannot be had");
     ck_assert_int_eq(result, 0);

@@ -1,4 +1,5 @@
-/* Arguments and replies: any size, none, too much of it, written in pieces, and kept beyond the pool. */
+/* Arguments and replies: any size, none, too much of it, written in pieces, kept beyond the pool, and not wanted any
+ * more. */
 
 #include "harness/harness.h"
 
@@ -7,6 +8,7 @@
 
 #include "harness/gate.h"
 #include "harness/pool.h"
+#include "harness/process.h"
 
 PE_TEST_SLOW(h01_echo_of_all_sizes_up_to_300_mib, 60)
 {
@@ -202,6 +204,47 @@ PE_TEST(arguments_are_copied_at_submit)
     free(bytes);
     free(wanted);
     pool_end(pool);
+}
+
+#define LARGE ((size_t)(sizeof(size_t) > 4 ? 100 : 4) << 20)
+
+static int replies_much(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    (void)arg;
+    (void)arg_bytes;
+    unsigned char *place = pe_reply_reserve(reply, LARGE);
+    if (place == NULL)
+        return 1;
+    memset(place, 5, LARGE);
+    return 0;
+}
+
+PE_TEST(d07_large_replies_are_cancelled)
+{
+    int64_t before = process_resident_bytes();
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 2 });
+    pe_job *jobs[10];
+    const void *data = NULL;
+    size_t bytes = 0, first = 0;
+
+    for (int i = 0; i < 10; i++)
+        jobs[i] = pool_submit(pool, replies_much, NULL, 0);
+    ck_assert_int_eq(pe_job_wait_any(jobs, 10, pe_after(PE_SECONDS(25)), &first), 0);
+    for (int i = 0; i < 10; i++) {
+        int result = pe_job_cancel(jobs[i]);
+        ck_assert(result == 0 || result == PE_EALREADY);
+    }
+    ck_assert_int_eq(pe_job_result(jobs[first], &data, &bytes), 0);
+    ck_assert_uint_eq(bytes, LARGE);
+    ck_assert_uint_eq(((const unsigned char *)data)[LARGE - 1], 5);
+    for (int i = 0; i < 10; i++) {
+        uint32_t kind = job_finish(jobs[i]).kind;
+        ck_assert(kind == PE_CANCELLED || kind == PE_RETURNED);
+    }
+    pool_assert_usable(pool);
+    ck_assert_int_eq(pe_pool_kill(pool, 0), 0);
+    pe_pool_free(pool);
+    ck_assert_int_lt(process_resident_bytes() - before, (int64_t)LARGE / 2);
 }
 
 HARNESS_MAIN("replies")

@@ -23,35 +23,21 @@
 #include <parexec/error.h>
 #include <parexec/pool.h>
 
+#include "harness/note.h"
 #include "harness/pool.h"
+#include "harness/process.h"
 
 #define GUARD_NS PE_SECONDS(25)
-
-/* What a job shares with the test; its argument is the address. */
-struct note {
-    _Atomic uint32_t begun, ended, go;
-    _Atomic int32_t pid;
-};
 
 static pe_job *submit(pe_pool *pool, pe_job_fn *fn, struct note *note, uint32_t retries)
 {
     return pool_submit_retried(pool, fn, &note, sizeof note, retries);
 }
 
-static struct note *begin(const void *arg)
-{
-    struct note *note;
-
-    memcpy(&note, arg, sizeof note);
-    atomic_store(&note->pid, (int32_t)getpid());
-    atomic_fetch_add(&note->begun, 1);
-    return note;
-}
-
 /* Replies with the number of its run. */
 static int quick(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
-    struct note *note = begin(arg);
+    struct note *note = note_begin(arg);
     uint32_t run = atomic_fetch_add(&note->ended, 1) + 1;
 
     (void)arg_bytes;
@@ -60,7 +46,7 @@ static int quick(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 static int until_told(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
-    struct note *note = begin(arg);
+    struct note *note = note_begin(arg);
 
     while (atomic_load(&note->go) == 0)
         poll(NULL, 0, 1);
@@ -71,23 +57,13 @@ static int until_told(const void *arg, size_t arg_bytes, pe_reply *reply)
 
 static int until_cancelled(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
-    struct note *note = begin(arg);
+    struct note *note = note_begin(arg);
 
     while (!pe_worker_cancelled())
         poll(NULL, 0, 1);
     (void)arg_bytes;
     atomic_fetch_add(&note->ended, 1);
     return pe_reply_write(reply, &(uint32_t){ 1 }, sizeof(uint32_t));
-}
-
-static int for_ever(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)reply;
-    if (arg_bytes != sizeof(struct note *))
-        return -1;
-    begin(arg);
-    for (;;)
-        pause();
 }
 
 static void await_begun(struct note *note, uint32_t runs)
@@ -281,7 +257,7 @@ static int says_that_it_runs(const void *arg, size_t arg_bytes, pe_reply *reply)
     printf("worker\n");
     fflush(stdout);
     printf("in the worker's buffer\n"); /* dies with it */
-    return for_ever(arg, arg_bytes, reply);
+    return note_for_ever(arg, arg_bytes, reply);
 }
 
 static int program(void)
@@ -374,17 +350,6 @@ static long count_descriptors(void)
     return count;
 }
 
-static long resident_pages(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    long all = 0, resident = 0;
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%ld %ld", &all, &resident), 2);
-    fclose(file);
-    return resident;
-}
-
 static void run_rounds(int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -405,18 +370,19 @@ static void run_rounds(int rounds)
 PE_TEST_SLOW(e10_a_thousand_pools, 60)
 {
     int rounds = (int)(1000 / harness_slowness());
-    long descriptors, pages;
+    long descriptors;
+    int64_t resident;
 
     run_rounds(rounds / 10);
     descriptors = count_descriptors();
-    pages = resident_pages();
+    resident = process_resident_bytes();
     run_rounds(rounds - rounds / 10);
     ck_assert_int_eq(count_descriptors(), descriptors);
 #ifndef __SANITIZE_ADDRESS__ /* it keeps freed memory for a while */
     if (harness_slowness() <= 1)
-        ck_assert_int_le(resident_pages(), pages + 64);
+        ck_assert_int_le(process_resident_bytes(), resident + (256 << 10));
 #else
-    (void)pages;
+    (void)resident;
 #endif
 }
 
@@ -431,7 +397,7 @@ PE_TEST(d05_running_and_queued_are_cancelled)
 
     finished = submit(pool, quick, &notes[4], 0);
     ck_assert_int_eq(pe_job_wait(finished, pe_after(GUARD_NS)), 0);
-    jobs[0] = submit(pool, for_ever, &notes[0], 5);
+    jobs[0] = submit(pool, note_for_ever, &notes[0], 5);
     for (int i = 1; i < 4; i++)
         jobs[i] = submit(pool, quick, &notes[i], 0);
     await_begun(&notes[0], 1);
@@ -456,7 +422,7 @@ PE_TEST(d05_running_and_queued_are_cancelled)
 static int for_ever_whatever_comes(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     signal(SIGTERM, SIG_IGN);
-    return for_ever(arg, arg_bytes, reply);
+    return note_for_ever(arg, arg_bytes, reply);
 }
 
 PE_TEST(d05_cancelled_by_force)
@@ -507,7 +473,7 @@ static int dies_at_first(const void *arg, size_t arg_bytes, pe_reply *reply)
 {
     (void)arg_bytes;
     (void)reply;
-    begin(arg);
+    note_begin(arg);
     kill(getpid(), SIGKILL);
     return 0;
 }
@@ -530,7 +496,7 @@ PE_TEST(d05_cancelled_between_two_lives)
     ck_assert_int_eq(pe_pool_new(&options, &pool), 0);
     notes = pool_shared(pool, 2 * sizeof *notes);
     cancelled = submit(pool, dies_at_first, &notes[0], 1);
-    innocent = submit(pool, for_ever, &notes[1], 0);
+    innocent = submit(pool, note_for_ever, &notes[1], 0);
     while (atomic_load(&lives->starts) < 2 && pe_now() < guard)
         sched_yield();
     ck_assert_int_eq(pe_job_cancel(cancelled), 0);

@@ -177,17 +177,6 @@ static void run_round(uint64_t seed, int64_t duration_ns)
 
 /* ---- the whole ---- */
 
-static uint64_t resident_kib(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    uint64_t size, pages;
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%" SCNu64 " %" SCNu64, &size, &pages), 2);
-    fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-}
-
 static void print_total(void)
 {
     static const char *const kinds[SOAK_KINDS] = { "pending", "returned", "crashed", "exited", "timed out", "cancelled",
@@ -212,7 +201,7 @@ PE_TEST_SLOW(all_that_a_pool_offers_at_once_leaves_nothing, 2 * 3600)
 {
     int64_t duration_ns = harness_soak_ns(PE_MS(2400)), end_ns = pe_after(duration_ns);
     int64_t round_ns = duration_ns / 4 < ROUND_NS ? duration_ns / 4 : ROUND_NS;
-    uint64_t first_resident = 0;
+    int64_t first_resident = 0;
     uint64_t first_bytes = 0;
 
 #ifdef M_ARENA_MAX
@@ -224,12 +213,13 @@ PE_TEST_SLOW(all_that_a_pool_offers_at_once_leaves_nothing, 2 * 3600)
         run_round(round, round_ns);
         if (round == 1) {
             first_bytes = process_allocated_bytes();
-            first_resident = resident_kib();
+            first_resident = process_resident_bytes();
         }
         ck_assert_uint_le(round < 2 ? 0 : process_allocated_bytes(), first_bytes + BYTES_MOST);
     }
     print_total();
-    printf("# resident %" PRIu64 " KiB after two rounds, %" PRIu64 " at the end\n", first_resident, resident_kib());
+    printf("# resident %" PRId64 " KiB after two rounds, %" PRId64 " at the end\n", first_resident / 1024,
+           process_resident_bytes() / 1024);
     ck_assert_uint_gt(total.kills, 0);
 }
 

@@ -3,6 +3,7 @@
 #include "harness/items.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <parexec/worker.h>
 
@@ -49,6 +50,15 @@ int item_square_or_fail(const void *in, void *out, const void *context)
         if (list[2 + i] == number)
             return pe_worker_fail((int)list[0], "item %d is no good", (int)number);
     return 0;
+}
+
+int item_for_ever(const void *in, void *out, const void *context)
+{
+    (void)in;
+    (void)out;
+    (void)context;
+    for (;;)
+        pause();
 }
 
 int item_nothing(const void *in, void *out, const void *context)

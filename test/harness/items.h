@@ -18,6 +18,8 @@ uint64_t *untouched(size_t count);
 int item_square(const void *in, void *out, const void *context);
 /* Fails on what the context lists: {code, count, items...}. */
 int item_square_or_fail(const void *in, void *out, const void *context);
+/* Stays until its worker is killed. */
+int item_for_ever(const void *in, void *out, const void *context);
 /* For calls that are refused, or where the call alone matters. */
 int item_nothing(const void *in, void *out, const void *context);
 int range_nothing(uint64_t first, uint64_t last, void *acc, const void *context);

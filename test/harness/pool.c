@@ -62,22 +62,23 @@ pe_stats pool_stats(const pe_pool *pool)
     return stats;
 }
 
-pe_job *pool_submit_retried(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, uint32_t retries)
+pe_job *pool_submit_with(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, pe_job_options options)
 {
-    pe_job_options options = PE_JOB_OPTIONS_INIT;
     pe_job *job = NULL;
 
-    options.retries = retries;
+    options.size = sizeof options;
     ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, &options, &job), 0);
     return job;
 }
 
+pe_job *pool_submit_retried(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, uint32_t retries)
+{
+    return pool_submit_with(pool, fn, arg, arg_bytes, (pe_job_options){ .retries = retries });
+}
+
 pe_job *pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes)
 {
-    pe_job *job = NULL;
-
-    ck_assert_int_eq(pe_pool_submit(pool, fn, arg, arg_bytes, NULL, &job), 0);
-    return job;
+    return pool_submit_with(pool, fn, arg, arg_bytes, (pe_job_options){ 0 });
 }
 
 pe_status pool_run(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes)

@@ -22,6 +22,8 @@ void *pool_shared(pe_pool *pool, size_t bytes);
 pe_stats pool_stats(const pe_pool *pool);
 
 pe_job *pool_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes);
+/* The size member of the options is filled in. */
+pe_job *pool_submit_with(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, pe_job_options options);
 pe_job *pool_submit_retried(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
                             uint32_t retries);
 /* Runs one job to its end. */

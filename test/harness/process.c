@@ -6,14 +6,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,7 +64,7 @@ int process_has_ended(int pidfd)
     return wait_for_end(pidfd, 0);
 }
 
-static void read_file(pid_t pid, const char *name, char *text, size_t text_bytes)
+static bool try_to_read(pid_t pid, const char *name, char *text, size_t text_bytes)
 {
     char path[64];
     ssize_t bytes;
@@ -68,10 +73,17 @@ static void read_file(pid_t pid, const char *name, char *text, size_t text_bytes
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        ck_abort_msg("cannot open %s: %s", path, strerror(errno));
+        return false;
     bytes = read(fd, text, text_bytes - 1);
     close(fd);
     text[bytes < 0 ? 0 : bytes] = '\0';
+    return bytes >= 0;
+}
+
+static void read_file(pid_t pid, const char *name, char *text, size_t text_bytes)
+{
+    if (!try_to_read(pid, name, text, text_bytes))
+        ck_abort_msg("cannot read %s of process %d: %s", name, (int)pid, strerror(errno));
 }
 
 static long long number_after(const char *text, const char *name)
@@ -87,6 +99,36 @@ pid_t process_parent(pid_t pid)
 
     read_file(pid, "status", text, sizeof text);
     return (pid_t)number_after(text, "\nPPid:");
+}
+
+char process_state(pid_t pid)
+{
+    char text[512];
+    const char *end;
+
+    if (!try_to_read(pid, "stat", text, sizeof text))
+        return '-';
+    end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' ? end[2] : '-';
+}
+
+void process_await_stopped(pid_t pid, int stopped)
+{
+    int64_t guard = pe_after((int64_t)(harness_slowness() * (double)PE_MS(GUARD_MS)));
+
+    while ((process_state(pid) == 'T') != stopped) {
+        if (pe_now() >= guard)
+            ck_abort_msg("process %d is %s", (int)pid, stopped ? "not stopped" : "stopped for ever");
+        process_sleep_ms(1);
+    }
+}
+
+void process_sleep_ms(int64_t ms)
+{
+    struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+
+    while (nanosleep(&left, &left) < 0)
+        ;
 }
 
 struct process_effort process_effort(pid_t pid)
@@ -110,6 +152,33 @@ int process_is_idle(pid_t pid, int64_t for_ns)
     clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
     after = process_effort(pid);
     return before.switches == after.switches && before.cpu_ns == after.cpu_ns;
+}
+
+int process_in_child(int (*fn)(void))
+{
+    pid_t child = fork();
+    int status;
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
+        _exit(fn());
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+bool process_deny(int number, int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { sizeof code / sizeof code[0], code };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 int process_descriptors(char *text, size_t text_bytes)
@@ -189,6 +258,14 @@ void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out
     process_look(pool, workers, tell_pids, out, sizeof *out);
 }
 
+pid_t process_keeper(pe_pool *pool)
+{
+    struct process_worker worker;
+
+    process_workers(pool, 1, &worker);
+    return worker.keeper;
+}
+
 void process_pool_free(pe_pool *pool)
 {
     struct process_worker worker;
@@ -214,6 +291,22 @@ void *process_shared(size_t bytes)
     if (memory == MAP_FAILED)
         ck_abort_msg("no shared memory: %s", strerror(errno));
     return memory;
+}
+
+void process_touch(void *memory, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += 4096)
+        ((volatile char *)memory)[at] = 1;
+}
+
+int64_t process_resident_bytes(void)
+{
+    char text[200];
+    long pages = 0;
+
+    read_file(getpid(), "statm", text, sizeof text);
+    ck_assert_int_eq(sscanf(text, "%*d %ld", &pages), 1);
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
 #ifdef __GLIBC__

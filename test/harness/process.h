@@ -6,6 +6,7 @@
  * into every worker of a pool at the same time.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,10 @@ void process_await_end(int pidfd);
 int process_has_ended(int pidfd);
 
 pid_t process_parent(pid_t pid);
+/* As /proc tells it: 'S' for one that sleeps, 'T' for a stopped one; '-' when there is no such process. */
+char process_state(pid_t pid);
+/* Waits until it is stopped, or is not any more. */
+void process_await_stopped(pid_t pid, int stopped);
 
 /* What a process has spent so far: every switch of its CPU away, and nanoseconds on one. */
 struct process_effort {
@@ -28,8 +33,14 @@ struct process_effort {
 };
 
 struct process_effort process_effort(pid_t pid);
+void process_sleep_ms(int64_t ms);
 /* 1 when the process spent nothing in that time: it slept throughout. */
 int process_is_idle(pid_t pid, int64_t for_ns);
+
+/* Runs the function in a child; gives its exit status, or 1000 + the signal that ended it. */
+int process_in_child(int (*fn)(void));
+/* From here on the system call fails in this process with that errno; false: there is no seccomp here. */
+bool process_deny(int number, int error);
 
 /* Open descriptors of the calling process, but for the one it takes to list them. For use in a worker as
  * well. A line "3 -> target\n" each; returns their number. */
@@ -53,6 +64,8 @@ typedef void process_look_fn(void *out);
  */
 void process_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes);
 void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out);
+/* Of a pool with one worker. */
+pid_t process_keeper(pe_pool *pool);
 
 /* Frees the pool and waits until its keeper has ended, which pe_pool_free does not do to the last instant. */
 void process_pool_free(pe_pool *pool);
@@ -64,7 +77,12 @@ void process_start_seed(void);
 /* What malloc has given out and not taken back; where it does not tell, what the process has as its own. */
 uint64_t process_allocated_bytes(void);
 
+/* Private memory of this process and what it has touched of shared memory. */
+int64_t process_resident_bytes(void);
+
 /* Pages shared with everything forked later, zeroed; given back by munmap of the same size. */
 void *process_shared(size_t bytes);
+/* Writes to each of its pages, so that they are really there. */
+void process_touch(void *memory, size_t bytes);
 
 #endif
