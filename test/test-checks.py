@@ -3,7 +3,7 @@
 
 The table lists every such check: taken out of the source by one replacement, it must make the test that aims
 at its field fail. By default only the table is looked at: each replacement fits exactly one place, each test
-exists. With PAREXEC_TEST_LONG=1 the changed file is compiled and linked into test-scribble in front of the
+exists. With PAREXEC_TEST_LONG=1 the changed file is compiled and linked into the test's program in front of the
 library, and the test is run: it must fail, as it must pass with the file unchanged. `--table` prints the
 outcome as a table. With words, only rows whose field or check has one of them in it."""
 
@@ -19,7 +19,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = 'test/test-scribble'
+PROGRAMS = ['test-scribble', 'test-scribble-hints', 'test-scribble-items']
 LIBRARY = 'test/libparexec_hooked.a'
 MOST_SECONDS = 120
 
@@ -173,6 +173,14 @@ CHECKS = [
 ]
 
 
+def program_of(test):
+    """The program that has this test; None if none has."""
+    for program in PROGRAMS:
+        if re.search(rf'PE_TEST\w*\({test}\b', (ROOT / 'test' / f'{program}.c').read_text()):
+            return program
+    return None
+
+
 def fit(check):
     """What does not fit of an entry; '' when all does."""
     _, _, file, old, new, test = check
@@ -181,18 +189,17 @@ def fit(check):
         return f'{file}: {found} places for {old!r}'
     if old == new:
         return 'changes nothing'
-    text = (ROOT / f'{PROGRAM}.c').read_text()
-    return '' if re.search(rf'PE_TEST\w*\({test}\b', text) else f'no test {test}'
+    return '' if program_of(test) else f'no test {test}'
 
 
 class Builder:
-    """Compiles one changed file as the library of the tests is compiled, and links test-scribble with it."""
+    """Compiles one changed file as the library of the tests is compiled, and links a test's program with it."""
 
     def __init__(self, build, scratch):
         self.build, self.scratch = pathlib.Path(build), pathlib.Path(scratch)
-        commands = subprocess.run(['ninja', '-C', build, '-t', 'commands', PROGRAM], check=True,
-                                  capture_output=True, text=True).stdout.splitlines()
-        self.link = next(c for c in commands if f' -o {PROGRAM} ' in c)
+        commands = subprocess.run(['ninja', '-C', build, '-t', 'commands', *(f'test/{name}' for name in PROGRAMS)],
+                                  check=True, capture_output=True, text=True).stdout.splitlines()
+        self.link = {name: next(c for c in commands if f' -o test/{name} ' in c) for name in PROGRAMS}
         self.compile = {}
         for entry in json.loads((self.build / 'compile_commands.json').read_text()):
             if f'{LIBRARY}.p/' in entry['output']:
@@ -202,15 +209,15 @@ class Builder:
     def run(self, command):
         subprocess.run(shlex.split(command), cwd=self.build, check=True, capture_output=True, text=True)
 
-    def program(self, file, text):
+    def program(self, name, file, text):
         """The changed object stands in front of the archive, whose own is not looked for any more."""
         source, object_file = self.scratch / pathlib.Path(file).name, self.scratch / 'changed.o'
-        program = self.scratch / 'test-scribble'
+        program = self.scratch / name
         source.write_text(text)
         command, old_source, old_object = self.compile[file]
         self.run(command.replace(old_object, str(object_file))
                         .replace(f'-c {old_source}', f'-iquote {(ROOT / file).parent} -w -c {source}'))
-        self.run(self.link.replace(f' -o {PROGRAM} ', f' -o {program} {object_file} '))
+        self.run(self.link[name].replace(f' -o test/{name} ', f' -o {program} {object_file} '))
         return program
 
 
@@ -231,11 +238,11 @@ def run_test(program, test):
 def outcome(builder, check, sound):
     """(what is wrong or '', seconds until the test failed). `sound`: (file, test) that pass as they are."""
     _, _, file, old, new, test = check
-    text = (ROOT / file).read_text()
-    if (file, test) not in sound and not run_test(builder.program(file, text), test)[0]:
+    name, text = program_of(test), (ROOT / file).read_text()
+    if (file, test) not in sound and not run_test(builder.program(name, file, text), test)[0]:
         return f'{test} fails with the check', 0
     sound.add((file, test))
-    passed, seconds = run_test(builder.program(file, text.replace(old, new)), test)
+    passed, seconds = run_test(builder.program(name, file, text.replace(old, new)), test)
     return (f'{test} passes without the check' if passed else ''), seconds
 
 
