@@ -20,7 +20,7 @@ HEADING = re.compile(r'^### (\w+\.pml)$')
 ATOMIC = {'load': 'load', 'store': 'store', 'exchange': 'exchange', 'compare': 'swap', 'fetch': 'change'}
 
 EVENTS = {'call_item', 'fn', 'fork', 'pause', 'due_of', 'pe__limit_ask', 'pe__bell_ring_worker', 'pe__bell_ring_host',
-          'pe__bell_ring_keeper', 'pe__bell_sleep', 'pe__keeper_signal', 'sleep_on_descriptors', 'wake_in_group'}
+          'pe__bell_ring_keeper', 'pe__bell_sleep', 'signal_worker', 'sleep_on_descriptors', 'wake_in_group'}
 
 
 def without_comments(text):

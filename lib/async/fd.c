@@ -48,7 +48,8 @@ static const struct {
     { PE_FD_PRIORITY, POLLPRI },
 };
 
-int pe__fd_look(int fd, int events)
+/* Those of the events that are there now, 0: none; PE_EBADF. */
+static int events_now(int fd, int events)
 {
     struct pollfd look = { .fd = fd };
     int there = 0;
@@ -222,7 +223,7 @@ int pe_fd_wait(pe_task *t, int fd, int events)
     if (result == 0 && (events == 0 || (events & ~EVENTS_ALL)))
         result = PE_EINVAL;
     if (result == 0)
-        result = pe__fd_look(fd, events);
+        result = events_now(fd, events);
     if (result != 0)
         return result;
     result = pe__wait_begin(t, &kind, NULL);

@@ -30,9 +30,6 @@ struct pe__fd_table {
 
 void pe__fd_table_fini(struct pe__fd_table *table);
 
-/* Those of the events that are there now, 0: none; PE_EBADF. */
-int pe__fd_look(int fd, int events);
-
 /* 0, or an error as of pe_fd_wait. `fd` is open. Never calls `ready` by itself. */
 int pe__fd_watch_start(pe_loop *loop, struct pe__fd_watch *watch, int fd, int events,
                        void (*ready)(struct pe__fd_watch *watch, int events));

@@ -75,7 +75,7 @@ void pe__keeper_stop_job(struct pe__keeper *keeper, const struct pe__message *me
 }
 
 /* A worker that was forked just now may not lead its group yet. */
-void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *kept, int number)
+static void signal_worker(const struct pe__keeper *keeper, const struct pe__kept *kept, int number)
 {
     bool group = (keeper->shared->config->flags & PE_POOL_GROUPS) != 0;
     if (!group || kill(-kept->pid, number) < 0)
@@ -126,9 +126,9 @@ static void begin_stopping(struct pe__keeper *keeper, uint32_t index, int64_t no
     kept->stop_stage = soft ? PE__STOP_TERMINATED : PE__STOP_KILLED;
     kept->stop_signal = soft ? SIGTERM : SIGKILL;
     kept->stop_due_ns = pe__base_later(now_ns, kept->stop_grace_ns);
-    pe__keeper_signal(keeper, kept, kept->stop_signal);
+    signal_worker(keeper, kept, kept->stop_signal);
     if (soft)
-        pe__keeper_signal(keeper, kept, SIGCONT); /* a stopped process would not see SIGTERM */
+        signal_worker(keeper, kept, SIGCONT); /* a stopped process would not see SIGTERM */
 }
 
 static void force(const struct pe__keeper *keeper, struct pe__kept *kept)
@@ -136,7 +136,7 @@ static void force(const struct pe__keeper *keeper, struct pe__kept *kept)
     kept->stop_stage = PE__STOP_KILLED;
     kept->stop_signal = SIGKILL;
     if (kept->pid != 0)
-        pe__keeper_signal(keeper, kept, SIGKILL);
+        signal_worker(keeper, kept, SIGKILL);
 }
 
 static bool waits(const struct pe__kept *kept)
@@ -179,7 +179,7 @@ void pe__keeper_signal_all(struct pe__keeper *keeper, int number)
 {
     for (uint32_t i = 0; i < keeper->numbers; i++)
         if (keeper->kept[i].pid != 0)
-            pe__keeper_signal(keeper, &keeper->kept[i], number);
+            signal_worker(keeper, &keeper->kept[i], number);
 }
 
 void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns)

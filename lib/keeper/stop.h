@@ -29,8 +29,7 @@ int64_t pe__keeper_next_stop(const struct pe__keeper *keeper);
 /* All workers, with a grace or without; what is left of them later is the loop's to see. */
 void pe__keeper_kill_all(struct pe__keeper *keeper, int64_t grace_ns);
 
-/* Signals all workers, or one; with PE_POOL_GROUPS whole groups. */
+/* Signals all workers; with PE_POOL_GROUPS their groups. */
 void pe__keeper_signal_all(struct pe__keeper *keeper, int number);
-void pe__keeper_signal(const struct pe__keeper *keeper, const struct pe__kept *kept, int number);
 
 #endif

@@ -126,7 +126,7 @@ static int64_t look_at_queue(const struct pe__keeper *keeper, int64_t now_ns, ui
 
 void pe__keeper_watch(struct pe__keeper *keeper, int64_t now_ns)
 {
-    struct pe__watch *watch = keeper->shared->watch;
+    struct pe__limit_watch *watch = keeper->shared->watch;
     uint64_t expired;
     for (uint32_t i = 0; i < keeper->numbers; i++)
         look_at_worker(keeper, i, now_ns);

@@ -95,7 +95,8 @@ struct pe__region_geometry pe__region_geometry_wanted(void)
     return geometry;
 }
 
-uint32_t pe__region_mode_wanted(void)
+/* What pe_region_setup said, without PE__MODE_ON. */
+static uint32_t mode_wanted(void)
 {
     return atomic_load_explicit(&wanted, memory_order_relaxed);
 }
@@ -120,7 +121,7 @@ void pe__region_mode_set(uint32_t mode)
 
 static uint32_t first_mode(void)
 {
-    uint32_t mode = pe__region_mode_wanted() | PE__MODE_ON;
+    uint32_t mode = mode_wanted() | PE__MODE_ON;
 
     if (!pe__base_clock_tsc || !pe__region_clock_agrees())
         mode |= PE__MODE_NS;

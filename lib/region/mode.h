@@ -19,9 +19,6 @@
 /* Bits from here on: sample_every - 1. */
 #define PE__MODE_SAMPLE_SHIFT 16
 
-/* What pe_region_setup said, without PE__MODE_ON. */
-uint32_t pe__region_mode_wanted(void);
-
 /* How this process measures: the mode when it was last on. */
 uint32_t pe__region_mode(void);
 

@@ -48,13 +48,13 @@
 #define PE__LIMIT_NEVER (INT64_MAX - 1)
 
 /* One line, written by the keeper. */
-struct pe__watch {
+struct pe__limit_watch {
     _Atomic int64_t wakes_ns;  /* when the keeper will look by itself; at first, and while it is awake: passed */
     _Atomic uint64_t expired;  /* records that it has ended while they were queued */
     uint64_t pad[6];
 };
 
-_Static_assert(sizeof(struct pe__watch) == 64, "one line");
+_Static_assert(sizeof(struct pe__limit_watch) == 64, "one line");
 
 /* When something that begins now is over its limits, of which 0 is none; even, and never too early. */
 static inline int64_t pe__limit_due(int64_t now_ns, int64_t timeout_ns, int64_t deadline_ns)

@@ -112,7 +112,7 @@ struct pe__shared {
     int32_t *pins; /* with affinity: the CPU of each worker number */
     /* shared */
     struct pe__keeper_counts *counts;
-    struct pe__watch *watch;
+    struct pe__limit_watch *watch;
     struct pe__queue_head *heads; /* of each level */
     _Atomic uint64_t *host_waits;
     struct pe__bell_group *groups;
