@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 int64_t bench_now_ns(void)

@@ -1,6 +1,6 @@
 #include "functions-sample.h"
 
-#include <stddef.h>
+#include <setjmp.h>
 
 #include <parexec/region.h>
 

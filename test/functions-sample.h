@@ -3,9 +3,6 @@
 
 /* Functions that are built with -finstrument-functions, for test-functions.c. */
 
-#include <setjmp.h>
-#include <stdint.h>
-
 /* Calls outer_helper, a static function, so many times; that calls inner_helper twice. */
 int sample_nest(int times);
 /* Calls itself so many times more, then `at_bottom`, which may be NULL. */

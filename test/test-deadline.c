@@ -63,7 +63,7 @@ PE_TEST(deadline_that_has_passed)
 
     for (int i = 0; i < COUNT; i++)
         jobs[i] = pool_submit_with(pool, note_for_ever, &note, sizeof note,
-                         (pe_job_options){ .deadline_ns = pe_now(), .priority = (uint32_t)i % 3 });
+                                   (pe_job_options){ .deadline_ns = pe_now(), .priority = (uint32_t)i % 3 });
     for (int i = 0; i < COUNT; i++) {
         pe_status status = job_finish(jobs[i]);
         ck_assert_uint_eq(status.kind, PE_TIMED_OUT);
@@ -102,7 +102,7 @@ PE_TEST(deadline_of_a_job_that_runs)
     struct note *note = note_in(pool);
     int64_t deadline = pe_after(PE_MS(50));
     pe_job *job = pool_submit_with(pool, note_for_ever, &note, sizeof note,
-                         (pe_job_options){ .deadline_ns = deadline, .timeout_ns = GUARD_NS, .retries = 5 });
+                                   (pe_job_options){ .deadline_ns = deadline, .timeout_ns = GUARD_NS, .retries = 5 });
     pe_status status = job_finish(job);
 
     ck_assert_uint_eq(status.kind, PE_TIMED_OUT);

@@ -5,9 +5,8 @@
 #include "harness/harness.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -7,9 +7,7 @@
 #include "harness/harness.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <parexec/error.h>
 #include <parexec/init.h>

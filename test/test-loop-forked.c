@@ -6,7 +6,6 @@
 #include "harness/harness.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

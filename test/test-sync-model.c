@@ -5,7 +5,6 @@
  */
 #include "harness/harness.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <parexec.h>

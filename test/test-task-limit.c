@@ -3,8 +3,6 @@
  */
 #include "harness/harness.h"
 
-#include <stdbool.h>
-
 #include <parexec.h>
 
 #include "harness/async.h"

@@ -37,7 +37,7 @@ PE_TEST_LOOP(either_done_or_stopped, 0, 2)
     for (int i = 0; i < rounds; i++) {
         int64_t length = PE_US(150 + i % 40), nothing = 0;
         pe_job *job = pool_submit_with(pool, takes_about, &length, sizeof length,
-                             (pe_job_options){ .timeout_ns = _i == 0 ? PE_US(150 + i * 7 % 40) : 0 });
+                                       (pe_job_options){ .timeout_ns = _i == 0 ? PE_US(150 + i * 7 % 40) : 0 });
         pe_job *next = pool_submit_with(pool, takes_about, &nothing, sizeof nothing, (pe_job_options){ .retries = 0 });
         const void *data;
         int asked = 0;

@@ -307,7 +307,7 @@ PE_TEST(limit_is_of_one_attempt)
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = GUARD_NS });
     struct note *note = note_in(pool);
     pe_job *job = pool_submit_with(pool, dies_when_asked_at_first, &note, sizeof note,
-                         (pe_job_options){ .timeout_ns = PE_MS(20), .retries = 1 });
+                                   (pe_job_options){ .timeout_ns = PE_MS(20), .retries = 1 });
     pe_status status = job_finish(job);
 
     ck_assert_uint_eq(status.kind, PE_RETURNED);

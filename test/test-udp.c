@@ -3,10 +3,8 @@
  */
 #include "harness/harness.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <parexec.h>
 

@@ -7,7 +7,6 @@
 #include "table/table.h"
 
 #include <parexec.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

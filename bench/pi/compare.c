@@ -10,7 +10,6 @@
 #include "table/measure.h"
 #include "table/table.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define PYTHON 1 /* variant: the rival needs it */

@@ -9,7 +9,6 @@
 
 #include <parexec.h>
 #include <stdatomic.h>
-#include <sys/types.h>
 
 #define CREW_MAX 64
 

@@ -5,7 +5,6 @@
 #include "harness.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <time.h>
 
 #if defined(__x86_64__)

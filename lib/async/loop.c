@@ -11,8 +11,6 @@
  */
 #include "async/loop.h"
 
-#include <stdlib.h>
-
 #include "async/source.h"
 #include "async/task.h"
 #include "async/wait.h"

@@ -7,8 +7,6 @@
  */
 #include "async/offload.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -8,7 +8,6 @@
 #ifndef PE__ASYNC_TASK_H
 #define PE__ASYNC_TASK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <parexec/task.h>

@@ -11,7 +11,6 @@
 #define PE__ASYNC_TIMER_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"

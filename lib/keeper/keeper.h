@@ -2,7 +2,6 @@
 #ifndef PE__KEEPER_KEEPER_H
 #define PE__KEEPER_KEEPER_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>

@@ -8,7 +8,6 @@
 #include "keeper/workers.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 

@@ -7,7 +7,6 @@
 #include "pool/job.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/forked.h"

@@ -1,8 +1,6 @@
 /* options.c - checks pe_pool_options and fills in the defaults. */
 #include "pool/options.h"
 
-#include <unistd.h>
-
 #include <parexec/cpu.h>
 #include <parexec/error.h>
 

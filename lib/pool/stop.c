@@ -4,7 +4,6 @@
  */
 #include "pool/stop.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

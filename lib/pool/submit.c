@@ -18,7 +18,6 @@
  */
 #include "pool/submit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

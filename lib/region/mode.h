@@ -7,7 +7,6 @@
 #ifndef PE__REGION_MODE_H
 #define PE__REGION_MODE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define PE__MODE_ON 1u

@@ -6,10 +6,8 @@
  */
 #include "report/profile.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <parexec/error.h>
 #include <parexec/region.h>

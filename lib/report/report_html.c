@@ -3,7 +3,6 @@
  *
  * html.h says how it is made; here are its frame, its head, and the order in which names are numbered.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 

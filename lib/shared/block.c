@@ -1,6 +1,8 @@
 /* block.c - taking and giving back reply blocks; block.h argues it. */
 #include "shared/block.h"
 
+#include <stddef.h>
+
 #define GROWTH 4
 #define PAGE_BYTES 4096
 

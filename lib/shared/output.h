@@ -12,7 +12,6 @@
 #ifndef PE__SHARED_OUTPUT_H
 #define PE__SHARED_OUTPUT_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* Of the items of one map together. */

@@ -5,7 +5,6 @@
  * arguments; 3 not permitted.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* reply.c - appending to a reply. */
 #include "worker/reply.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include <parexec/error.h>

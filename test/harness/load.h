@@ -6,7 +6,6 @@
  * is, each of them ends exactly once, what returned is right, what did not leaves its output untouched.
  */
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include <parexec/pool.h>
