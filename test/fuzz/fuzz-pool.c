@@ -7,24 +7,20 @@
  */
 #include "fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include <parexec/error.h>
 #include <parexec/pool.h>
 #include <parexec/stream.h>
 
+#include "expect.h"
 #include "input.h"
 #include "keeper/message.h"
-#include "pool/map.h"
 #include "pool/pool.h"
 #include "stand-in.h"
+#include "work.h"
+#include "workers.h"
 
-#define WORKERS 3
-#define JOBS    8
-#define ITEMS   12
-#define LIMIT   100000
+#define JOBS  8
+#define LIMIT 100000
 
 struct arrays {
     struct arrays *next;
@@ -47,14 +43,6 @@ static uint64_t take(int bytes)
     return input_take(&input, bytes);
 }
 
-/* One of those that were pushed last. */
-static uint32_t take_record(void)
-{
-    const struct pe__level *level = &pool->levels[take(1) % PE__QUEUE_LEVELS];
-
-    return pe__pool_record_at(pool, level, level->tail - 1 - take(1) % 4);
-}
-
 static void say_message(void)
 {
     struct pe__message message = { .type = (uint32_t)take(1) };
@@ -74,109 +62,6 @@ static void say_bytes(void)
     stand_in_say(bytes, count);
 }
 
-static void store_word(uint32_t record, uint64_t sequence_more, uint32_t owner, uint32_t phase)
-{
-    uint64_t sequence = (pool->entries[record].sequence + sequence_more) & PE__RECORD_SEQUENCE_MASK;
-
-    atomic_store(&stand_in.shared.records[record].word,
-                 pe__record_word(sequence, owner, (enum pe__record_phase)phase));
-}
-
-static void forge_word(void)
-{
-    uint32_t record = take_record(), phase = (uint32_t)take(1);
-    uint32_t owner = (uint32_t)take(2);
-
-    store_word(record, (uint64_t)(int8_t)take(1), owner, phase);
-}
-
-/* The phase is a possible one, and so may the rest be. */
-static void end_record(void)
-{
-    uint32_t index = take_record(), phase = PE__RECORD_RUNNING + (uint32_t)take(1) % 8;
-    struct pe__record *record = &stand_in.shared.records[index];
-    struct pe__record_more *more = &stand_in.shared.records_more[index];
-
-    record->code = (int32_t)take(1) - 128;
-    record->text_bytes = (uint16_t)take(2);
-    record->reply_short = (uint16_t)take(2);
-    if (record->reply_short == 0)
-        record->reply_short = PE__RECORD_NO_REPLY;
-    if (record->reply_short == PE__RECORD_FAR) {
-        more->reply_block = (uint32_t)take(2);
-        more->reply_bytes = take(3);
-    }
-    if ((record->text_bytes & PE__RECORD_HAS_OUTPUT) != 0)
-        pe__mapping_output(&stand_in.shared, index)->bytes = (uint32_t)take(2);
-    record->start_ticks += take(1);
-    store_word(index, 0, (uint32_t)take(1) % WORKERS, phase);
-}
-
-static void write_word(void *start, size_t bytes)
-{
-    uint64_t place = take(2), value = take(8);
-
-    memcpy((char *)start + place % (bytes / 8) * 8, &value, 8);
-}
-
-static void write_anywhere(void)
-{
-    const struct pe__shared *view = &stand_in.shared;
-    const struct {
-        void *start;
-        size_t bytes;
-    } parts[] = {
-        { view->records, 2 * view->geometry.records * sizeof *view->records },
-        { view->records_more, 2 * view->geometry.records * sizeof *view->records_more },
-        { view->slots, WORKERS * sizeof *view->slots },
-        { view->groups, sizeof *view->groups },
-        { view->counts, sizeof *view->counts },
-        { view->watch, sizeof *view->watch },
-        { view->heads, PE__QUEUE_LEVELS * sizeof *view->heads },
-        { view->host_waits, 8 },
-        { view->lives, 2 * sizeof *view->lives },
-        { view->lanes, 2 * view->geometry.workers_most * sizeof *view->lanes },
-        { view->block_words, 256 },
-        { view->config, sizeof *view->config / 8 * 8 },
-        { view->tails, PE__QUEUE_LEVELS * sizeof *view->tails },
-        { view->maps, 2 * sizeof *view->maps },
-        { view->crashes, WORKERS * sizeof *view->crashes },
-        { view->heap, 4096 },
-        { view->base + view->blocks.classes[0].offset, view->blocks.classes[0].bytes },
-    };
-    uint64_t part = take(1) % (sizeof parts / sizeof *parts);
-
-    write_word(parts[part].start, parts[part].bytes);
-}
-
-static void write_into_record(void)
-{
-    uint32_t index = take_record();
-    const struct pe__shared *view = &stand_in.shared;
-
-    switch (take(1) % 4) {
-    case 0: write_word((char *)&view->records[index] + 8, sizeof *view->records - 8); break;
-    case 1: write_word(&view->records_more[index], sizeof *view->records_more); break;
-    case 2: write_word(pe__mapping_text(view, index), PE_TEXT_BYTES_MAX); break;
-    default: write_word(pe__mapping_output(view, index), sizeof(struct pe__output));
-    }
-}
-
-/* Of the oldest map. */
-static void close_item(void)
-{
-    if (pe__base_list_empty(&pool->maps))
-        return;
-    const struct pe__map_job *map = pe__job_map(pe__job_of_map(pool->maps.next));
-    uint64_t item = take(1) % ITEMS;
-    if (!map->running || item >= map->count || map->state == NULL)
-        return;
-    uint8_t state = (uint8_t)take(1);
-    if (map->detail != NULL && state != PE__ITEM_RETURNED)
-        write_word(&map->detail[item], sizeof *map->detail);
-    atomic_store(&map->state[item], state);
-}
-
 static void keeper_turn(void)
 {
     if (input_is_over(&input)) {
@@ -186,23 +71,17 @@ static void keeper_turn(void)
     switch (take(1) % 10) {
     case 0: say_message(); break;
     case 1: say_bytes(); break;
-    case 2: forge_word(); break;
-    case 3: write_anywhere(); break;
-    case 4: write_into_record(); break;
-    case 5: close_item(); break;
+    case 2: workers_forge_word(&input, pool); break;
+    case 3: workers_write_anywhere(&input, true); break;
+    case 4: workers_write_into_record(&input, pool); break;
+    case 5: workers_close_item(&input, pool); break;
     case 6: pool->doubt.due_ns = 0; break; /* a second has passed */
     case 7: stand_in_leave(); break;
-    default: end_record();
+    default: workers_end_record(&input, pool);
     }
 }
 
 /* ---- what the program does ---- */
-
-static void demand(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* Of any call here. */
 static int check(int result)
@@ -217,56 +96,11 @@ static int check(int result)
     return result;
 }
 
-static int job_fn(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)arg;
-    (void)arg_bytes;
-    (void)reply;
-    return 0;
-}
-
-static int item_fn(const void *in, void *out, const void *context)
-{
-    (void)in;
-    (void)out;
-    (void)context;
-    return 0;
-}
-
-static int range_fn(uint64_t first, uint64_t last, void *acc, const void *context)
-{
-    (void)first;
-    (void)last;
-    (void)acc;
-    (void)context;
-    return 0;
-}
-
-static int combine_fn(void *acc, const void *part, const void *context)
-{
-    (void)context;
-    memcpy(acc, part, 24);
-    return 0;
-}
-
-static int source_fn(void *item, void *context)
-{
-    (void)context;
-    memset(item, 1, 8);
-    return 1;
-}
-
 static void note_done(pe_job *job, void *context)
 {
     (void)job;
     (void)context;
     done++;
-}
-
-static void note_progress(uint64_t closed, uint64_t failed, uint64_t total, void *context)
-{
-    (void)context;
-    demand(failed <= closed && (total == 0 || closed <= total));
 }
 
 static void read_all(const void *data, size_t bytes)
@@ -307,7 +141,7 @@ static void submit(void)
     options.retries = how >> 3 & 1;
     options.timeout_ns = (how & 16) != 0 ? PE_SECONDS(9) : 0;
     options.deadline_ns = (how & 32) != 0 ? pe_after(PE_SECONDS(9)) : 0;
-    check(pe_pool_try_submit(pool, job_fn, arg, sizes[how >> 6], &options, place));
+    check(pe_pool_try_submit(pool, work_job, arg, sizes[how >> 6], &options, place));
 }
 
 static struct arrays *new_arrays(void)
@@ -344,12 +178,12 @@ static void map(bool waits)
     options.on_error = how >> 3 & 1;
     options.timeout_ns = (how & 16) != 0 ? PE_SECONDS(9) : 0;
     options.deadline_ns = (how & 32) != 0 ? take_deadline() : 0;
-    options.progress = (how & 64) != 0 ? note_progress : NULL;
+    options.progress = (how & 64) != 0 ? work_progress : NULL;
     options.chunk = how >> 7;
     if (waits) {
-        if (check(pe_pool_map(pool, item_fn, arrays->in, 8, arrays->out, 8, ITEMS, &options)) == 0)
+        if (check(pe_pool_map(pool, work_item, arrays->in, 8, arrays->out, 8, ITEMS, &options)) == 0)
             check_map(arrays, &options);
-    } else if (place != NULL && check(pe_pool_start_map(pool, item_fn, arrays->in, 8, arrays->out, 8, ITEMS, &options,
+    } else if (place != NULL && check(pe_pool_start_map(pool, work_item, arrays->in, 8, arrays->out, 8, ITEMS, &options,
                                                         &job)) == 0) {
         *place = job;
     }
@@ -428,7 +262,7 @@ static void reduce(void)
 
     options.chunk = take(1) % 3;
     options.deadline_ns = take_deadline();
-    check(pe_pool_reduce(pool, range_fn, combine_fn, 0, 1 + take(1) % 4, acc, sizeof acc, &options));
+    check(pe_pool_reduce(pool, work_range, work_combine, 0, 1 + take(1) % 4, acc, sizeof acc, &options));
 }
 
 static void use_stream(void)
@@ -442,7 +276,7 @@ static void use_stream(void)
     options.flags = take(1) % 2 ? PE_MAP_ORDERED : 0;
     options.max_inflight = 4;
     if (stream == NULL) {
-        check(pe_pool_stream(pool, item_fn, source_fn, NULL, 8, 16, &options, &stream));
+        check(pe_pool_stream(pool, work_item, work_source, NULL, 8, 16, &options, &stream));
     } else if (options.flags != 0) {
         if (check(pe_stream_next(stream, take_deadline(), NULL, &status, &data, &bytes)) == 0 && data != NULL)
             read_all(data, bytes);
@@ -458,7 +292,7 @@ static void run_broadcast(void)
 {
     pe_status statuses[WORKERS] = { { .kind = PE_PENDING } };
 
-    check(pe_pool_broadcast(pool, job_fn, NULL, 0, statuses, WORKERS, take_deadline()));
+    check(pe_pool_broadcast(pool, work_job, NULL, 0, statuses, WORKERS, take_deadline()));
     for (int i = 0; i < WORKERS; i++)
         demand(statuses[i].kind <= PE_OUT_OF_MEMORY);
 }
@@ -530,14 +364,6 @@ static void end(void)
         all_arrays = arrays->next;
         free(arrays);
     }
-}
-
-static int lowest_free_fd(void)
-{
-    int fd = dup(0);
-
-    close(fd);
-    return fd;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
