@@ -39,6 +39,8 @@ int process_is_idle(pid_t pid, int64_t for_ns);
 
 /* Runs the function in a child; gives its exit status, or 1000 + the signal that ended it. */
 int process_in_child(int (*fn)(void));
+/* Calls it in a child, which ends without any handlers of an exit; gives what it returned. */
+int process_answer_of_child(int (*fn)(const void *context), const void *context);
 /* From here on the system call fails in this process with that errno; false: there is no seccomp here. */
 bool process_deny(int number, int error);
 
