@@ -7,10 +7,10 @@
 
 #include "compare/json.h"
 #include "machine.h"
+#include "table/arguments.h"
 #include "table/program.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +19,10 @@
 #include <unistd.h>
 
 #define PASSES       3
-#define ONLY_MAX     32
 #define USUAL_ROUNDS 9
 
-struct arguments {
-    struct measure_options measure;
-    const char *only[ONLY_MAX];
-    int only_count;
-    const char *output;
-    int list;
-};
-
 static const char usage[] =
-    "usage: bench/run compare [--quick] [--rounds N] [--only SWEEP]... [--output DIRECTORY] [--list]\n"
+    "[--quick] [--rounds N] [--only SWEEP]... [--output DIRECTORY] [--list]\n"
     "Measures, writes a JSON file for each sweep, a table (compare.txt) and plots (SVG and PNG).\n"
     "  --quick             a few points, one round: everything is tried out, figures are rough\n"
     "  --rounds N          3 to 99, rounded up to a multiple of 3 (9)\n"
@@ -39,86 +30,27 @@ static const char usage[] =
     "  --output DIRECTORY  compare in the build directory\n"
     "  --list              the names of the sweeps\n";
 
-static int add_only(struct arguments *arguments, const char *key)
+static int is_sweep(const char *key)
 {
-    for (const struct sweep *sweep = sweeps; sweep->row.key; sweep++) {
-        if (strcmp(sweep->row.key, key) == 0 && arguments->only_count < ONLY_MAX) {
-            arguments->only[arguments->only_count++] = key;
-            return 0;
-        }
-    }
-    fprintf(stderr, "compare: no sweep \"%s\"; --list shows them\n", key);
-    return -1;
-}
-
-static int set_rounds(struct arguments *arguments, const char *text)
-{
-    uint64_t rounds;
-    if (bench_parse_count(text, &rounds) < 0 || rounds < PASSES || rounds > 99) {
-        fprintf(stderr, "compare: --rounds takes %d to 99\n", PASSES);
-        return -1;
-    }
-    arguments->measure.rounds = (uint32_t)(rounds + PASSES - 1) / PASSES * PASSES;
+    for (const struct sweep *sweep = sweeps; sweep->row.key; sweep++)
+        if (strcmp(sweep->row.key, key) == 0)
+            return 1;
     return 0;
 }
 
-static int apply_option(struct arguments *arguments, int option)
+static int parse_arguments(struct arguments *arguments, const char **ret_output, int argc, char **argv)
 {
-    switch (option) {
-    case 'q':
-        arguments->measure.quick = 1;
-        return 0;
-    case 'l':
-        arguments->list = 1;
-        return 0;
-    case 'r':
-        return set_rounds(arguments, optarg);
-    case 'o':
-        return add_only(arguments, optarg);
-    case 'd':
-        arguments->output = optarg;
-        return 0;
-    case 'h':
-        fputs(usage, stdout);
-        exit(0);
-    default:
-        fputs(usage, stderr);
+    const struct arguments_rules rules = { .bench = "compare", .noun = "sweep", .usage = usage, .has = is_sweep,
+                                           .rounds_least = PASSES, .rounds_most = 99,
+                                           .own = { { "output", NULL, ret_output } } };
+    if (arguments_parse(arguments, &rules, argc, argv) < 0)
         return -1;
-    }
-}
-
-static int parse_arguments(struct arguments *arguments, int argc, char **argv)
-{
-    static const struct option options[] = {
-        { "quick", no_argument, NULL, 'q' },
-        { "rounds", required_argument, NULL, 'r' },
-        { "only", required_argument, NULL, 'o' },
-        { "output", required_argument, NULL, 'd' },
-        { "list", no_argument, NULL, 'l' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-        if (apply_option(arguments, option) < 0)
-            return -1;
-    if (optind < argc) {
-        fputs(usage, stderr);
-        return -1;
-    }
     if (arguments->measure.rounds == 0)
         arguments->measure.rounds = USUAL_ROUNDS;
+    arguments->measure.rounds = (arguments->measure.rounds + PASSES - 1) / PASSES * PASSES;
     if (arguments->measure.quick)
         arguments->measure.rounds = 1;
     return 0;
-}
-
-static int wanted(const struct arguments *arguments, const char *key)
-{
-    for (int i = 0; i < arguments->only_count; i++)
-        if (strcmp(arguments->only[i], key) == 0)
-            return 1;
-    return arguments->only_count == 0;
 }
 
 /* What to type for this sweep; where the files go is nobody's business. */
@@ -168,7 +100,7 @@ static int count_failed(const struct record *record)
 }
 
 /* How many figures of ours are missing, or -1 when the file cannot be written. */
-static int run_sweep(const struct arguments *arguments, const struct sweep *sweep)
+static int run_sweep(const struct arguments *arguments, const char *output, const struct sweep *sweep)
 {
     char command[128];
     size_t points[POINTS_MAX];
@@ -184,8 +116,8 @@ static int run_sweep(const struct arguments *arguments, const struct sweep *swee
     printf("%-16s %6.1f s  %s\n", sweep->row.key, record.seconds, sweep->row.what);
     fflush(stdout);
     int failed = count_failed(&record);
-    if (record_write(&record, arguments->output) < 0) {
-        fprintf(stderr, "compare: %s/%s.json: %s\n", arguments->output, sweep->row.key, strerror(errno));
+    if (record_write(&record, output) < 0) {
+        fprintf(stderr, "compare: %s/%s.json: %s\n", output, sweep->row.key, strerror(errno));
         failed = -1;
     }
     machine_unshare(outcomes, bytes);
@@ -209,21 +141,22 @@ static int draw(const char *directory)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = { .output = BENCH_BUILD_DIR "/compare" };
+    struct arguments arguments = { 0 };
+    const char *output = BENCH_BUILD_DIR "/compare";
     int failed = 0;
-    if (parse_arguments(&arguments, argc, argv) < 0)
+    if (parse_arguments(&arguments, &output, argc, argv) < 0)
         return 2;
-    if (!arguments.list && mkdir(arguments.output, 0777) < 0 && errno != EEXIST) {
-        fprintf(stderr, "compare: %s: %s\n", arguments.output, strerror(errno));
+    if (!arguments.list && mkdir(output, 0777) < 0 && errno != EEXIST) {
+        fprintf(stderr, "compare: %s: %s\n", output, strerror(errno));
         return 1;
     }
     for (const struct sweep *sweep = sweeps; sweep->row.key; sweep++) {
         if (arguments.list)
             printf("%-16s %s\n", sweep->row.key, sweep->row.what);
-        else if (wanted(&arguments, sweep->row.key))
-            failed += run_sweep(&arguments, sweep) != 0;
+        else if (arguments_want(&arguments, sweep->row.key))
+            failed += run_sweep(&arguments, output, sweep) != 0;
     }
     if (!arguments.list)
-        failed += draw(arguments.output) != 0;
+        failed += draw(output) != 0;
     return failed > 0;
 }

@@ -64,36 +64,19 @@ static void put_rivals(bench_json *json)
     bench_json_end_array(json);
 }
 
-static void put_metrics(bench_json *json, const struct row *row, const struct answer *answer)
-{
-    bench_stat stat;
-    bench_json_array(json, "metrics");
-    for (int metric = 0; metric < METRICS_MAX && row->metrics[metric].what; metric++) {
-        if (measure_stat(answer, metric, &stat) < 0)
-            continue;
-        bench_json_object(json, NULL);
-        bench_json_text(json, "what", row->metrics[metric].what);
-        bench_json_text(json, "unit", row->metrics[metric].unit);
-        bench_json_stat(json, "figure", &stat);
-        bench_json_end_object(json);
-    }
-    bench_json_end_array(json);
-}
-
 static void put_series(bench_json *json, const struct record *record, int contender)
 {
-    static const char *const roles[] = { "limit", "rival", "ours" };
     const struct row *row = &record->sweep->row;
     bench_json_object(json, NULL);
     bench_json_text(json, "who", row->contenders[contender].label);
-    bench_json_text(json, "role", roles[row->contenders[contender].role]);
+    bench_json_text(json, "role", table_role_names[row->contenders[contender].role]);
     bench_json_array(json, "points");
     for (size_t i = 0; i < record->point_count; i++) {
         const struct answer *answer = &record->outcomes[i].answers[contender];
         bench_json_object(json, NULL);
         bench_json_count(json, "x", record->sweep->points[record->points[i]].x);
         bench_json_text(json, "note", answer->note[0] ? answer->note : NULL);
-        put_metrics(json, row, answer);
+        table_json_metrics(json, row, answer);
         bench_json_end_object(json);
     }
     bench_json_end_array(json);

@@ -11,6 +11,6 @@
 #include "table/row.h"
 
 /* The rows in the order of the table, closed by one without a key. */
-int table_main(const char *bench_name, const struct row *bench_rows, int argc, char **argv);
+int table_main(const char *bench, const struct row *bench_rows, int argc, char **argv);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define BUSY 0.3 /* load average of the last minute */
 
-static const char *const role_names[] = { "limit", "rival", "ours" };
+const char *const table_role_names[] = { "limit", "rival", "ours" };
 
 /* Others' work spoils every figure, so it is said in the first lines. */
 static void print_load(void)
@@ -126,7 +126,7 @@ static void print_line(const struct row *row, const struct outcome *outcome, int
     const struct contender *contender = contender_at(row, line);
     const struct answer *answer = &outcome->answers[line];
     bench_stat stat;
-    printf("%-5s %-28s", role_names[contender->role], contender->label);
+    printf("%-5s %-28s", table_role_names[contender->role], contender->label);
     if (measure_stat(answer, metric, &stat) == 0) {
         print_number(stat.median);
         printf(" %5.1f %%", spread_percent(&stat));
@@ -202,14 +202,9 @@ void table_json_open(bench_json *json, const char *bench, const struct measure_o
     bench_json_array(json, "rows");
 }
 
-static void json_contender(bench_json *json, const struct row *row, const struct outcome *outcome, int i)
+void table_json_metrics(bench_json *json, const struct row *row, const struct answer *answer)
 {
-    const struct answer *answer = &outcome->answers[i];
     bench_stat stat;
-    bench_json_object(json, NULL);
-    bench_json_text(json, "who", row->contenders[i].label);
-    bench_json_text(json, "role", role_names[row->contenders[i].role]);
-    bench_json_text(json, "note", answer->note[0] ? answer->note : NULL);
     bench_json_array(json, "metrics");
     for (int metric = 0; metric < METRICS_MAX && row->metrics[metric].what; metric++) {
         if (measure_stat(answer, metric, &stat) < 0)
@@ -221,6 +216,16 @@ static void json_contender(bench_json *json, const struct row *row, const struct
         bench_json_end_object(json);
     }
     bench_json_end_array(json);
+}
+
+static void json_contender(bench_json *json, const struct row *row, const struct outcome *outcome, int i)
+{
+    const struct answer *answer = &outcome->answers[i];
+    bench_json_object(json, NULL);
+    bench_json_text(json, "who", row->contenders[i].label);
+    bench_json_text(json, "role", table_role_names[row->contenders[i].role]);
+    bench_json_text(json, "note", answer->note[0] ? answer->note : NULL);
+    table_json_metrics(json, row, answer);
     bench_json_end_object(json);
 }
 
