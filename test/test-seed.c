@@ -260,7 +260,7 @@ PE_TEST(p57_seed_killed_gives_an_error_and_no_sigpipe)
     process_await_end(seed);
     options.workers = 1;
     options.flags = PE_POOL_FROM_SEED;
-    ck_assert_int_lt(pe_pool_new(&options, &second), 0);
+    ck_assert_int_eq(pe_pool_new(&options, &second), PE_EBROKEN);
     /* The keeper does not need it any more. */
     ck_assert_int_eq(pool_run(pool, tell_number, NULL, 0).code, number);
     process_pool_free(pool);
@@ -293,6 +293,27 @@ PE_TEST(a_seed_without_descriptors_says_so)
     ck_assert_int_eq(prlimit(seed, RLIMIT_NOFILE, &before, NULL), 0);
     process_pool_free(seeded_pool(1));
     process_pool_free(pool);
+    harness_leaks_mark();
+}
+END_TEST
+
+/* Of some of these no whole part is left once it is aligned: nothing else of the program is taken instead. */
+PE_TEST_LOOP(a_reserve_too_small_for_a_pool_says_so, 0, 5)
+{
+    static const uint64_t reserves[] = { 1, 4096, 65535, 65536, 300000 };
+    pe_init_options reserve = PE_INIT_OPTIONS_INIT;
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    pe_pool *pool = NULL;
+
+    NEEDS_OWN_PROCESS();
+    reserve.reserve_bytes = reserves[_i];
+    ck_assert_int_eq(pe_init(&reserve), 0);
+    options.workers = 1;
+    options.queue_jobs = 1;
+    options.shared_bytes = 1;
+    options.flags = PE_POOL_FROM_SEED;
+    ck_assert_int_eq(pe_pool_new(&options, &pool), PE_ENOMEM);
+    ck_assert_ptr_null(pool);
     harness_leaks_mark();
 }
 END_TEST

@@ -187,17 +187,25 @@ static void seed_run(void *context)
 
 /* ---- in the host ---- */
 
+/* Of the parts that can be aligned; of a small one that may be none. */
+static void use_range(unsigned char *range, size_t bytes)
+{
+    size_t skipped = (PART_ALIGN - (uintptr_t)range % PART_ALIGN) % PART_ALIGN;
+    seed.mapped = range;
+    seed.mapped_bytes = bytes;
+    seed.range = range + skipped;
+    seed.range_bytes = bytes > skipped ? (bytes - skipped) / PART_ALIGN * PART_ALIGN : 0;
+}
+
 static int reserve_range(uint64_t wished)
 {
     uint64_t bytes = wished != 0 ? wished : RESERVE_WISHED;
     for (; bytes >= RESERVE_LEAST || bytes == wished; bytes /= 2) {
-        void *range = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (bytes > SIZE_MAX)
+            continue;
+        void *range = mmap(NULL, (size_t)bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (range != MAP_FAILED) {
-            seed.mapped = range;
-            seed.mapped_bytes = bytes;
-            size_t skipped = (PART_ALIGN - (uintptr_t)range % PART_ALIGN) % PART_ALIGN;
-            seed.range = (unsigned char *)range + skipped;
-            seed.range_bytes = bytes - skipped;
+            use_range(range, (size_t)bytes);
             return 0;
         }
     }
@@ -372,6 +380,8 @@ static int send_request(const struct request *request, const int *fds, size_t co
     do
         sent = sendmsg(seed.socket, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno == EPIPE)
+        return PE_EBROKEN; /* it was killed */
     return sent < 0 ? -errno : 0;
 }
 
