@@ -17,6 +17,7 @@
 #include <parexec/pool.h>
 
 #include "harness/death.h"
+#include "harness/gate.h"
 #include "harness/items.h"
 #include "harness/pool.h"
 
@@ -205,6 +206,57 @@ PE_TEST_LOOP(p29_retried_items_are_delivered_once, 0, 3)
     ck_assert_uint_eq(plan_run(pool, &plan, chunks[_i], 3), 0);
     pe_pool_free(pool);
     munmap(lives, sizeof *lives);
+}
+
+/* The flag is what it dies of. */
+static int dies_when_asked(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    _Atomic uint32_t *begun;
+
+    (void)arg_bytes, (void)reply;
+    memcpy(&begun, arg, sizeof begun);
+    word_add(begun);
+    while (!pe_worker_cancelled())
+        ;
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+PE_TEST(p28_what_was_cancelled_is_not_run_again)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_SECONDS(20) });
+    _Atomic uint32_t *begun = pool_shared(pool, sizeof *begun);
+    pe_job *job = pool_submit_retried(pool, dies_when_asked, &begun, sizeof begun, 5);
+    pe_status status;
+
+    word_await(begun, 1);
+    ck_assert_int_eq(pe_job_cancel(job), 0);
+    status = job_finish(job);
+    ck_assert_uint_eq(status.kind, PE_CRASHED);
+    ck_assert_int_eq(status.code, SIGKILL);
+    ck_assert_int_eq(status.stop_signal, 0);
+    ck_assert_uint_eq(status.attempts, 1);
+    ck_assert_uint_eq(atomic_load(begun), 1);
+    pe_pool_free(pool);
+}
+
+/* A limit is of one attempt. */
+PE_TEST(p28_what_dies_at_its_limit_is_run_again)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .grace_ns = PE_SECONDS(20) });
+    _Atomic uint32_t *begun = pool_shared(pool, sizeof *begun);
+    pe_job_options options = PE_JOB_OPTIONS_INIT;
+    pe_status status;
+    pe_job *job;
+
+    options.retries = 1;
+    options.timeout_ns = PE_MS(20);
+    ck_assert_int_eq(pe_pool_submit(pool, dies_when_asked, &begun, sizeof begun, &options, &job), 0);
+    status = job_finish(job);
+    ck_assert_uint_eq(status.kind, PE_CRASHED);
+    ck_assert_uint_eq(status.attempts, 2);
+    ck_assert_int_ge(status.run_ns, options.timeout_ns);
+    pe_pool_free(pool);
 }
 
 HARNESS_MAIN("retry")

@@ -102,6 +102,14 @@ static bool may_begin_again(const struct pe__record *record, const struct pe__re
     return deaths <= more->retries && !late;
 }
 
+/* Asked to stop by its owner, and died of itself before it was signalled. */
+static bool was_cancelled(const struct pe__kept *kept, const struct pe__record *record, uint32_t record_index)
+{
+    uint64_t word = atomic_load_explicit(&record->word, memory_order_acquire);
+    return kept->stop_stage == PE__STOP_ASKED && kept->stop_phase == PE__RECORD_CANCELLED && kept->stop_item == 0 &&
+           kept->stop_record == record_index && kept->stop_sequence == pe__record_sequence(word);
+}
+
 static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t record_index)
 {
     struct pe__kept *kept = &keeper->kept[index];
@@ -109,7 +117,7 @@ static void settle_job(struct pe__keeper *keeper, uint32_t index, uint32_t recor
     struct pe__record_more *more = &keeper->shared->records_more[record_index];
     uint32_t deaths = atomic_load_explicit(&more->attempts, memory_order_relaxed) + 1;
     atomic_store_explicit(&more->attempts, deaths, memory_order_relaxed);
-    if (may_begin_again(record, more, deaths))
+    if (may_begin_again(record, more, deaths) && !was_cancelled(kept, record, record_index))
         kept->inherited = record_index;
     else
         end_record(keeper, index, record_index, crash_phase(kept));
