@@ -199,8 +199,12 @@ PE_TEST(reduce_with_an_error_leaves_acc)
     ck_assert_uint_eq(summary.first.kind, PE_CRASHED);
     ck_assert_int_eq(summary.first.code, SIGKILL);
     ck_assert(acc[0] == 11 && acc[1] == 12);
-    ck_assert_int_eq(pe_pool_reduce(pool, mix_range, refuse_parts, 0, 1000, acc, sizeof acc, NULL),
+    ck_assert_int_eq(pe_pool_reduce(pool, mix_range, refuse_parts, 0, 1000, acc, sizeof acc, &options),
                      PE_EITEMS);
+    ck_assert_uint_eq(summary.returned, summary.first_failed); /* the part that was refused is not among them */
+    ck_assert_uint_eq(summary.failed, 1);
+    ck_assert_uint_eq(summary.first.kind, PE_RETURNED);
+    ck_assert_int_eq(summary.first.code, 1);
     ck_assert(acc[0] == 11 && acc[1] == 12);
     pool_end(pool);
 }

@@ -115,13 +115,16 @@ static void note_failure(struct reduction *reduction, const pe_status *status, u
     reduction->summary.first.item = block;
 }
 
-static int combine_parts(struct reduction *reduction, const unsigned char *parts, size_t bytes, uint32_t blocks)
+/* *ret_code: what combine returned last. */
+static int combine_parts(struct reduction *reduction, const unsigned char *parts, size_t bytes, uint32_t blocks,
+                         int32_t *ret_code)
 {
     uint64_t stride = stride_of(reduction->whole.acc_bytes);
     if (bytes != stride * blocks)
         return PE_EBROKEN; /* not what fold_group writes */
     for (uint32_t block = 0; block < blocks; block++) {
-        if (reduction->combine(reduction->acc, parts + block * stride, reduction->context) != 0)
+        *ret_code = reduction->combine(reduction->acc, parts + block * stride, reduction->context);
+        if (*ret_code != 0)
             return PE_EITEMS;
     }
     return 0;
@@ -164,10 +167,13 @@ static int merge_group(struct reduction *reduction)
         note_failure(reduction, &status, from);
         return PE_EITEMS;
     }
-    result = combine_parts(reduction, parts, bytes, blocks);
+    result = combine_parts(reduction, parts, bytes, blocks, &status.code);
     pe_job_free(job);
     reduction->merged++;
-    reduction->summary.returned += blocks;
+    if (result == PE_EITEMS)
+        note_failure(reduction, &status, from);
+    else if (result == 0)
+        reduction->summary.returned += blocks;
     return result;
 }
 
