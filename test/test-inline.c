@@ -215,6 +215,23 @@ PE_TEST(map_leaves_the_output_of_failed_items)
     pe_pool_free(pool);
 }
 
+static int tell_alignment(const void *in, void *out, const void *context)
+{
+    (void)in, (void)context;
+    return (int)((uintptr_t)out % 64);
+}
+
+/* Whatever it is that the caller has. */
+PE_TEST(map_copies_are_aligned)
+{
+    pe_pool *pool = inline_pool();
+    char out[5 * 200];
+
+    for (size_t bytes = 1; bytes <= 200; bytes++)
+        ck_assert_int_eq(pe_pool_map(pool, tell_alignment, NULL, 0, out, bytes, 5, NULL), 0);
+    pe_pool_free(pool);
+}
+
 static int fail_always(const void *in, void *out, const void *context)
 {
     (void)in, (void)out, (void)context;

@@ -19,6 +19,9 @@
 #include "worker/reply.h"
 #include "worker/scope.h"
 
+/* Of outputs, as in shared memory. */
+#define COPY_ALIGN 64
+
 static int grow_by_malloc(pe_reply *reply, size_t bytes)
 {
     pe_job *job = (pe_job *)reply->owner;
@@ -146,7 +149,7 @@ static int start_map_inline(pe_pool *pool, pe_job *job, bool may_wait)
     unsigned char *place = NULL;
     (void)may_wait;
     if (map->out_bytes > 0 && !pe__shared_heap_owns(&pool->heap, map->out, map->out_bytes * map->count) &&
-        (place = malloc(map->out_bytes)) == NULL)
+        (place = aligned_alloc(COPY_ALIGN, (map->out_bytes + COPY_ALIGN - 1) / COPY_ALIGN * COPY_ALIGN)) == NULL)
         return PE_ENOMEM;
     map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
     pe__job_begin(pool, job, map->in_bytes * map->count);
