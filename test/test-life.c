@@ -16,6 +16,7 @@
 #include <parexec/pool.h>
 #include <parexec/worker.h>
 
+#include "harness/gate.h"
 #include "harness/pool.h"
 #include "harness/process.h"
 
@@ -40,6 +41,43 @@ static int count_out(void *context)
 {
     atomic_fetch_sub(&((struct census *)context)->alive, 1);
     return 0;
+}
+
+static int until_asked(const void *arg, size_t arg_bytes, pe_reply *reply)
+{
+    struct gate *gate = gate_of(arg);
+
+    (void)arg_bytes, (void)reply;
+    word_add(&gate->arrived);
+    while (!pe_worker_cancelled())
+        ;
+    return 5;
+}
+
+static int tell_whether_asked(void *context)
+{
+    atomic_fetch_or((_Atomic int *)context, pe_worker_cancelled() ? 1 : 2); /* of all lives */
+    return 0;
+}
+
+/* The job before it was asked to stop; worker_exit is not. */
+PE_TEST(g01_the_exit_of_a_worker_is_not_asked_to_stop)
+{
+    _Atomic int *told = process_shared(sizeof *told);
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1,
+                                                 .jobs_per_worker = 1,
+                                                 .worker_exit = tell_whether_asked,
+                                                 .worker_context = (void *)told,
+                                                 .grace_ns = PE_SECONDS(20) });
+    struct gate *gate = pool_shared(pool, sizeof *gate);
+    pe_job *job = gate_submit(pool, until_asked, gate);
+
+    word_await(&gate->arrived, 1);
+    ck_assert_int_eq(pe_job_cancel(job), 0);
+    ck_assert_int_eq(job_finish(job).code, 5);
+    pool_end(pool);
+    ck_assert_int_eq(atomic_load(told), 2);
+    munmap((void *)told, sizeof *told);
 }
 
 PE_TEST(g01_a_new_worker_after_ten_jobs)

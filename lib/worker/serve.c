@@ -35,6 +35,7 @@ static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
     const struct pe__config *config = worker->shared->config;
     atomic_store_explicit(&worker->slot->life, life, memory_order_release);
     PE__STEP(RETIRING);
+    worker->scope.asked = NULL; /* what was asked of the last job is not meant for worker_exit */
     if (config->worker_exit != NULL)
         config->worker_exit(config->worker_context);
     pe__worker_flush_stdio();
