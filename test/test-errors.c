@@ -193,6 +193,40 @@ PE_TEST(p38_item_returns_code_and_message)
     pe_pool_free(pool);
 }
 
+/* Dies at first, and then says something although nothing is wrong. */
+static int item_says_nothing_bad(const void *in, void *out, const void *context)
+{
+    _Atomic uint32_t *begun;
+
+    (void)in, (void)out;
+    memcpy(&begun, context, sizeof begun);
+    if (atomic_fetch_add(begun, 1) == 0)
+        abort();
+    return pe_worker_fail(0, "all is well");
+}
+
+PE_TEST(an_item_that_returns_0_leaves_no_message)
+{
+    pe_pool *pool = pool_of(1);
+    _Atomic uint32_t *begun = pool_shared(pool, sizeof *begun);
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    const char *message = NULL;
+    pe_job *job = NULL;
+
+    options.context = &begun;
+    options.context_bytes = sizeof begun;
+    for (options.retries = 1;; options.retries = 0) {
+        ck_assert_int_eq(pe_pool_start_map(pool, item_says_nothing_bad, NULL, 0, NULL, 0, 1, &options, &job), 0);
+        job_assert_ended(job, PE_RETURNED, 0);
+        ck_assert_int_eq(pe_job_item_text(job, 0, PE_TEXT_MESSAGE, &message, NULL), PE_ENODATA);
+        pe_job_free(job);
+        if (options.retries == 0)
+            break;
+    }
+    ck_assert_uint_eq(atomic_load(begun), 3);
+    pe_pool_free(pool);
+}
+
 /* ---- initialisers ---- */
 
 /* Shared by the test and its workers, and mapped before the pool is made. */

@@ -172,7 +172,7 @@ static void read_items(const pe_pool *pool, struct pe__map_job *map, uint32_t re
         uint32_t at, output = output_of(pool, map, item, &at);
         bool kept = !is_good(&status) || status.attempts > 1 || output > 0;
         struct pe__map_failure *failure = kept ? keep_failure(map, &status) : NULL;
-        if (failure != NULL)
+        if (failure != NULL && !is_good(&status))
             keep_texts(map, failure);
         if (failure != NULL && output > 0)
             pe__texts_add(&failure->texts, PE_TEXT_OUTPUT, map->outputs + at, output);
