@@ -381,6 +381,15 @@ PE_TEST(bad_pool_options)
     ck_assert_int_eq(try_pool((pe_pool_options){ .keep_fds = negative, .keep_fd_count = 65537 }), PE_EINVAL);
 }
 
+/* As much of it is taken as can be had. */
+PE_TEST(more_shared_memory_than_there_are_addresses)
+{
+    for (int power = 40; power < 64; power++)
+        ck_assert_int_eq(try_pool((pe_pool_options){ .workers = 1, .shared_bytes = UINT64_C(1) << power }), 0);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .workers = 1, .shared_bytes = (UINT64_C(70) << 40) + 1 }), 0);
+    ck_assert_int_eq(try_pool((pe_pool_options){ .workers = 1, .shared_bytes = UINT64_MAX }), 0);
+}
+
 PE_TEST(options_of_later_releases)
 {
     pe_pool *pool = pool_of(1);

@@ -42,6 +42,7 @@
 /* The same for what all workers of a pool measure: any size, or 32 MiB. */
 #define REGIONS_MOST (sizeof(void *) > 4 ? UINT64_MAX : (uint64_t)1 << 25)
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
+#define HEAP_MOST ((uint64_t)PE__HEAP_UNITS_MAX << PE__HEAP_UNIT_SHIFT)
 #define DEPTH_MAX 4
 /* There is always room for so many workers, however few a pool begins with. */
 #define ROOM_LEAST UINT64_C(64)
@@ -104,6 +105,8 @@ static struct pe__geometry wished_geometry(const pe_pool *pool)
                                      .heap_bytes = options->shared_bytes != 0 ? options->shared_bytes : 2 * memory };
     if (geometry.heap_bytes < 4 * INLINE_REPLY_BYTES)
         geometry.heap_bytes = 4 * INLINE_REPLY_BYTES;
+    if (geometry.heap_bytes > HEAP_MOST)
+        geometry.heap_bytes = HEAP_MOST;
     return geometry;
 }
 
