@@ -276,7 +276,7 @@ static __attribute__((noinline, cold)) void leave_broken(pe_pool *pool)
     pe__pool_describe_death(pool, death);
     pool->tell_broken = false;
     pthread_mutex_unlock(&pool->mutex);
-    pe__base_log(PE_LOG_ERROR, "parexec: pool broken: %s%s", pe_strerror(failure), death);
+    pe__base_log(PE_LOG_ERROR, "pool broken: %s%s", pe_strerror(failure), death);
 }
 
 void pe__pool_leave(pe_pool *pool)
