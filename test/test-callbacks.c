@@ -159,10 +159,18 @@ PE_TEST(never_two_at_a_time_though_another_thread_waits)
 
 /* ---- callbacks that bring about more ---- */
 
+struct again {
+    uint64_t accepted, calls;
+    int refused; /* the last one */
+};
+
 static void register_again(pe_job *job, void *context)
 {
-    ++*(uint64_t *)context;
-    ck_assert_int_eq(pe_job_on_done(job, register_again, context), 0);
+    struct again *again = context;
+
+    again->calls++;
+    again->refused = pe_job_on_done(job, register_again, again);
+    again->accepted += again->refused == 0;
 }
 
 /* Ended by pe_pool_kill, or by pe_pool_free alone. */
@@ -171,27 +179,31 @@ PE_TEST_LOOP(registered_again_for_ever_holds_up_no_call, 0, 2)
     pe_pool *pool = pool_of(2);
     struct gate *gate = pool_shared(pool, sizeof *gate);
     pe_job *job = pool_submit(pool, job_nothing, NULL, 0), *running = gate_submit(pool, gate_pass, gate);
-    uint64_t calls = 0, before;
+    struct again again = { .accepted = 1 };
+    uint64_t before;
 
-    ck_assert_int_eq(pe_job_on_done(job, register_again, &calls), 0);
+    ck_assert_int_eq(pe_job_on_done(job, register_again, &again), 0);
     ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
     ck_assert_int_eq(pe_pool_wait(pool, pe_after(PE_MS(20))), PE_ETIMEDOUT);
     ck_assert_int_eq(pe_job_wait(running, pe_after(PE_MS(20))), PE_ETIMEDOUT);
-    before = calls;
+    before = again.calls;
     ck_assert_uint_ge(before, 1);
     for (int i = 0; i < 10; i++)
         ck_assert_int_ge(pe_pool_poll(pool), 0);
-    ck_assert_uint_ge(calls, before + 10); /* each call runs those that were due when it began */
+    ck_assert_uint_ge(again.calls, before + 10); /* each call runs those that were due when it began */
     word_set(&gate->open, 1);
     job_assert_ended(running, PE_RETURNED, 0);
     ck_assert_int_eq(pe_pool_wait(pool, PE_FOREVER), 0);
     if (_i == 0)
         ck_assert_int_eq(pe_pool_kill(pool, PE_NOW), 0);
+    ck_assert_int_eq(again.refused, 0);
     pe_pool_free(pool);
-    before = calls;
+    ck_assert_int_eq(again.refused, PE_ECLOSED); /* there is no call any more that would run it */
+    ck_assert_uint_eq(again.calls, again.accepted);
+    before = again.calls;
     pe_job_free(running);
     pe_job_free(job);
-    ck_assert_uint_eq(calls, before);
+    ck_assert_uint_eq(again.calls, before);
 }
 
 struct scene {

@@ -103,12 +103,12 @@ int pe_job_on_done(pe_job *job, pe_done_fn *fn, void *context)
     if (result < 0)
         return result;
     pe_pool *pool = job->pool;
-    bool is_freed = pool->bell < 0;
-    struct pe__callback *callback = is_freed ? NULL : malloc(sizeof *callback);
+    struct pe__callback *callback = pool->freeing ? NULL : malloc(sizeof *callback);
     if (callback == NULL || pe__job_more(job) == NULL) {
         free(callback);
+        result = pool->freeing ? PE_ECLOSED : PE_ENOMEM; /* nobody would call it */
         pe__pool_leave(pool);
-        return is_freed ? PE_ECLOSED : PE_ENOMEM; /* after pe_pool_free nobody would call it */
+        return result;
     }
     *callback = (struct pe__callback){ .job = job, .fn = fn, .context = context };
     pe__job_add_callback(job, callback);

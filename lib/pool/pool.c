@@ -312,6 +312,7 @@ void pe_pool_free(pe_pool *pool)
         pthread_mutex_lock(&pool->mutex);
         if (pool->state == PE__POOL_OPEN || pool->state == PE__POOL_CLOSED)
             pe__pool_kill(pool, pool->options.grace_ns);
+        pool->freeing = true;
         pe__job_run_callbacks(pool);
         pe__job_drop_callbacks(pool);
         pe__listeners_wake(pool);

@@ -116,6 +116,7 @@ struct pe_pool {
     uint64_t live_count;       /* jobs of any kind that have not ended */
     struct pe__base_list ready_callbacks;
     bool in_callback;
+    bool freeing; /* the last callbacks run: no further one is taken */
     pthread_t callback_thread;
     bool broadcasting;         /* some thread is in pe_pool_broadcast */
     bool leader;
