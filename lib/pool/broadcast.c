@@ -139,12 +139,13 @@ static int run(pe_pool *pool, struct broadcast *broadcast, struct pe__request *r
     return result;
 }
 
-/* Without the mutex: nobody else knows these jobs. True: all have returned 0. */
-static bool read_endings(const struct broadcast *broadcast, pe_status *statuses, size_t count)
+/* Without the mutex: nobody else knows these jobs. `rest`: the kind of those that were not handed over. True: all have
+ * returned 0. */
+static bool read_endings(const struct broadcast *broadcast, uint32_t rest, pe_status *statuses, size_t count)
 {
     bool all_well = true;
     for (uint32_t i = 0; i < broadcast->count; i++) {
-        pe_status status = { .kind = PE_CANCELLED, .worker = -1 };
+        pe_status status = { .kind = rest, .worker = -1 };
         if (broadcast->jobs[i] != NULL)
             pe_job_status(broadcast->jobs[i], &status);
         all_well = all_well && status.kind == PE_RETURNED && status.code == 0;
@@ -159,9 +160,9 @@ static bool read_endings(const struct broadcast *broadcast, pe_status *statuses,
 static int prepare(pe_pool *pool, pe_job_fn *fn, struct broadcast *ret)
 {
     int result = pe__pool_in_callback(pool) ? PE_EDEADLK : pe__pool_check_open(pool);
-    if (result < 0)
+    if (result < 0 && result != PE_EBROKEN) /* that is found by its run, whenever the pool has broken */
         return result;
-    if (!pe__pool_has_loaded(pool, (uintptr_t)fn))
+    if (result == 0 && !pe__pool_has_loaded(pool, (uintptr_t)fn))
         return PE_ENOTLOADED;
     ret->count = pool->control < 0 ? 1 : pool->workers;
     ret->jobs = calloc(ret->count, sizeof(pe_job *));
@@ -187,8 +188,11 @@ int pe_pool_broadcast(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_
     result = run(pool, &broadcast, &request);
     pe__job_run_callbacks(pool);
     pe__pool_leave(pool);
-    if (!read_endings(&broadcast, statuses, count) && result == 0)
+    bool all_well = read_endings(&broadcast, result == PE_EBROKEN ? PE_LOST : PE_CANCELLED, statuses, count);
+    if (result == 0 && !all_well)
         result = PE_EITEMS;
+    if (result == PE_ECANCELED && all_well)
+        result = 0; /* the pool has ended behind it */
     free(broadcast.jobs);
     return result;
 }

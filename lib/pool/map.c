@@ -233,11 +233,13 @@ static int open_map(pe_pool *pool, struct pe__map_job *wanted, const pe_map_opti
     if (result < 0)
         return result;
     result = pe__pool_check_open(pool);
-    if (result == 0 && !pe__pool_has_loaded(pool, (uintptr_t)wanted->fn))
+    if (result == PE_EBROKEN)
+        wanted->give_up = result; /* whenever the pool has broken: all items are lost */
+    else if (result == 0 && !pe__pool_has_loaded(pool, (uintptr_t)wanted->fn))
         result = PE_ENOTLOADED;
-    if (result == 0 && !wanted->keeps_handle && pe__pool_in_callback(pool))
+    else if (result == 0 && !wanted->keeps_handle && pe__pool_in_callback(pool))
         result = PE_EDEADLK;
-    if (result == 0)
+    if (result == 0 || result == PE_EBROKEN)
         result = begin_map(pool, wanted, ret_job);
     if (result < 0)
         pe__pool_leave(pool);

@@ -49,9 +49,13 @@ CALL(try_submit, submit(scene, pe_pool_try_submit))
 static int call_map(const struct scene *scene)
 {
     uint64_t in = 3, out = UNTOUCHED;
-    int result = pe_pool_map(scene->pool, item_square, &in, 8, &out, 8, 1, NULL);
+    pe_status ending = { .kind = 99 };
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    options.statuses = &ending;
+    int result = pe_pool_map(scene->pool, item_square, &in, 8, &out, 8, 1, &options);
 
     ck_assert_uint_eq(out, result == 0 ? 9 : UNTOUCHED);
+    ck_assert_uint_eq(ending.kind, result == 0 ? PE_RETURNED : result == PE_EBROKEN ? PE_LOST : 99);
     return result;
 }
 
@@ -132,7 +136,11 @@ static int call_broadcast(const struct scene *scene)
 {
     int64_t deadline_ns = scene->situation == CALLBACK ? 0 : pe_after(GUARD_NS);
 
-    return pe_pool_broadcast(scene->pool, job_nothing, NULL, 0, NULL, 0, deadline_ns);
+    pe_status ending = { .kind = 99 };
+    int result = pe_pool_broadcast(scene->pool, job_nothing, NULL, 0, &ending, 1, deadline_ns);
+
+    ck_assert_uint_eq(ending.kind, result == 0 ? PE_RETURNED : result == PE_EBROKEN ? PE_LOST : 99);
+    return result;
 }
 
 static int call_resize(const struct scene *scene)
