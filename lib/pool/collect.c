@@ -468,6 +468,8 @@ static void settle_record(pe_pool *pool, uint32_t record, uint32_t kind)
     } else if (is_possible_end(pool, entry, word)) {
         end_plain(pool, job, record, word);
     } else {
+        if (pe__record_is_held(word) && pe__record_sequence(word) == entry->sequence)
+            job->attempts = atomic_load(&pool->shared.records_more[record].attempts) + 1; /* deaths, and this one */
         pe__pool_end_unclaimed(pool, record, kind);
     }
 }

@@ -18,6 +18,7 @@
 #include "pool/pool.h"
 #include "pool/regions.h"
 #include "pool/texts.h"
+#include "shared/lane.h"
 #include "shared/map.h"
 
 /* One item's outcome, read once from shared memory and made plausible. `rest`: the kind of an item still open. */
@@ -25,6 +26,8 @@ static pe_status read_item(const pe_pool *pool, const struct pe__map_job *map, u
 {
     pe_status status = { .kind = rest, .worker = -1, .item = item };
     uint8_t state = atomic_load_explicit(&map->state[item], memory_order_acquire);
+    if (state == PE__ITEM_RETRIED)
+        status.attempts = ((const volatile struct pe__item_detail *)map->detail)[item].deaths;
     if (state == PE__ITEM_OPEN || state == PE__ITEM_RETRIED)
         return status;
     status.kind = PE_RETURNED;
@@ -46,6 +49,22 @@ static pe_status read_item(const pe_pool *pool, const struct pe__map_job *map, u
     status.worker = (int32_t)worker;
     status.run_ns = run_ns > 0 ? run_ns : 0;
     return status;
+}
+
+/* Items that workers had in hand when they were killed with the pool: they had begun once more. */
+static void note_deaths(const pe_pool *pool, const struct pe__map_job *map)
+{
+    const struct pe__lane *lanes = pe__mapping_lanes(&pool->shared, map->index);
+    for (uint32_t lane = 0; lane < map->lanes; lane++) {
+        uint64_t running = atomic_load_explicit(&lanes[lane].running, memory_order_relaxed);
+        if (running == 0 || running > map->count)
+            continue;
+        uint8_t state = atomic_load_explicit(&map->state[running - 1], memory_order_relaxed);
+        if (state != PE__ITEM_OPEN && state != PE__ITEM_RETRIED)
+            continue;
+        map->detail[running - 1].deaths = state == PE__ITEM_RETRIED ? map->detail[running - 1].deaths + 1 : 1;
+        atomic_store_explicit(&map->state[running - 1], PE__ITEM_RETRIED, memory_order_relaxed);
+    }
 }
 
 static bool is_good(const pe_status *status)
@@ -199,6 +218,8 @@ void pe__map_read_outcome(const pe_pool *pool, struct pe__map_job *map, uint32_t
     if (map->block != NULL) {
         PE__BUILTIN_SCOPE(&pe__pool_copy_site);
         map->summary = (pe_map_summary){ .size = sizeof map->summary, .first_failed = UINT64_MAX };
+        if (pool->settling)
+            note_deaths(pool, map);
         read_items(pool, map, rest);
     }
     map->summary.wall_ns = pe__base_ticks_to_ns(pe__base_ticks() - map->start_ticks);
