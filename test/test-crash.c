@@ -419,4 +419,42 @@ PE_TEST(keeper_killed_during_a_map)
     pe_pool_free(pool);
 }
 
+/* Of those each one asks alone, again and again. False: it has told. */
+static int asks_in_vain(int how, pe_pool *pool, pe_job *job, pe_job *map)
+{
+    pe_status status = { .kind = PE_PENDING };
+
+    switch (how) {
+    case 0: return pe_job_wait(job, 0) == PE_ETIMEDOUT;
+    case 1: return pe_job_wait_any(&job, 1, 0, NULL) == PE_ETIMEDOUT;
+    case 2: return pe_pool_wait(pool, 0) == PE_ETIMEDOUT;
+    case 3: return pe_job_status(job, &status) == 0 && status.kind == PE_PENDING;
+    case 4: return pe_job_status(map, &status) == 0 && status.kind == PE_PENDING;
+    case 5: return pe_job_item_status(map, 0, &status) == 0 && status.kind == PE_PENDING;
+    case 6: return pe_job_result(job, NULL, NULL) == PE_EAGAIN;
+    default: return pe_pool_try_submit(pool, job_pid, NULL, 0, NULL, NULL) == PE_EAGAIN;
+    }
+}
+
+PE_TEST_LOOP(a_broken_pool_is_found_without_waiting, 0, 8)
+{
+    pe_pool *pool = pool_with((pe_pool_options){ .workers = 1, .queue_jobs = 1 });
+    _Atomic int32_t *pid = pool_shared(pool, sizeof *pid);
+    pe_job *job = pool_submit(pool, job_for_ever, &pid, sizeof pid), *map = NULL;
+    int64_t guard_ns = pe_after(GUARD_NS);
+    pid_t keeper = process_parent(job_await_pid(pid));
+
+    ck_assert_int_eq(pe_pool_submit(pool, job_pid, NULL, 0, NULL, NULL), 0);
+    ck_assert_int_eq(pe_pool_start_map(pool, item_nothing, NULL, 0, NULL, 0, 1, NULL, &map), 0);
+    ck_assert(asks_in_vain(_i, pool, job, map));
+    ck_assert_int_eq(kill(keeper, SIGKILL), 0);
+    while (asks_in_vain(_i, pool, job, map) && pe_now() < guard_ns)
+        ;
+    ck_assert_int_lt(pe_now(), guard_ns);
+    ck_assert_int_eq(pe_pool_submit(pool, job_pid, NULL, 0, NULL, NULL), PE_EBROKEN);
+    pe_job_free(job);
+    pe_job_free(map);
+    pe_pool_free(pool);
+}
+
 HARNESS_MAIN("crash")

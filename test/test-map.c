@@ -438,6 +438,26 @@ PE_TEST(status_of_a_map_job)
     pool_end(pool);
 }
 
+/* No other call is made on the pool. */
+PE_TEST(a_map_is_found_to_have_ended_by_asking)
+{
+    pe_pool *pool = pool_of(2);
+    uint64_t in[9] = { 3 }, out[9] = { 0 };
+    int64_t guard_ns = pe_after(PE_SECONDS(20));
+    pe_status status = { .kind = PE_PENDING };
+    pe_job *job;
+
+    ck_assert_int_eq(pe_pool_start_map(pool, item_square, in, 8, out, 8, 9, NULL, &job), 0);
+    while (status.kind == PE_PENDING && pe_now() < guard_ns) {
+        ck_assert_int_eq(pe_job_status(job, &status), 0);
+        ck_assert_int_eq(status.worker, -1);
+    }
+    ck_assert_uint_eq(status.kind, PE_RETURNED);
+    ck_assert_uint_eq(out[0], 9);
+    pe_job_free(job);
+    pool_end(pool);
+}
+
 PE_TEST(many_maps_at_once)
 {
     enum { MAPS = 40, COUNT = 100 };

@@ -18,6 +18,7 @@
 #include "pool/pool.h"
 #include "pool/slab.h"
 #include "pool/stop.h"
+#include "pool/talk.h"
 #include "pool/texts.h"
 #include "pool/wait.h"
 
@@ -256,7 +257,7 @@ static int64_t readable_time(const pe_job *job, int64_t time)
 static pe_status readable(const pe_job *job)
 {
     if (!pe__job_has_ended(job))
-        return (pe_status){ .kind = PE_PENDING };
+        return (pe_status){ .kind = PE_PENDING, .worker = -1 };
     return (pe_status){ .kind = job->kind,
                         .code = job->code,
                         .pid = job->pid,
@@ -271,9 +272,15 @@ static pe_status readable(const pe_job *job)
 static int look(const pe_job *job)
 {
     int result = enter(job);
-    if (result == 0 && job->in_ring)
+    if (result < 0 || pe__job_has_ended(job))
+        return result;
+    if (job->is_map)
+        pe__map_look(job->pool, job);
+    else if (job->in_ring)
         pe__pool_collect_record(job->pool, job->record);
-    return result;
+    if (!pe__job_has_ended(job))
+        pe__pool_glance_at_keeper(job->pool);
+    return 0;
 }
 
 int pe_job_status(const pe_job *job, pe_status *ret_status)
@@ -322,7 +329,7 @@ int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *ret_status)
         return item == 0 ? pe_job_status(job, ret_status) : PE_EINVAL;
     if (ret_status == NULL)
         return PE_EINVAL;
-    int result = enter(job);
+    int result = look(job);
     if (result < 0)
         return result;
     result = pe__map_item_status(job, item, ret_status);

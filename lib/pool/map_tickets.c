@@ -7,6 +7,7 @@
 #include "pool/map_tickets.h"
 
 #include "base/clock.h"
+#include "pool/collect.h"
 #include "pool/job.h"
 #include "pool/pool.h"
 #include "pool/regions.h"
@@ -30,6 +31,15 @@ void pe__map_queue_ticket(pe_pool *pool, pe_job *job, uint32_t lane, bool may_ri
         pe__pool_begin_flow(pool, index);
     }
     pe__pool_push(pool, level, index, may_ring);
+}
+
+void pe__map_look(pe_pool *pool, const pe_job *job)
+{
+    const struct pe__map_job *map = pe__job_map(job);
+    for (uint32_t lane = 0; lane < map->lanes && map->running; lane++)
+        if (pe__map_has_record(map, lane))
+            pe__pool_collect_record(pool, map->records[lane]);
+    pe__map_adopt_orphans(pool);
 }
 
 /* Its last ticket that has not ended. */

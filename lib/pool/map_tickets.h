@@ -14,6 +14,9 @@ void pe__map_adopt_orphans(pe_pool *pool);
 
 void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
 
+/* Takes over those that have ended; outside of collections. */
+void pe__map_look(pe_pool *pool, const pe_job *job);
+
 /* With the last one it ends the map. */
 void pe__map_end_ticket(pe_pool *pool, pe_job *job, uint32_t lane);
 

@@ -105,6 +105,7 @@ struct pe_pool {
     bool leaving;        /* the keeper was told to end: its end breaks nothing, if it comes in order */
     bool killing;        /* it was told to end at once: nor in any other way */
     bool settling;       /* the end has come: see pe__pool_settle_rest */
+    int64_t glance_due_ns; /* see pe__pool_glance_at_keeper */
     struct pe__doubt doubt;
     bool *block_held;    /* blocks that a result lies in */
     uint32_t map_busy;   /* bit for each map descriptor */

@@ -33,6 +33,7 @@
 #include "pool/pool.h"
 #include "pool/regions.h"
 #include "pool/size.h"
+#include "pool/talk.h"
 #include "pool/wait.h"
 
 /* Once in so many submissions finished jobs are collected on the way, as many again and more when some were left; not
@@ -261,8 +262,11 @@ static int wait_for_room(pe_pool *pool, struct pe__level *level, const struct pe
                              .context = &wanted,
                              .deadline_ns = request->deadline_ns,
                              .for_claim = true };
-    if (!request->may_wait)
-        return PE_EAGAIN;
+    if (!request->may_wait) {
+        pe__pool_glance_at_keeper(pool);
+        int refused = pe__pool_check_open(pool);
+        return refused < 0 ? refused : PE_EAGAIN;
+    }
     int result = pe__pool_wait_for(pool, &wait);
     return result < 0 ? result : pe__pool_check_open(pool);
 }

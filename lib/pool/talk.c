@@ -13,6 +13,7 @@
 
 /* A keeper that reads nothing for so long is not going to. */
 #define TELL_NS PE_SECONDS(5)
+#define GLANCE_EACH_NS PE_MS(1)
 
 void pe__pool_hear_keeper(pe_pool *pool)
 {
@@ -32,6 +33,15 @@ void pe__pool_hear_keeper(pe_pool *pool)
     }
     if (gone || got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
         pe__pool_break(pool);
+}
+
+void pe__pool_glance_at_keeper(pe_pool *pool)
+{
+    int64_t now_ns = pe__base_now_ns();
+    if (now_ns < pool->glance_due_ns)
+        return;
+    pool->glance_due_ns = now_ns + GLANCE_EACH_NS;
+    pe__pool_hear_keeper(pool);
 }
 
 bool pe__pool_try_tell_keeper(pe_pool *pool, const struct pe__message *message)

@@ -268,6 +268,7 @@ static int look_at_time(pe_pool *pool, const struct pe__wait *wait)
     if (wait->deadline_ns == PE_FOREVER || !pe__base_deadline_passed(wait->deadline_ns))
         return 0;
     pe__pool_collect_all(pool, UINT32_MAX);
+    pe__pool_glance_at_keeper(pool);
     return PE_ETIMEDOUT;
 }
 
