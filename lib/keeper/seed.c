@@ -31,6 +31,7 @@
 #define RESERVE_WISHED ((uint64_t)1 << (sizeof(void *) > 4 ? 44 : 30))
 #define RESERVE_LEAST ((uint64_t)64 << 20)
 #define PART_ALIGN ((size_t)65536)
+#define ERRNO_MOST 4095
 #define OWN_FDS 5
 #define FDS_MAX (OWN_FDS + PE__SEED_KEEP_FDS_MAX)
 
@@ -56,8 +57,7 @@ static struct {
 struct request {
     struct pe__geometry geometry;
     void *at;
-    bool has_pidfd;
-    uint32_t keep_fd_count;
+    uint32_t has_pidfd;
 };
 
 /* ---- in the seed ---- */
@@ -68,6 +68,7 @@ struct seed_start {
     int host_pidfd;
 };
 
+/* CMSG_SPACE has room for alignment, into which the kernel would put one descriptor more. */
 static ssize_t receive_request(int socket, struct request *request, int *fds, size_t *ret_fd_count)
 {
     union {
@@ -76,7 +77,7 @@ static ssize_t receive_request(int socket, struct request *request, int *fds, si
     } control;
     struct iovec bytes = { .iov_base = request, .iov_len = sizeof *request };
     struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control,
-                              .msg_controllen = sizeof control };
+                              .msg_controllen = CMSG_LEN(FDS_MAX * sizeof(int)) };
     ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     *ret_fd_count = 0;
     struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
@@ -137,7 +138,7 @@ static void answer(int socket, int32_t result)
 /* Fewer descriptors than were sent: the seed had no numbers left for them. */
 static int32_t fork_keeper(const struct request *request, int *fds, size_t count)
 {
-    if (count != own_fds_of(request) + request->keep_fd_count)
+    if (count != own_fds_of(request) + request->geometry.keep_fd_count)
         return PE_EMFILE;
     pid_t pid = fork();
     if (pid == 0)
@@ -145,12 +146,14 @@ static int32_t fork_keeper(const struct request *request, int *fds, size_t count
     return pid > 0 ? 0 : -errno;
 }
 
-static void serve_request(int socket, const struct request *request, int *fds, size_t count)
+static void serve(int socket, const struct request *request, ssize_t bytes, int *fds, size_t count)
 {
-    int32_t result = fork_keeper(request, fds, count);
+    bool whole = bytes == (ssize_t)sizeof *request;
+    int32_t result = whole ? fork_keeper(request, fds, count) : 0;
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
-    answer(socket, result);
+    if (whole)
+        answer(socket, result);
 }
 
 static void seed_run(void *context)
@@ -178,9 +181,9 @@ static void seed_run(void *context)
         if (watched[1].revents != 0)
             _exit(0);
         ssize_t got = receive_request(start.socket, &request, fds, &count);
-        if (got == (ssize_t)sizeof request)
-            serve_request(start.socket, &request, fds, count);
-        else if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
+        if (got > 0)
+            serve(start.socket, &request, got, fds, count);
+        else if (got == 0 || (errno != EINTR && errno != EAGAIN))
             _exit(0);
     }
 }
@@ -212,6 +215,7 @@ static int reserve_range(uint64_t wished)
     return PE_ENOMEM;
 }
 
+/* What no system call can have said comes from something else than a seed. */
 static int receive_answer(int socket)
 {
     int32_t answer;
@@ -220,7 +224,7 @@ static int receive_answer(int socket)
         poll(&watched, 1, -1);
         ssize_t got = recv(socket, &answer, sizeof answer, 0);
         if (got == (ssize_t)sizeof answer)
-            return answer;
+            return answer <= 0 && answer >= -ERRNO_MOST ? answer : PE_EBROKEN;
         if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
             return PE_EBROKEN;
     }
@@ -269,7 +273,7 @@ bool pe__seed_exists(void)
 
 /* When the library is unloaded, and when the program exits. Threads may still be at work then: a seed that is busy, or
  * whose memory a pool uses, stays and ends with the program. */
-__attribute__((destructor)) static void end_seed(void)
+__attribute__((destructor)) void pe__seed_end(void)
 {
     if (!pe__seed_exists() || pthread_mutex_trylock(&seed.mutex) != 0)
         return;
@@ -310,6 +314,11 @@ static size_t largest_gap(struct part ***ret_link, unsigned char **ret_at)
     }
 }
 
+static size_t aligned(size_t bytes)
+{
+    return (bytes + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN;
+}
+
 int pe__seed_reserve(size_t bytes, void **ret_at, size_t *ret_bytes)
 {
     struct part *part = malloc(sizeof *part);
@@ -318,7 +327,7 @@ int pe__seed_reserve(size_t bytes, void **ret_at, size_t *ret_bytes)
     struct part **link = NULL;
     pthread_mutex_lock(&seed.mutex);
     size_t gap = largest_gap(&link, &part->at);
-    part->bytes = gap < bytes ? gap : bytes;
+    part->bytes = gap < bytes ? gap : aligned(bytes);
     bool found = part->bytes > 0;
     if (found) {
         part->next = *link;
@@ -346,8 +355,8 @@ void pe__seed_shrink(void *at, size_t bytes)
 {
     pthread_mutex_lock(&seed.mutex);
     struct part *part = *link_of(at);
-    if (part != NULL)
-        part->bytes = (bytes + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN;
+    if (part != NULL && bytes < part->bytes)
+        part->bytes = aligned(bytes);
     pthread_mutex_unlock(&seed.mutex);
 }
 
@@ -400,8 +409,7 @@ int pe__seed_fork_keeper(const struct pe__keeper_start *start)
         fds[count++] = shared->keep_fds[i];
     struct request request = { .geometry = shared->geometry,
                                .at = shared->base,
-                               .has_pidfd = start->host_pidfd >= 0,
-                               .keep_fd_count = shared->geometry.keep_fd_count };
+                               .has_pidfd = start->host_pidfd >= 0 };
     pthread_mutex_lock(&seed.mutex);
     int result = send_request(&request, fds, count);
     if (result == 0)

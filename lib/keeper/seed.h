@@ -19,10 +19,13 @@
 /* Forks the seed. PE_EALREADY when this process has one. */
 int pe__seed_start(uint64_t reserve_bytes);
 
+/* When the library is unloaded, and when the program exits: ends the seed unless a pool uses its memory. */
+void pe__seed_end(void);
+
 /* True when this very process (not its parent) has a seed. */
 bool pe__seed_exists(void);
 
-/* Takes the largest free part of the reserved range, at most `bytes`; given back by pe__seed_release. */
+/* Takes the largest free part of the reserved range, at most `bytes`, rounded up; given back by pe__seed_release. */
 int pe__seed_reserve(size_t bytes, void **ret_at, size_t *ret_bytes);
 void pe__seed_release(void *at);
 

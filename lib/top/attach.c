@@ -13,6 +13,8 @@
 
 #define RECORDS_MOST (UINT32_C(1) << 22)
 #define KEEP_FDS_MOST 65536
+#define REPLY_BYTES_LEAST 4096
+#define PART_BYTES_MOST (UINT64_MAX / 8)
 
 static int read_at(pid_t pid, uintptr_t at, void *ret, size_t bytes)
 {
@@ -46,13 +48,15 @@ static bool may_be_pool(const char *line, struct range *ret)
            (strncmp(path, "/dev/zero", 9) == 0 || strncmp(path, "/memfd:parexec", 14) == 0);
 }
 
+/* No sum of the parts overflows, and there is a plan. */
 static bool is_possible(const struct pe__geometry *geometry)
 {
     return geometry->workers_most > 0 && geometry->workers_most <= PE_WORKERS_MAX && geometry->records > 0 &&
            geometry->records <= RECORDS_MOST && (geometry->records & (geometry->records - 1)) == 0 &&
-           geometry->keep_fd_count <= KEEP_FDS_MOST && geometry->reply_bytes < SIZE_MAX / 4 &&
-           geometry->region_bytes < SIZE_MAX / 4 / PE_WORKERS_MAX &&
-           geometry->heap_bytes < SIZE_MAX / 4;
+           geometry->keep_fd_count <= KEEP_FDS_MOST && geometry->reply_bytes >= REPLY_BYTES_LEAST &&
+           geometry->reply_bytes < PART_BYTES_MOST && geometry->heap_bytes < PART_BYTES_MOST &&
+           geometry->region_bytes < PART_BYTES_MOST / geometry->workers_most &&
+           geometry->output_bytes < PART_BYTES_MOST / (PE__QUEUE_LEVELS * geometry->records);
 }
 
 /* The parts must fill the mapping, or it is not what it says. */
