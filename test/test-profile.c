@@ -1,11 +1,10 @@
 /*
  * What a profile makes of tables: times in nanoseconds, own times, recursion, lines, open and unfinished calls, sums
- * over threads and workers, what pools that were freed leave, and of tables full of garbage.
+ * over threads and workers, and what pools that were freed leave.
  */
 #include "harness/harness.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@
 
 #define NOTHING PE__REGION_NOTHING
 
-static const struct pe__region_geometry small = { 64, 256, 8 };
 static const struct pe__profile_part all = { NOTHING, NOTHING };
 
 /* So many ticks as are that many nanoseconds, or a little more. */
@@ -45,14 +43,6 @@ static void assert_about(int64_t ns, int64_t wanted)
     ck_assert_int_le(ns, wanted + wanted / 100 + 1);
 }
 
-static struct pe__profile take(void)
-{
-    struct pe__profile profile;
-
-    ck_assert_int_eq(pe__profile_take(&profile), 0);
-    return profile;
-}
-
 static const struct pe__profile_sum *row_named(const struct pe__profile *profile, const struct pe__profile_sums *sums,
                                                const char *name)
 {
@@ -63,37 +53,9 @@ static const struct pe__profile_sum *row_named(const struct pe__profile *profile
     return NULL;
 }
 
-/* A track with its root. */
-static uint32_t begin_track(struct pe__region_table *table, uint32_t *ret_root)
-{
-    uint32_t track = table_track(table, "worker");
-
-    *ret_root = table_node(table, track, NOTHING, table_label(table, PE__KIND_ROOT, ""));
-    return track;
-}
-
-static uint32_t region(struct pe__region_table *table, uint32_t track, uint32_t parent, const char *name)
-{
-    return table_node(table, track, parent, table_label(table, PE_SITE_REGION, name));
-}
-
-static struct pe__region_table begin(struct tables *tables, uint32_t count)
-{
-    ck_assert_int_eq(pe_region_enable(1), 0);
-    tables_make(tables, count, small);
-    pe__region_source_add(&tables->source);
-    return tables_at(tables, 0);
-}
-
-static void end(struct tables *tables)
-{
-    pe__region_source_remove(&tables->source, pe__kept_take_over);
-    tables_free(tables);
-}
-
 PE_TEST(nothing_measured_is_an_empty_profile)
 {
-    struct pe__profile profile = take();
+    struct pe__profile profile = profile_taken();
     struct pe__profile_sums sums;
 
     ck_assert_uint_eq(profile.process_count + profile.track_count + profile.node_count, 0);
@@ -108,16 +70,16 @@ PE_TEST(nothing_measured_is_an_empty_profile)
 PE_TEST(own_time_is_what_the_regions_inside_leave)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), a = region(&table, track, root, "a");
-    uint32_t b = region(&table, track, a, "b");
+    uint32_t root, track = table_track_with_root(&table, &root), a = table_region(&table, track, root, "a");
+    uint32_t b = table_region(&table, track, a, "b");
 
     table_call(&table, b, ticks(2000));
     table_call(&table, b, ticks(4000));
     table_call(&table, a, ticks(10000));
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     ck_assert_uint_eq(sums.count, 2);
     ck_assert_uint_eq(row_named(&profile, &sums, "a")->calls, 1);
@@ -129,23 +91,23 @@ PE_TEST(own_time_is_what_the_regions_inside_leave)
     assert_about(row_named(&profile, &sums, "b")->most_ns, 4000);
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(recursion_counts_its_time_once)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), parent = root;
+    uint32_t root, track = table_track_with_root(&table, &root), parent = root;
     const struct pe__profile_sum *row;
 
     for (int i = 0; i < 20; i++) {
-        parent = region(&table, track, parent, "down");
+        parent = table_region(&table, track, parent, "down");
         table_call(&table, parent, ticks(20000 - 1000 * i));
     }
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     row = row_named(&profile, &sums, "down");
     ck_assert_uint_eq(row->calls, 20);
@@ -161,7 +123,7 @@ PE_TEST(recursion_counts_its_time_once)
     }
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 
@@ -169,19 +131,19 @@ PE_TEST(recursion_counts_its_time_once)
 PE_TEST(lines_are_transparent)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), outer = region(&table, track, root, "outer");
+    uint32_t root, track = table_track_with_root(&table, &root), outer = table_region(&table, track, root, "outer");
     uint32_t first = table_node(&table, track, outer, table_label_at(&table, PE_SITE_LINE, "", "table.c", 1));
     uint32_t second = table_node(&table, track, outer, table_label_at(&table, PE_SITE_LINE, "", "table.c", 2));
-    uint32_t inner = region(&table, track, first, "inner");
+    uint32_t inner = table_region(&table, track, first, "inner");
 
     table_call(&table, inner, ticks(3000));
     table_call(&table, first, ticks(5000));
     table_call(&table, second, ticks(4000));
     table_call(&table, outer, ticks(10000));
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_tree(&profile, all, &sums), 0);
     ck_assert_uint_eq(sums.count, 2);
     ck_assert_ptr_eq(&sums.rows[row_named(&profile, &sums, "inner")->parent], row_named(&profile, &sums, "outer"));
@@ -198,22 +160,22 @@ PE_TEST(lines_are_transparent)
     }
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(sampled_times_are_scaled_to_all_calls)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "sampled");
+    uint32_t root, track = table_track_with_root(&table, &root), node = table_region(&table, track, root, "sampled");
     const struct pe__profile_sum *row;
 
     for (int i = 0; i < 10; i++)
         table_call(&table, node, ticks(1000));
     atomic_fetch_add(&table.nodes[node].calls, 150);
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     row = row_named(&profile, &sums, "sampled");
     ck_assert_uint_eq(row->calls, 160);
@@ -222,25 +184,25 @@ PE_TEST(sampled_times_are_scaled_to_all_calls)
     assert_about(row->most_ns, 1000);
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(counters_have_sums_of_their_own)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root);
+    uint32_t root, track = table_track_with_root(&table, &root);
     uint32_t first = table_node(&table, track, root, table_label(&table, PE_SITE_COUNTER, "count"));
-    uint32_t inside = region(&table, track, root, "a");
+    uint32_t inside = table_region(&table, track, root, "a");
     uint32_t second = table_node(&table, track, inside, table_label(&table, PE_SITE_COUNTER, "count"));
     const struct pe__profile_sum *row;
 
     table_count(&table, first, 5);
     table_count(&table, first, -7);
     table_count(&table, second, 40);
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     row = row_named(&profile, &sums, "count");
     ck_assert_uint_eq(row->calls, 3);
@@ -250,7 +212,7 @@ PE_TEST(counters_have_sums_of_their_own)
     ck_assert_int_eq(row->total_ns, 0);
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(parts_add_up_to_the_whole)
@@ -260,18 +222,19 @@ PE_TEST(parts_add_up_to_the_whole)
     struct pe__profile profile;
     uint64_t calls = 0;
 
-    begin(&tables, 2);
+    tables_begin(&tables, 2);
     for (uint32_t worker = 0; worker < 2; worker++) {
         struct pe__region_table table = tables_at(&tables, worker);
 
         for (uint32_t thread = 0; thread < 3; thread++) {
-            uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "work");
+            uint32_t root, track = table_track_with_root(&table, &root);
+            uint32_t node = table_region(&table, track, root, "work");
 
             for (uint32_t i = 0; i <= 10 * worker + thread; i++)
                 table_call(&table, node, ticks(100));
         }
     }
-    profile = take();
+    profile = profile_taken();
     ck_assert_uint_eq(profile.process_count, 3);
     ck_assert_int_eq(profile.processes[0].worker, -1);
     for (uint32_t i = 0; i < profile.track_count; i++) {
@@ -295,7 +258,7 @@ PE_TEST(parts_add_up_to_the_whole)
     ck_assert_uint_eq(calls, sums.rows[0].calls);
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(percentiles_are_within_a_bucket)
@@ -325,18 +288,18 @@ PE_TEST(percentiles_are_within_a_bucket)
 PE_TEST(what_is_open_counts_until_now)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), outer = region(&table, track, root, "outer");
-    uint32_t inner = region(&table, track, outer, "inner");
+    uint32_t root, track = table_track_with_root(&table, &root), outer = table_region(&table, track, root, "outer");
+    uint32_t inner = table_region(&table, track, outer, "inner");
     const struct pe__profile_sum *row;
 
     atomic_store(&table.nodes[outer].start, pe__base_ticks());
     table_call(&table, inner, ticks(1000));
     while (pe__base_ticks_to_ns(pe__base_ticks() - table.nodes[outer].start) < 20000)
         ;
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     row = row_named(&profile, &sums, "outer");
     ck_assert(row->open);
@@ -347,41 +310,41 @@ PE_TEST(what_is_open_counts_until_now)
     ck_assert(!row_named(&profile, &sums, "inner")->open);
     pe__profile_sums_free(&sums);
     pe__profile_free(&profile);
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(what_began_before_all_or_in_the_future_begins_now)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     uint64_t starts[] = { 1, pe__base_ticks() + (UINT64_C(1) << 50) };
-    uint32_t root, track = begin_track(&table, &root), outer = region(&table, track, root, "outer");
+    uint32_t root, track = table_track_with_root(&table, &root), outer = table_region(&table, track, root, "outer");
 
     for (int i = 0; i < 2; i++) {
         struct pe__profile profile;
 
         atomic_store(&table.nodes[outer].start, starts[i]);
-        profile = take();
+        profile = profile_taken();
         ck_assert_uint_eq(profile.nodes[outer].calls, 1);
         ck_assert_int_gt(profile.nodes[outer].open_ns, 0);
         ck_assert_int_eq(profile.nodes[outer].total_ns, 0);
         pe__profile_free(&profile);
     }
-    end(&tables);
+    tables_end(&tables);
 }
 
 PE_TEST(what_is_open_in_a_freed_pool_is_unfinished)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
+    struct pe__region_table table = tables_begin(&tables, 1);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "cut");
+    uint32_t root, track = table_track_with_root(&table, &root), node = table_region(&table, track, root, "cut");
 
     table_call(&table, node, ticks(500));
     atomic_store(&table.nodes[node].start, pe__base_ticks());
-    end(&tables);
-    profile = take();
+    tables_end(&tables);
+    profile = profile_taken();
     ck_assert_uint_eq(profile.process_count, 2);
     ck_assert(profile.tracks[0].ended);
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
@@ -420,22 +383,13 @@ PE_TEST(cost_on_a_line_is_that_of_the_region_around_too)
 
 /* ---- pools that come and go ---- */
 
-/* One more pool whose workers have written those tables; it is freed. */
-static void add_pool(const struct tables *tables)
-{
-    struct pe__region_source source = tables->source;
-
-    pe__region_source_add(&source);
-    pe__region_source_remove(&source, pe__kept_take_over);
-}
-
 PE_TEST(ten_thousand_freed_pools_take_no_more_memory)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 2);
+    struct pe__region_table table = tables_begin(&tables, 2);
     struct pe__profile_sums sums;
     struct pe__profile profile;
-    uint32_t root, track = begin_track(&table, &root), node = region(&table, track, root, "job");
+    uint32_t root, track = table_track_with_root(&table, &root), node = table_region(&table, track, root, "job");
     uint64_t before, dropped;
     char name[PE__PROFILE_PROCESS_BYTES];
 
@@ -445,12 +399,12 @@ PE_TEST(ten_thousand_freed_pools_take_no_more_memory)
         table_event(&table, track,
                     (struct pe__region_event){ pe__base_ticks(), pe__base_ticks(), 0, 0, PE__EVENT_CALL });
     for (int i = 0; i < 4000; i++)
-        add_pool(&tables);
+        tables_keep_again(&tables);
     before = process_allocated_bytes();
     for (int i = 4000; i < 10000; i++)
-        add_pool(&tables);
+        tables_keep_again(&tables);
     ck_assert_uint_lt(process_allocated_bytes(), before + (1u << 20));
-    profile = take();
+    profile = profile_taken();
     ck_assert_int_eq(pe__profile_flat(&profile, all, &sums), 0);
     ck_assert_uint_eq(sums.rows[0].calls, 10000);
     ck_assert_uint_le(profile.process_count, 2 * 17 + 1);
@@ -474,18 +428,18 @@ PE_TEST(words_follow_the_mode)
     struct tables early, late;
 
     ck_assert_int_eq(pe_region_enable(0), 0);
-    tables_make(&early, 1, small);
+    tables_make(&early, 1, tables_small);
     pe__region_source_add(&early.source);
     ck_assert_uint_eq(early.mode, 0);
     ck_assert_int_eq(pe_region_enable(1), 0);
     ck_assert_uint_ne(early.mode & PE__MODE_ON, 0);
-    tables_make(&late, 1, small);
+    tables_make(&late, 1, tables_small);
     pe__region_source_add(&late.source);
     ck_assert_uint_eq(late.mode, early.mode);
     ck_assert_int_eq(pe_region_enable(0), 0);
     ck_assert_uint_eq(early.mode | late.mode, 0);
-    end(&early);
-    end(&late);
+    tables_end(&early);
+    tables_end(&late);
 }
 
 /* ---- forks ---- */
@@ -523,14 +477,14 @@ static int look_in_child(void)
 PE_TEST(a_child_begins_empty_although_another_thread_held_the_lock)
 {
     struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
-    uint32_t root, track = begin_track(&table, &root);
+    struct pe__region_table table = tables_begin(&tables, 1);
+    uint32_t root, track = table_track_with_root(&table, &root);
     pthread_t thread;
     pid_t child;
     int status;
 
-    table_call(&table, region(&table, track, root, "parent"), 1);
-    add_pool(&tables);
+    table_call(&table, table_region(&table, track, root, "parent"), 1);
+    tables_keep_again(&tables);
     pthread_barrier_init(&barrier, NULL, 2);
     ck_assert_int_eq(pthread_create(&thread, NULL, hold_the_lock, NULL), 0);
     pthread_barrier_wait(&barrier);
@@ -545,349 +499,7 @@ PE_TEST(a_child_begins_empty_although_another_thread_held_the_lock)
     pthread_barrier_wait(&barrier);
     pthread_join(thread, NULL);
     pthread_barrier_destroy(&barrier);
-    end(&tables);
-}
-
-/* ---- invariants, whatever the tables hold ---- */
-
-/* ck_assert would write a line for each that holds. */
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) \
-            ck_abort_msg("not so: %s", #condition); \
-    } while (0)
-
-static void check_tracks(const struct pe__profile *profile)
-{
-    for (uint32_t i = 0; i < profile->track_count; i++) {
-        const struct pe__profile_track *track = &profile->tracks[i];
-
-        CHECK(track->process < profile->process_count);
-        CHECK(i == 0 || profile->tracks[i - 1].process <= track->process);
-        CHECK(strlen(track->name) < PE__REGION_THREAD_BYTES);
-        CHECK(track->first_unmatched == NOTHING || track->first_unmatched < profile->label_count);
-        CHECK(track->first_crossed == NOTHING || track->first_crossed < profile->label_count);
-        CHECK(track->first_unfinished == NOTHING || track->first_unfinished < profile->label_count);
-        CHECK(track->first_event + (uint64_t)track->event_count <= profile->event_count);
-    }
-}
-
-static void check_nodes(const struct pe__profile *profile)
-{
-    for (uint32_t i = 0; i < profile->node_count; i++) {
-        const struct pe__profile_node *node = &profile->nodes[i];
-
-        CHECK(node->track < profile->track_count);
-        CHECK(node->label < profile->label_count);
-        CHECK(node->parent == NOTHING || node->parent < i);
-        CHECK(node->parent == NOTHING || profile->nodes[node->parent].track == node->track);
-        CHECK(node->timed <= node->calls);
-        CHECK(node->own_ns >= 0);
-        CHECK(node->own_ns <= node->total_ns);
-        CHECK(node->least_ns >= 0);
-        CHECK(node->least_ns <= node->most_ns);
-        CHECK(node->waited_ns >= 0);
-        CHECK(node->cpu_ns >= 0);
-        CHECK(node->open_ns >= 0);
-        CHECK(node->open_ns <= profile->wall_ns + 1);
-    }
-}
-
-static void check_events(const struct pe__profile *profile)
-{
-    for (size_t i = 0; i < profile->event_count; i++) {
-        const struct pe__profile_event *event = &profile->events[i], *before = &profile->events[i ? i - 1 : 0];
-
-        CHECK(event->track < profile->track_count);
-        CHECK(event->label < profile->label_count);
-        CHECK(event->kind >= PE__EVENT_CALL);
-        CHECK(event->kind <= PE__EVENT_CUT);
-        CHECK(event->start_ns >= 0);
-        CHECK(event->start_ns <= event->end_ns);
-        CHECK(event->end_ns <= profile->wall_ns);
-        CHECK(before->track < event->track || before->start_ns <= event->start_ns);
-    }
-}
-
-static void check_sums(const struct pe__profile *profile)
-{
-    struct pe__profile_sums sums[3];
-
-    ck_assert_int_eq(pe__profile_flat(profile, all, &sums[0]), 0);
-    ck_assert_int_eq(pe__profile_tree(profile, all, &sums[1]), 0);
-    ck_assert_int_eq(pe__profile_lines(profile, all, &sums[2]), 0);
-    for (int which = 0; which < 3; which++) {
-        for (uint32_t i = 0; i < sums[which].count; i++) {
-            const struct pe__profile_sum *row = &sums[which].rows[i];
-
-            CHECK(row->parent == NOTHING || row->parent < i);
-            CHECK(row->first_calls <= row->calls);
-            CHECK(row->least_ns <= row->p50_ns);
-            CHECK(row->p50_ns <= row->p95_ns);
-            CHECK(row->p95_ns <= row->p99_ns);
-            CHECK(row->p99_ns <= row->most_ns);
-        }
-        pe__profile_sums_free(&sums[which]);
-    }
-}
-
-static void check_sound(const struct pe__profile *profile)
-{
-    for (uint32_t i = 0; i < profile->label_count; i++) {
-        CHECK(strlen(profile->labels[i].name) < PE__REGION_NAME_BYTES);
-        CHECK(strlen(profile->labels[i].file) < PE__REGION_FILE_BYTES);
-    }
-    check_tracks(profile);
-    check_nodes(profile);
-    check_events(profile);
-    check_sums(profile);
-}
-
-/* ---- garbage ---- */
-
-static uint64_t next_random(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return *random;
-}
-
-/* Something in each part, three threads, with events that have gone round. */
-static void fill(struct pe__region_table *table)
-{
-    for (uint32_t thread = 0; thread < 3; thread++) {
-        uint32_t root, track = begin_track(table, &root), parent = root;
-
-        for (uint32_t depth = 0; depth < 8; depth++) {
-            char name[16];
-
-            snprintf(name, sizeof name, "region %u", depth % 5);
-            parent = region(table, track, parent, name);
-            table_call(table, parent, 1000 * (8 - depth));
-            table_node(table, track, parent, table_label_at(table, PE_SITE_LINE, "", "table.c", depth));
-            table_count(table, table_node(table, track, parent, table_label(table, PE_SITE_COUNTER, "count")), depth);
-        }
-        for (uint64_t i = 0; i < 3000; i++)
-            table_event(table, track, (struct pe__region_event){ pe__base_ticks(), pe__base_ticks(), i,
-                                                                  (uint32_t)(i % 8), (uint32_t)(i % 6 + 1) });
-    }
-}
-
-/* A word of the table's used parts, whatever it means; half of the time near the front, where heads and indices are. */
-static uint64_t *random_word(const struct tables *tables, uint64_t *random)
-{
-    struct pe__region_table table = tables_at(tables, 0);
-    unsigned char *const parts[] = { (unsigned char *)table.head, (unsigned char *)table.tracks,
-                                     (unsigned char *)table.labels, (unsigned char *)table.nodes,
-                                     (unsigned char *)table.segments };
-    const size_t bytes[] = { sizeof *table.head, 4 * sizeof *table.tracks, 24 * sizeof *table.labels,
-                             60 * sizeof *table.nodes, 8 * sizeof *table.segments };
-    size_t part = next_random(random) % 5, at = next_random(random) % bytes[part];
-
-    if (part == 3 && next_random(random) % 2)
-        at = at / sizeof *table.nodes * sizeof *table.nodes + next_random(random) % 128;
-    if (part == 4 && next_random(random) % 2)
-        at = at / sizeof *table.segments * sizeof *table.segments;
-    return (uint64_t *)(void *)(parts[part] + at / 8 * 8);
-}
-
-static uint64_t edge(uint64_t *random, uint64_t old)
-{
-    switch (next_random(random) % 10) {
-    case 0: return 0;
-    case 1: return UINT64_MAX;
-    case 2: return old + 1;
-    case 3: return old - 1;
-    case 4: return UINT64_C(1) << next_random(random) % 64;
-    case 5: return old ^ UINT64_C(1) << next_random(random) % 64;
-    case 6: return (old & 0xffffffff) | next_random(random) % 64 << 32;
-    case 7: return (old & ~UINT64_C(0xffffffff)) | next_random(random) % 64;
-    case 8: return pe__base_ticks() + next_random(random) % 1000000;
-    default: return next_random(random);
-    }
-}
-
-PE_TEST_SLOW(garbage_in_tables_is_only_a_wrong_profile, 60)
-{
-    struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
-    int rounds = harness_long() ? 20000 : 500;
-    uint64_t random = 77, pools = 1; /* this one and those that were freed */
-    unsigned char *sound;
-
-    fill(&table);
-    sound = malloc(tables.bytes);
-    ck_assert_ptr_nonnull(sound);
-    memcpy(sound, tables.source.tables, tables.bytes);
-    for (int round = 0; round < rounds; round++) {
-        int words = 1 << next_random(&random) % 12;
-        struct pe__profile profile;
-
-        memcpy(tables.source.tables, sound, tables.bytes);
-        for (int i = 0; i < words; i++) {
-            uint64_t *word = random_word(&tables, &random);
-
-            *word = edge(&random, *word);
-        }
-        profile = take();
-        check_sound(&profile);
-        ck_assert_uint_le(profile.node_count, pools * small.nodes);
-        ck_assert_uint_le(profile.event_count, pools * small.segments * PE__REGION_SEGMENT_EVENTS);
-        pe__profile_free(&profile);
-        if (round % 10 == 0) {
-            add_pool(&tables);
-            pools++;
-        }
-    }
-    free(sound);
-    end(&tables);
-}
-
-/* A process that writes while it is read. */
-PE_TEST(a_scribbler_at_work_does_no_harm)
-{
-    struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
-    pid_t scribbler;
-    int status;
-
-    fill(&table);
-    scribbler = fork();
-    ck_assert_int_ge(scribbler, 0);
-    if (scribbler == 0)
-        for (uint64_t random = 99;;) {
-            volatile uint64_t *word = random_word(&tables, &random);
-            *word = edge(&random, *word);
-        }
-    for (int i = 0; i < 300; i++) {
-        struct pe__profile profile = take();
-
-        check_sound(&profile);
-        pe__profile_free(&profile);
-    }
-    kill(scribbler, SIGKILL);
-    ck_assert_int_eq(waitpid(scribbler, &status, 0), scribbler);
-    end(&tables);
-}
-
-/* ---- recording and reading at once ---- */
-
-#define RECORDERS 2
-#define PAIRS 200000
-
-static void *record(void *nothing)
-{
-    for (int i = 0; i < PAIRS; i++) {
-        pe_region_enter("outer");
-        pe_region_enter("inner");
-        pe_region_leave("inner");
-        pe_region_leave("outer");
-    }
-    return nothing;
-}
-
-static uint64_t calls_of(const struct pe__profile *profile, const char *name)
-{
-    struct pe__profile_sums sums;
-    uint64_t calls = 0;
-
-    ck_assert_int_eq(pe__profile_flat(profile, all, &sums), 0);
-    for (uint32_t i = 0; i < sums.count; i++)
-        if (strcmp(profile->labels[sums.rows[i].label].name, name) == 0)
-            calls = sums.rows[i].calls;
-    pe__profile_sums_free(&sums);
-    return calls;
-}
-
-PE_TEST(profiles_are_sound_while_regions_are_recorded)
-{
-    pthread_t threads[RECORDERS];
-    struct pe__profile profile;
-    uint64_t calls = 0, profiles = 0;
-
-    ck_assert_int_eq(pe_region_enable(1), 0);
-    for (int i = 0; i < RECORDERS; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, record, NULL), 0);
-    do {
-        uint64_t now;
-
-        profile = take();
-        check_sound(&profile);
-        now = calls_of(&profile, "inner");
-        ck_assert_uint_ge(now + RECORDERS, calls);
-        calls = now;
-        profiles++;
-        pe__profile_free(&profile);
-    } while (calls < RECORDERS * PAIRS / 2);
-    for (int i = 0; i < RECORDERS; i++)
-        pthread_join(threads[i], NULL);
-    profile = take();
-    ck_assert_uint_eq(calls_of(&profile, "inner"), RECORDERS * PAIRS);
-    ck_assert_uint_eq(calls_of(&profile, "outer"), RECORDERS * PAIRS);
-    ck_assert_uint_gt(profiles, 1);
-    pe__profile_free(&profile);
-}
-
-/* ---- no memory ---- */
-
-PE_TEST(a_profile_without_memory_says_so)
-{
-    struct tables tables;
-    struct pe__region_table table = begin(&tables, 2);
-    struct pe__profile_sums sums;
-    struct pe__profile profile;
-    uint64_t nth = 0;
-    int error;
-
-    fill(&table);
-    add_pool(&tables);
-    do {
-        harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
-        error = pe__profile_take(&profile);
-        ck_assert(error == 0 || error == PE_ENOMEM);
-    } while (error != 0);
-    ck_assert_uint_gt(nth, 20);
-    for (int which = 0; which < 3; which++) {
-        nth = 0;
-        do {
-            harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
-            error = which == 0   ? pe__profile_flat(&profile, all, &sums)
-                    : which == 1 ? pe__profile_tree(&profile, all, &sums)
-                                 : pe__profile_lines(&profile, all, &sums);
-            ck_assert(error == 0 || error == PE_ENOMEM);
-        } while (error != 0);
-        ck_assert_uint_gt(nth, 3);
-        pe__profile_sums_free(&sums);
-    }
-    harness_fail_reset();
-    pe__profile_free(&profile);
-    end(&tables);
-}
-
-/* A pool that is freed without memory to keep what it had measured leaves less behind, and sound. */
-PE_TEST(what_cannot_be_kept_is_left_out)
-{
-    struct tables tables;
-    struct pe__region_table table = begin(&tables, 1);
-    uint64_t nth = 0, count;
-
-    pe__region_source_remove(&tables.source, pe__kept_take_over);
-    fill(&table);
-    do {
-        struct pe__profile profile;
-
-        pe__region_source_add(&tables.source);
-        harness_fail_nth(HARNESS_MALLOC, ++nth, ENOMEM);
-        pe__region_source_remove(&tables.source, pe__kept_take_over);
-        count = harness_fail_count(HARNESS_MALLOC);
-        harness_fail_reset();
-        profile = take();
-        check_sound(&profile);
-        pe__profile_free(&profile);
-    } while (count >= nth);
-    ck_assert_uint_gt(nth, 3);
-    tables_free(&tables);
+    tables_end(&tables);
 }
 
 HARNESS_MAIN("profile")

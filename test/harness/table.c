@@ -2,8 +2,11 @@
 
 #include <sys/mman.h>
 
+#include <parexec/region.h>
+
 #include "base/clock.h"
 #include "harness/harness.h"
+#include "report/kept.h"
 
 #define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_release)
 #define ADD(word, amount) atomic_fetch_add_explicit(&(word), amount, memory_order_relaxed)
@@ -157,4 +160,49 @@ void table_event(struct pe__region_table *table, uint32_t number, struct pe__reg
     }
     table->segments[list[place / PE__REGION_SEGMENT_EVENTS % count]].events[place % PE__REGION_SEGMENT_EVENTS] = event;
     STORE(track->events, place + 1);
+}
+
+const struct pe__region_geometry tables_small = { 64, 256, 8 };
+
+struct pe__region_table tables_begin(struct tables *tables, uint32_t count)
+{
+    ck_assert_int_eq(pe_region_enable(1), 0);
+    tables_make(tables, count, tables_small);
+    pe__region_source_add(&tables->source);
+    return tables_at(tables, 0);
+}
+
+void tables_end(struct tables *tables)
+{
+    pe__region_source_remove(&tables->source, pe__kept_take_over);
+    tables_free(tables);
+}
+
+void tables_keep_again(const struct tables *tables)
+{
+    struct pe__region_source source = tables->source;
+
+    pe__region_source_add(&source);
+    pe__region_source_remove(&source, pe__kept_take_over);
+}
+
+struct pe__profile profile_taken(void)
+{
+    struct pe__profile profile;
+
+    ck_assert_int_eq(pe__profile_take(&profile), 0);
+    return profile;
+}
+
+uint32_t table_track_with_root(struct pe__region_table *table, uint32_t *ret_root)
+{
+    uint32_t track = table_track(table, "worker");
+
+    *ret_root = table_node(table, track, PE__REGION_NOTHING, table_label(table, PE__KIND_ROOT, ""));
+    return track;
+}
+
+uint32_t table_region(struct pe__region_table *table, uint32_t track, uint32_t parent, const char *name)
+{
+    return table_node(table, track, parent, table_label(table, PE_SITE_REGION, name));
 }

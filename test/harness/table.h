@@ -18,6 +18,7 @@
 
 #include "region/source.h"
 #include "region/table.h"
+#include "report/profile.h"
 
 struct tables {
     struct pe__region_source source;
@@ -31,7 +32,20 @@ struct pe__region_table tables_at(const struct tables *tables, uint32_t number);
 /* Not added, or removed. */
 void tables_free(struct tables *tables);
 
+/* Measuring is switched on, and the source is there, with tables of that geometry; then it is gone, as that of a pool
+ * that is freed. */
+extern const struct pe__region_geometry tables_small;
+struct pe__region_table tables_begin(struct tables *tables, uint32_t count);
+void tables_end(struct tables *tables);
+/* As if one more pool with the same had come and were freed. */
+void tables_keep_again(const struct tables *tables);
+/* Whatever is measured at the moment. */
+struct pe__profile profile_taken(void);
+
 uint32_t table_track(struct pe__region_table *table, const char *name);
+/* Of a worker. */
+uint32_t table_track_with_root(struct pe__region_table *table, uint32_t *ret_root);
+uint32_t table_region(struct pe__region_table *table, uint32_t track, uint32_t parent, const char *name);
 uint32_t table_label(struct pe__region_table *table, uint32_t kind, const char *name);
 uint32_t table_label_at(struct pe__region_table *table, uint32_t kind, const char *name, const char *file,
                         uint32_t line);
