@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static void place_remove(struct place *place)
 struct scene {
     struct place place;
     int fd;
+    int ends[2]; /* of a pipe */
     char memory[64];
     char made[96];
     pe_file_info info;
@@ -292,6 +294,49 @@ static int use_wrongly(pe_task *t, void *frame)
 PE_TEST(wrong_use_is_refused)
 {
     in_place(use_wrongly);
+}
+
+/* ---- signals ---- */
+
+#define SIZE_MOST (1 << 20) /* more than Check's own file needs */
+
+static const char too_large[SIZE_MOST + 1];
+
+/* The default actions end the program. */
+static int write_where_signals_are_raised(pe_task *t, void *frame)
+{
+    struct scene *s = frame;
+
+    PE_BEGIN(t);
+    AWAIT(t, pe_file_write(t, s->ends[1], "abc", 3, PE_FILE_CURRENT), PE_EPIPE);
+    PE_TRY(t, pe_file_open(t, s->place.path, O_WRONLY | O_CREAT, 0600));
+    s->fd = t->result;
+    AWAIT(t, pe_file_write(t, s->fd, "abcdef", 6, SIZE_MOST - 4), 4); /* as far as the limit lets it */
+    AWAIT(t, pe_file_write(t, s->fd, "ef", 2, SIZE_MOST), -EFBIG);
+    AWAIT(t, pe_file_truncate(t, s->fd, SIZE_MOST + 1), -EFBIG);
+    AWAIT(t, pe_file_truncate(t, s->fd, SIZE_MOST), 0);
+    AWAIT(t, pe_file_close(t, s->fd), 0);
+    AWAIT(t, pe_file_write_all(t, s->place.path, too_large, sizeof too_large, 0600), -EFBIG);
+    PE_END(t);
+}
+
+PE_TEST(no_write_raises_a_signal)
+{
+    struct scene scene = { .fd = -1 };
+    struct rlimit before, limit;
+
+    place_make(&scene.place);
+    MUST(pipe(scene.ends), 0);
+    close(scene.ends[0]);
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
+    MUST(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){ .rlim_cur = SIZE_MOST, .rlim_max = before.rlim_max };
+    MUST(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    MUST(pe_run(write_where_signals_are_raised, &scene, NULL), 0);
+    MUST(setrlimit(RLIMIT_FSIZE, &before), 0);
+    close(scene.ends[1]);
+    place_remove(&scene.place);
 }
 
 /* ---- stopping ---- */

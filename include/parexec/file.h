@@ -14,10 +14,12 @@
  * All that is pointed to must last until the wait has ended; paths are copied. A request that has not been begun is
  * stopped at once; one that a thread is at comes to its end first, and the task gets its result. What a call returns
  * below 0 is the errno of the system's call, so each may return what its man page lists: PE_ENOENT, -EACCES, -EISDIR,
- * -ENOSPC, -EIO.
+ * -ENOSPC, -EIO. Writing raises no signal: a pipe or socket without a reader gives PE_EPIPE, a file that would become
+ * larger than the process may make it (RLIMIT_FSIZE) -EFBIG; pe_file_copy alone leaves the latter to SIGXFSZ.
  *
  * Returns, errors of all of them besides: PE_EINVAL: NULL for a path, for memory or for a result, bytes or an offset
  * that cannot be, unknown flags; t is not the task that runs. PE_ENOMEM. PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
+ * pe_file_close says which of these it gives.
  * Threads: the loop's. Child: no.
  */
 #ifndef PAREXEC_FILE_H
@@ -63,7 +65,7 @@ typedef struct pe_file_info {
     int64_t accessed_ns;      /**< when it was read last, as far as the system keeps that */
     int64_t modified_ns;      /**< when its contents were changed last */
     int64_t changed_ns;       /**< when it, or what is known of it, was changed last */
-    int64_t created_ns;       /**< when it was made; 0: not known */
+    int64_t created_ns;       /**< when it was made; 0: not known. Before Linux 4.11 as changed_ns */
 } pe_file_info;
 
 /** To be filled in. */
@@ -122,7 +124,7 @@ PE_EXPORT int pe_file_mkdir_temporary(pe_task *t, char *path);
  * @param fd   the descriptor.
  * @return in PE_AWAIT: 0.
  * @errors PE_EBADF, or what was left of an earlier write; it is closed all the same. None for want of memory, or
- *         because the task is to stop.
+ *         because the task is to stop. PE_EINVAL: t is not the task that runs. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_file_close(pe_task *t, int fd);
@@ -142,8 +144,8 @@ PE_EXPORT int pe_file_close(pe_task *t, int fd);
 PE_EXPORT int pe_file_read(pe_task *t, int fd, void *memory, size_t bytes, int64_t offset);
 
 /**
- * Writes to a file. For pipes and sockets there is pe_write (socket.h): here one without a reader raises SIGPIPE, as
- * write(2) does.
+ * Writes to a file. For pipes and sockets pe_socket_write (socket.h) is better, which occupies no thread while there is
+ * no room.
  *
  * @param t        the task that waits.
  * @param fd       the descriptor.
@@ -315,7 +317,8 @@ PE_EXPORT int pe_file_chmod(pe_task *t, const char *path, int mode);
 PE_EXPORT int pe_file_access(pe_task *t, const char *path, int mode);
 
 /**
- * Copies a file with its permissions, as quickly as the file system can.
+ * Copies a file with its permissions, as quickly as the file system can. Where that fails after it has begun, what was
+ * at the new path is gone.
  *
  * @param t          the task that waits.
  * @param path       of the file to copy.

@@ -10,8 +10,6 @@
 #include "base/fd.h"
 #include "base/sized.h"
 
-#define BYTES_MOST 0x7ffff000 /* of one call, in the kernel */
-
 /* ---- requests ---- */
 
 static void cancel(struct pe__task *task)
@@ -119,12 +117,7 @@ int pe_file_close(pe_task *t, int fd)
 
 /* ---- bytes ---- */
 
-static uv_buf_t buffer(const void *memory, size_t bytes)
-{
-    return uv_buf_init((char *)(uintptr_t)memory, bytes < BYTES_MOST ? (unsigned)bytes : BYTES_MOST);
-}
-
-static bool is_span(const void *memory, size_t bytes, int64_t offset)
+bool pe__file_is_span(const void *memory, size_t bytes, int64_t offset)
 {
     return (memory != NULL || bytes == 0) && offset >= PE_FILE_CURRENT;
 }
@@ -132,23 +125,12 @@ static bool is_span(const void *memory, size_t bytes, int64_t offset)
 int pe_file_read(pe_task *t, int fd, void *memory, size_t bytes, int64_t offset)
 {
     int result;
-    struct pe__file_request *request = pe__file_begin(t, is_span(memory, bytes, offset), &result);
-    uv_buf_t span = buffer(memory, bytes);
+    struct pe__file_request *request = pe__file_begin(t, pe__file_is_span(memory, bytes, offset), &result);
+    uv_buf_t span = uv_buf_init(memory, bytes < PE__FILE_BYTES_MOST ? (unsigned)bytes : PE__FILE_BYTES_MOST);
 
     return request == NULL
                ? result
                : pe__file_begun(request, uv_fs_read(PE__FILE_TO(request), fd, &span, 1, offset, pe__file_done));
-}
-
-int pe_file_write(pe_task *t, int fd, const void *memory, size_t bytes, int64_t offset)
-{
-    int result;
-    struct pe__file_request *request = pe__file_begin(t, is_span(memory, bytes, offset), &result);
-    uv_buf_t span = buffer(memory, bytes);
-
-    return request == NULL
-               ? result
-               : pe__file_begun(request, uv_fs_write(PE__FILE_TO(request), fd, &span, 1, offset, pe__file_done));
 }
 
 int pe_file_sync(pe_task *t, int fd)
@@ -167,16 +149,6 @@ int pe_file_sync_data(pe_task *t, int fd)
 
     return request == NULL ? result
                            : pe__file_begun(request, uv_fs_fdatasync(PE__FILE_TO(request), fd, pe__file_done));
-}
-
-int pe_file_truncate(pe_task *t, int fd, int64_t bytes)
-{
-    int result;
-    struct pe__file_request *request = pe__file_begin(t, bytes >= 0, &result);
-
-    return request == NULL
-               ? result
-               : pe__file_begun(request, uv_fs_ftruncate(PE__FILE_TO(request), fd, bytes, pe__file_done));
 }
 
 /* ---- what is known ---- */

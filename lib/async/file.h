@@ -28,7 +28,16 @@ struct pe__file_request {
     int (*finish)(struct pe__file_request *request);
     void *out;    /* finish's, as the next */
     size_t bytes;
+    int (*call)(const struct pe__file_request *request); /* file_write.c's, as what follows; in the thread */
+    int fd;
+    int result;
+    int64_t offset;
 };
+
+#define PE__FILE_BYTES_MOST 0x7ffff000 /* of one call, in the kernel */
+
+/* Whether there is such memory, and such a place in a file. */
+bool pe__file_is_span(const void *memory, size_t bytes, int64_t offset);
 
 /* Begins the wait. NULL: there is none, and this is what the call returns. */
 struct pe__file_request *pe__file_begin(pe_task *t, bool is_valid, int *ret_result);

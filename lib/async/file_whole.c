@@ -11,6 +11,7 @@
 
 #include "async/file.h"
 #include "base/fd.h"
+#include "base/write_signals.h"
 
 #define BYTES_FIRST 4096 /* where the size is not known, as in /proc */
 
@@ -130,11 +131,14 @@ static void write_whole(uv_work_t *work)
 {
     struct whole *whole = whole_of(work->data);
     int fd = pe__base_fd_raise(open(whole->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, whole->mode));
+    struct pe__base_write_signals held;
 
     whole->result = fd;
     if (fd < 0)
         return;
+    pe__base_write_signals_hold(&held);
     whole->result = write_to_end(whole, fd);
+    pe__base_write_signals_release(&held, whole->result < 0);
     int closed = pe__base_fd_close(fd);
     if (whole->result == 0)
         whole->result = closed;

@@ -7,33 +7,22 @@
 #include "async/socket.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/write_signals.h"
 
 #define WINDOW 16 /* pieces in one system call */
 
 /* ---- handing it to the system ---- */
 
-/* A pipe that nobody reads raises SIGPIPE: it is held back, and taken away if it was not there before. */
+/* send has a flag against SIGPIPE, writev has none. */
 static ssize_t write_pipe(int fd, const struct iovec *window, size_t count)
 {
-    static const struct timespec at_once = { 0, 0 };
-    sigset_t pipe, before, pending;
-    bool was_pending;
+    struct pe__base_write_signals held;
 
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
-    was_pending = sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
+    pe__base_write_signals_hold(&held);
     ssize_t written = writev(fd, window, (int)count);
-    int error = errno;
-    if (written < 0 && error == EPIPE && !was_pending) {
-        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
+    pe__base_write_signals_release(&held, written < 0);
     return written;
 }
 

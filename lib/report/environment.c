@@ -54,7 +54,7 @@ static bool stderr_is_ours(void)
 /* In one write, as far as that goes, so that lines of several processes do not mix. Nobody may be there to read it. */
 static void complain(const char *about, const char *text)
 {
-    struct pe__report_signals signals;
+    struct pe__base_write_signals signals;
     char line[512];
     int bytes = snprintf(line, sizeof line, "parexec: %s: %s\n", about, text);
 
@@ -64,10 +64,9 @@ static void complain(const char *about, const char *text)
     }
     if (!stderr_is_ours())
         return;
-    pe__report_signals_hold(&signals);
+    pe__base_write_signals_hold(&signals);
     ssize_t written = write(2, line, (size_t)bytes);
-    (void)written; /* there is nobody else to tell */
-    pe__report_signals_release(&signals);
+    pe__base_write_signals_release(&signals, written < 0); /* there is nobody else to tell */
 }
 
 static void complain_of_word(const char *why, const char *word)

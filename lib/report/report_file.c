@@ -7,56 +7,21 @@
  * written in place. A path of a standard stream means the descriptor itself: opening /dev/stdout anew would begin at
  * the start of the file that the program's output goes to, and is refused for sockets.
  *
- * Writing to a pipe without readers, or past the limit on file sizes, raises a signal in the writing thread. A report
- * is no reason to die: the two signals are blocked meanwhile, and what arrived is taken away again.
+ * A report is no reason to die: signals that writing raises are held back meanwhile.
  */
 #include "report/report_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
 
 #include "base/fd.h"
-
-static const int fatal_signals[2] = { SIGPIPE, SIGXFSZ };
-
-void pe__report_signals_hold(struct pe__report_signals *ret)
-{
-    sigset_t fatal, pending;
-
-    sigemptyset(&fatal);
-    sigemptyset(&pending);
-    sigpending(&pending);
-    for (int i = 0; i < 2; i++) {
-        sigaddset(&fatal, fatal_signals[i]);
-        ret->was_pending[i] = sigismember(&pending, fatal_signals[i]) == 1;
-    }
-    pthread_sigmask(SIG_BLOCK, &fatal, &ret->mask);
-}
-
-void pe__report_signals_release(const struct pe__report_signals *signals)
-{
-    static const struct timespec at_once = { 0, 0 };
-    sigset_t one;
-
-    for (int i = 0; i < 2; i++) {
-        if (signals->was_pending[i])
-            continue;
-        sigemptyset(&one);
-        sigaddset(&one, fatal_signals[i]);
-        while (sigtimedwait(&one, NULL, &at_once) < 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &signals->mask, NULL);
-}
 
 /* The descriptor that a path of the kind /dev/fd/9 names, or -1. */
 static int descriptor_of(const char *path)
@@ -131,7 +96,7 @@ static void forget(struct pe__report_file *file)
         unlink(file->temporary);
     free(file->temporary);
     free(file->path);
-    pe__report_signals_release(&file->signals);
+    pe__base_write_signals_release(&file->signals, true);
 }
 
 int pe__report_file_open(struct pe__report_file *ret, const char *path)
@@ -139,7 +104,7 @@ int pe__report_file_open(struct pe__report_file *ret, const char *path)
     int fd, error;
 
     *ret = (struct pe__report_file){ .stream = NULL };
-    pe__report_signals_hold(&ret->signals);
+    pe__base_write_signals_hold(&ret->signals);
     fd = open_either(ret, path);
     if (fd >= 0)
         ret->stream = fdopen(fd, "w");

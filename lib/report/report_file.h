@@ -4,26 +4,16 @@
 #ifndef PE__REPORT_REPORT_FILE_H
 #define PE__REPORT_REPORT_FILE_H
 
-#include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 
-/* Signals that a write may raise, while they are held back. */
-struct pe__report_signals {
-    sigset_t mask; /* the thread's, before */
-    bool was_pending[2];
-};
+#include "base/write_signals.h"
 
 struct pe__report_file {
     FILE *stream;
     char *path;      /* of the file in the end; NULL: written in place */
     char *temporary; /* what is written to till then */
-    struct pe__report_signals signals;
+    struct pe__base_write_signals signals;
 };
-
-/* In between this thread takes no SIGPIPE and no SIGXFSZ: its writes give errors. */
-void pe__report_signals_hold(struct pe__report_signals *ret);
-void pe__report_signals_release(const struct pe__report_signals *signals);
 
 /*
  * Opens what path names for writing. A file is written beside its final place; devices, pipes and descriptors
