@@ -477,6 +477,47 @@ PE_TEST(no_write_raises_a_signal)
     sockets_end();
 }
 
+struct refused {
+    pe_socket *socket;
+    int result;
+};
+
+static int write_when_stopped(pe_task *t, void *frame)
+{
+    struct refused *f = frame;
+
+    PE_BEGIN(t);
+    MUST(pe_task_cancel(t), 0);
+    PE_AWAIT(t, pe_socket_write(t, f->socket, "data", 4));
+    f->result = t->result;
+    PE_END(t);
+}
+
+PE_TEST_LOOP(a_write_that_is_not_begun_has_sent_nothing, 0, 2)
+{
+    static char data[8 << 20];
+
+    sockets_begin();
+    struct pair pair = pair_of(UNIX);
+    struct refused refused = { pair.here, 0 };
+    pe_task *writes = NULL;
+    MUST(write_text(pair.here, "hello"), 0);
+    if (_i == 1) { /* another one goes on, and that stays the latest */
+        writes = operation_start(WRITE_OF(pair.here, data, sizeof data));
+        sockets_settle();
+    }
+    int64_t before = pe_socket_sent(pair.here);
+    ck_assert_int_gt(before, 0);
+    async_start(sockets_loop, write_when_stopped, &refused, NULL);
+    sockets_settle();
+    MUST(refused.result, PE_ECANCELED);
+    ck_assert_int_eq(pe_socket_sent(pair.here), _i == 1 ? before : 0);
+    if (writes != NULL)
+        MUST(operation_cancel(writes), PE_ECANCELED);
+    pair_free(&pair);
+    sockets_end();
+}
+
 /* ---- pipes, and what else there is ---- */
 
 static pe_socket *socket_of(int fd)

@@ -175,7 +175,7 @@ PE_EXPORT void pe_socket_free(pe_socket *socket);
  * @param t        the task that waits.
  * @param socket   the socket.
  * @param buffer   gets what there is; must live until the wait has ended.
- * @param bytes    the most to get, above 0.
+ * @param bytes    the most to get, above 0; of more than 2^31 - 1 so many.
  * @return in PE_AWAIT: how many bytes came, 1 to `bytes`; 0: the peer has ended its side.
  * @errors PE_ECANCELED, PE_ETIMEDOUT: nothing has been taken. PE_ECONNRESET and others of the system; they stay.
  *         PE_EBUSY: another task waits for input. PE_ECLOSED: the socket was freed, or its loop closed. PE_ENOMEM: what
@@ -208,7 +208,7 @@ PE_EXPORT int pe_socket_read_exactly(pe_task *t, pe_socket *socket, void *buffer
  * @param capacity    the size of the buffer, 1 to 2^31 - 1. As much may be kept by the socket between reads.
  * @param delimiter   the mark, a string which must live until the wait has ended: "\n", "\r\n"; "" is a byte of 0.
  * @return in PE_AWAIT: the bytes with the mark, 1 to `capacity`; 0: the peer had ended its side before.
- * @errors  PE_ETOOBIG: there is no mark in the first `capacity` bytes. PE_ENODATA: the input ended without it. Those of
+ * @errors PE_ETOOBIG: there is no mark in the first `capacity` bytes. PE_ENODATA: the input ended without it. Those of
  *         pe_socket_read. After an error what has come stays for the next read.
  * @threads the loop's. @child no. @since 1.0
  */
@@ -250,8 +250,9 @@ PE_EXPORT int pe_socket_write(pe_task *t, pe_socket *socket, const void *data, s
 PE_EXPORT int pe_socket_writev(pe_task *t, pe_socket *socket, const struct iovec *pieces, size_t count);
 
 /**
- * How much of the latest write the system has taken, whether it goes on or has ended, in whatever way. Writes that were
- * refused with PE_EBUSY, PE_EBROKEN or PE_EINVAL do not count.
+ * How much of the latest write the system has taken, whether it goes on or has ended, in whatever way: nothing of one
+ * that was refused because its task was to stop. Writes that were refused with PE_EBUSY, PE_EBROKEN or PE_EINVAL do not
+ * count, nor does any that was refused while another one went on.
  *
  * @param socket   the socket.
  * @return the bytes.
@@ -330,8 +331,8 @@ PE_EXPORT int pe_socket_set_nodelay(pe_socket *socket, int on);
  * @param idle_ns   the silence after which it is asked, 1 s to 32,767 s, rounded up to seconds; 0: never, as at the
  *                  beginning. It is asked up to 9 times, every idle_ns / 3 (at least a second).
  * @return 0.
- * @errors -EOPNOTSUPP, PE_ENOTSOCK: not by TCP. PE_EINVAL: NULL, or a time out of range. PE_ECLOSED: its loop has been
- *         closed. PE_EFORKED.
+ * @errors -EOPNOTSUPP, PE_ENOTSOCK: not by TCP; a UNIX socket takes 0. PE_EINVAL: NULL, or a time out of range.
+ *         PE_ECLOSED: its loop has been closed. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_socket_set_keepalive(pe_socket *socket, int64_t idle_ns);
@@ -360,7 +361,7 @@ PE_EXPORT int pe_tcp_listen(pe_loop *loop, const struct sockaddr *address, size_
 
 /**
  * Listens on a UNIX socket. Its file is made here, with the rights that the umask leaves, and removed by
- * pe_listener_free, if it is still the same.
+ * pe_listener_free, or when the loop is closed, if it is still the same.
  *
  * @param loop           the loop.
  * @param path           of the file, at most 107 bytes; nothing may be there, a socket that nobody listens on neither.
@@ -377,7 +378,8 @@ PE_EXPORT int pe_unix_listen(pe_loop *loop, const char *path, int backlog, pe_li
  *
  * @param loop           the loop.
  * @param fd             is the listener's when this has worked: it is set to not blocking, and closed by
- *                       pe_listener_free.
+ *                       pe_listener_free, which leaves 0, 1 and 2 open and blocking as they were. Otherwise it stays
+ *                       the caller's.
  * @param ret_listener   gets the listener.
  * @return 0.
  * @errors PE_EINVAL: NULL, or not a stream socket that listens. PE_EBADF, PE_ENOTSOCK, PE_EEXIST: the loop watches it
@@ -395,9 +397,10 @@ PE_EXPORT int pe_listener_open(pe_loop *loop, int fd, pe_listener **ret_listener
  *                     back by pe_socket_free.
  * @return in PE_AWAIT: 0.
  * @errors PE_EMFILE, PE_ENFILE, PE_ENOMEM and others of the kind: there were no means for a socket, nor 100 ms later.
- *         Connections stay in the system's queue, so the task may wait again at once; it cannot spin. PE_ECANCELED,
- *         PE_ETIMEDOUT: no connection has been taken. PE_ECLOSED: the listener was freed, or its loop closed.
- *         PE_EINVAL: NULL, a listener of another loop; t is not the task that runs. PE_EFORKED.
+ *         Connections stay in the system's queue, but for those that the library itself has no memory for, which are
+ *         closed. The task may wait again at once; it cannot spin. PE_ECANCELED, PE_ETIMEDOUT: no connection has been
+ *         taken. PE_ECLOSED: the listener was freed, or its loop closed. PE_EINVAL: NULL, a listener of another loop; t
+ *         is not the task that runs. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_accept(pe_task *t, pe_listener *listener, pe_socket **ret_socket);

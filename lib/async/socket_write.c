@@ -151,10 +151,20 @@ static int begin_wait(pe_task *t, pe_socket *socket)
     return give_up(&socket->output, result);
 }
 
-static int check(pe_task *t, const pe_socket *socket, const void *data, size_t count)
+/* A write that is refused because its task is to stop is the latest one as well, and has sent nothing. */
+static void note_refused(const pe_task *t, pe_socket *socket)
+{
+    if (pe__descriptor_check(pe__socket_descriptor(socket)) == 0 &&
+        socket->descriptor.loop == pe__task_of(t)->loop && socket->output.writer == NULL)
+        socket->output.sent = 0;
+}
+
+static int check(pe_task *t, pe_socket *socket, const void *data, size_t count)
 {
     int result = pe__descriptor_wait_check(t, pe__socket_descriptor(socket));
 
+    if (result == PE_ECANCELED || result == PE_WAIT)
+        note_refused(t, socket);
     if (result == 0 && data == NULL && count > 0)
         result = PE_EINVAL;
     if (result == 0 && socket->output.writer != NULL)
