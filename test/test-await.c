@@ -40,6 +40,16 @@ static int await_one(pe_task *t, void *frame)
     PE_END(t);
 }
 
+static int await_unasked(pe_task *t, void *frame)
+{
+    struct one *one = frame;
+
+    PE_BEGIN(t);
+    PE_AWAIT(t, one->await(t, one->job, NULL));
+    one->result = t->result;
+    PE_END(t);
+}
+
 static struct one waiting_for(pe_job *job)
 {
     return (struct one){ .job = job, .result = 1, .await = pe_await_job };
@@ -148,6 +158,27 @@ PE_TEST(a_job_that_has_ended_is_no_wait)
     job_ended(one.job);
     run_one(&one);
     assert_ending(&one, 0, PE_RETURNED, 5);
+    pe_job_free(one.job);
+    pool_end(pool);
+}
+
+/* On a loop of its own; whether anybody wants the status or not. */
+PE_TEST(a_child_does_not_wait_for_its_parents_job)
+{
+    pe_pool *pool = pool_of(1);
+    struct one one = waiting_for(pool_submit(pool, job_five, NULL, 0));
+    int status;
+
+    job_ended(one.job);
+    pid_t child = fork();
+    if (child == 0) {
+        run_one(&one);
+        bool is_refused = one.result == PE_EFORKED;
+        MUST(pe_run(await_unasked, &one, NULL), 0);
+        raise(is_refused && one.result == PE_EFORKED ? SIGKILL : SIGABRT);
+    }
+    MUST(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     pe_job_free(one.job);
     pool_end(pool);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """test-stub.py INCLUDE_DIR MAP STUB.c: a library that is built without libuv has the same functions, and each says that
-it is not there: PE_ENOSYS, NULL, "". Whatever the library here is built with, the stub is compiled by itself. CC says
-by which compiler."""
+it is not there: PE_ENOSYS, NULL, "", but for what a worker may ask. Whatever the library here is built with, the stub
+is compiled by itself. CC says by which compiler."""
 
 import os
 import pathlib
@@ -10,6 +10,9 @@ import shlex
 import subprocess
 import sys
 import tempfile
+
+
+OTHERS = {'pe_offload_cancelled': '7'}  # what pe_worker_cancelled gives here
 
 
 def listed(path):
@@ -40,7 +43,7 @@ def checks(names, declared):
         elif returns == 'const char *':
             lines.append(f'if (strcmp({call}, "") != 0) puts("{name}");')
         else:
-            wanted = 'NULL' if returns.endswith('*') else 'PE_ENOSYS'
+            wanted = 'NULL' if returns.endswith('*') else OTHERS.get(name, 'PE_ENOSYS')
             lines.append(f'if ({call} != {wanted}) puts("{name}");')
     return lines
 
@@ -50,6 +53,7 @@ def built(work, include, stub, names, declared):
     cc = shlex.split(os.environ.get('CC', 'cc')) + ['-D_GNU_SOURCE', '-I', include]
     program = pathlib.Path(work, 'program.c')
     program.write_text('#include <stdio.h>\n#include <string.h>\n#include <parexec.h>\n'
+                       'int pe_worker_cancelled(void) { return 7; }\n'
                        'int main(void)\n{\n' + '\n'.join(checks(names, declared)) + '\nreturn 0;\n}\n')
     subprocess.run(cc + ['-c', stub, '-o', f'{work}/stub.o'], check=True)
     nm = subprocess.run(['nm', '--defined-only', f'{work}/stub.o'], check=True, capture_output=True, text=True).stdout

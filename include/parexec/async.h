@@ -19,7 +19,8 @@
  *     debug.h         what holds a loop up, figures, the tasks and who waits for whom
  *     offload.h       functions that block, on threads and in processes
  *
- * Built without libuv all of these functions are there and return PE_ENOSYS, or NULL.
+ * Built without libuv all of these functions are there and return PE_ENOSYS, NULL or ""; pe_offload_cancelled alone is
+ * what it is elsewhere.
  */
 #ifndef PAREXEC_ASYNC_H
 #define PAREXEC_ASYNC_H

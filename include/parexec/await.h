@@ -82,8 +82,10 @@ PE_EXPORT int pe_shield_job(pe_task *t, pe_job *job, pe_status *ret_status);
  * @param options                    as for pe_pool_submit, and copied; NULL: all defaults.
  * @param ret_job                    gets a handle, when the wait ends with 0; it must live as long.
  * @return in PE_AWAIT: 0, mostly without a wait.
- * @errors those of pe_pool_submit, PE_ETIMEDOUT being submit_deadline_ns, but not PE_EINTR; PE_EINVAL also for ret_job
- *         NULL. PE_ECANCELED, PE_ETIMEDOUT: the wait was to be stopped. After any of them nothing was handed over.
+ * @errors those of pe_pool_submit, PE_ETIMEDOUT being submit_deadline_ns, but not PE_EINTR and PE_EAGAIN; PE_EINVAL
+ *         also for ret_job NULL, and where t is not the task that runs. PE_ENOMEM, PE_EMFILE and others of libuv: there
+ *         is no room, and no watching the pool. PE_ECANCELED, PE_ETIMEDOUT: the wait was to be stopped. After any of
+ *         them nothing was handed over.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes,
@@ -101,7 +103,9 @@ PE_EXPORT int pe_await_submit(pe_task *t, pe_pool *pool, pe_job_fn *fn, const vo
  * @return in PE_AWAIT: 0 when every item returned 0.
  * @errors as for pe_pool_map, but not PE_EINTR and PE_EDEADLK; PE_ECANCELED, PE_ETIMEDOUT: also when the wait was to be
  *         stopped and the map was cut short for it. One that was to be stopped before it began is refused like any
- *         other that was not begun; one that waited for its place by then, while 16 others ran, is cut short.
+ *         other that was not begun; one that waited for its place by then, while 16 others ran, is cut short. Refused
+ *         also with PE_ENOMEM, PE_EMFILE and others of libuv: there is no watching the pool. PE_EINVAL also where t is
+ *         not the task that runs.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_await_map(pe_task *t, pe_pool *pool, pe_map_fn *fn, const void *in, size_t in_bytes, void *out,

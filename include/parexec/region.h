@@ -53,8 +53,8 @@
  * without an enter, ends that cross, regions still open when their thread ends, regions that longjmp has left in C,
  * which stay open until the one around them is left. pthread_exit and cancellation end the regions around them only in
  * code that is built with -fexceptions, as C++ is; in other C code these are open when their thread ends. Memory is
- * bounded: what finds no place any more (paths, names, events of the timeline) is counted as dropped; the time stays in
- * the region around it.
+ * bounded: what finds no place any more (paths, names, events of the timeline, more than 256 threads at once, more than
+ * 127 regions inside one another) is counted as dropped; the time stays in the region around it.
  *
  * Threads: every thread has a table of its own, and no call waits for another thread. The first use of a place on a
  * thread may allocate and lock, later ones never do. Forks: a child of the program starts empty, and its regions are in
@@ -151,7 +151,8 @@ PE_EXPORT int pe_region_enable(int on);
  *
  * @param options   NULL: the defaults.
  * @return 0.
- * @errors PE_EINVAL: unknown values; PE_EALREADY: measuring has begun. Nothing has changed then.
+ * @errors PE_EINVAL: unknown values, numbers out of range, a wrong size; PE_EALREADY: measuring has begun. Nothing has
+ *         changed then.
  * @threads any. @child yes; in a worker PE_EALREADY. @since 1.0
  */
 PE_EXPORT int pe_region_setup(const pe_region_options *options);
@@ -283,7 +284,7 @@ PE_EXPORT void pe_region_enter_function(const void *function, const void *caller
  * what is not open does nothing and is not counted, for it began before measuring did.
  *
  * @param function   its first byte.
- * @return not 0 while regions are open on this thread.
+ * @return 0: no region is open on this thread. Else there may be some.
  * @errors none.
  * @threads any. @child yes. @since 1.0
  */

@@ -1,7 +1,9 @@
 /*
- * stub.c - the functions on tasks and loops in a library that is built without libuv: each says that it is not there.
+ * stub.c - the functions on tasks and loops in a library that is built without libuv: each says that it is not there,
+ * but for the one that is about workers too.
  */
 #include <parexec/async.h>
+#include <parexec/worker.h>
 
 /* ---- fd.h ---- */
 
@@ -432,9 +434,10 @@ int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offload_option
     return PE_ENOSYS;
 }
 
+/* No thread runs anything for it, but a worker may ask. */
 int pe_offload_cancelled(void)
 {
-    return PE_ENOSYS;
+    return pe_worker_cancelled();
 }
 
 int pe_loop_set_threads(pe_loop *loop, uint32_t threads)

@@ -9,6 +9,7 @@
 
 #include "bridge/bridge.h"
 #include "pool/job.h"
+#include "pool/pool.h"
 
 void pe__await_cancel_job(struct pe__task *task)
 {
@@ -81,6 +82,8 @@ static int watch(struct pe__task *task, pe_job *job, pe_status *ret_status)
 {
     struct pe__bridge *bridge;
 
+    if (pe__base_forked(job->pool->token))
+        return PE_EFORKED;
     if (pe__job_has_ended(job))
         return 0;
     int result = pe__bridge_of(task->loop, job->pool, &bridge);

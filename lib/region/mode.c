@@ -73,7 +73,7 @@ int pe_region_setup(const pe_region_options *options)
 
     if (error || !is_valid(&own))
         return PE_EINVAL;
-    if (atomic_load_explicit(&pe__region_memory, memory_order_acquire))
+    if (atomic_load_explicit(&pe__region_memory, memory_order_acquire) || pe__region_is_assigned())
         return PE_EALREADY;
     if (own.flags & PE_REGION_TIMELINE)
         events = or_default(own.events, EVENTS_DEFAULT);

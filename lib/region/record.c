@@ -39,6 +39,13 @@ void pe__region_begin(void *table, const struct pe__region_geometry *geometry, c
     pe__region_mode_set(mode);
 }
 
+bool pe__region_is_assigned(void)
+{
+    uint64_t token = atomic_load_explicit(&assigned.token, memory_order_acquire);
+
+    return token != 0 && !pe__base_forked(token);
+}
+
 void pe__region_begin_assigned(void)
 {
     uint64_t token = atomic_load_explicit(&assigned.token, memory_order_relaxed);

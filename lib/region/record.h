@@ -4,6 +4,7 @@
 #ifndef PE__REGION_RECORD_H
 #define PE__REGION_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <parexec/region.h>
@@ -19,6 +20,9 @@ extern volatile uint32_t pe_region_on;
  * what that one left open is counted as unfinished. `name` is what reports call its first thread, such as "worker 3".
  * While `mode` is off the table is not touched. */
 void pe__region_begin(void *table, const struct pe__region_geometry *geometry, const char *name, uint32_t mode);
+
+/* Whether this process was given a table, and has not begun with it. */
+bool pe__region_is_assigned(void);
 
 /* Where the mode is about to be on: begins with the table that this process was given, unless it has. */
 void pe__region_begin_assigned(void);

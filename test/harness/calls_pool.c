@@ -541,7 +541,7 @@ const struct call_row call_rows[] = {
     { "pe_region_mark", call_region_mark, ALWAYS(0) },
     { "pe_region_on", call_region_on, ALWAYS(0) },
     { "pe_region_scope_end", call_region_scope_end, ALWAYS(0) },
-    { "pe_region_setup", call_region_setup, ALWAYS(0) },
+    { "pe_region_setup", call_region_setup, { 0, 0, 0, 0, 0, 0, PE_EALREADY, 0 } },
     { "pe_region_span_begin", call_region_span, ALWAYS(0) },
     { "pe_region_span_end", call_region_span, ALWAYS(0) },
     { "pe_region_span_resume", call_region_span, ALWAYS(0) },
