@@ -40,7 +40,7 @@ PE_BEGIN_DECLS
  * @errors PE_EBADF: no open descriptor. PE_EPERM: there is nothing to wait for, as with PE_FD_PRIORITY of a regular
  *         file. PE_EEXIST: it is not ready, and the libuv loop watches it already, for a handle of the program's or
  *         another loop that is attached to the same one. PE_EINVAL: no events, or unknown ones; t is not the task that
- *         runs. PE_ENOMEM. PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
+ *         runs. PE_ENOMEM, and others of the system. PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_fd_wait(pe_task *t, int fd, int events);

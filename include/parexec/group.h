@@ -22,7 +22,7 @@
  * handles may be freed while the wait goes on. What a task has returned is asked by pe_task_result.
  *
  * Each call that watches n tasks takes one block of memory, 40 bytes for each, 48 for pe_completed_new, and gives it
- * back at its end; a group takes one for each of its tasks. Else nothing is allocated.
+ * back at its end; a group takes one for itself and one for each of its tasks. Else nothing is allocated.
  *
  * Threads, forks, signals: as task.h says.
  */
@@ -60,7 +60,8 @@ PE_BEGIN_DECLS
  * @param count   their number; with 0 there is nothing to wait for.
  * @param flags   0, or PE_GATHER_ALL: the wait ends when all have ended, and a failure cancels nothing.
  * @return in PE_AWAIT: 0: all have ended, and none has failed. Else what the first one to fail returned; with
- *         PE_GATHER_ALL, and of those that have failed before, the first in the array.
+ *         PE_GATHER_ALL, and of those that have failed before, the first in the array. One that somebody has cancelled
+ *         has failed here, with PE_ECANCELED.
  * @errors PE_ECANCELED, PE_ETIMEDOUT: as asked for. PE_EDEADLK: one of them is t, or waits for t by itself or through
  *         other tasks; a ring through another wait for several is not found. PE_EINVAL: tasks NULL with a count, a task
  *         NULL or of another loop, unknown flags; t is not the task that runs. PE_ENOMEM: nothing has been changed.
@@ -99,7 +100,7 @@ PE_EXPORT int pe_wait_first(pe_task *t, pe_task *const *tasks, size_t count, siz
  *     pe_completed_free(f->completed);
  *
  * @param loop            the loop.
- * @param tasks           of that loop; NULL if there is none.
+ * @param tasks           of that loop; NULL if there is none. One that waits here for itself is not found out.
  * @param count           their number. One that is there several times is taken as often.
  * @param ret_completed   gets what is given back by pe_completed_free.
  * @return 0.

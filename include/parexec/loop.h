@@ -21,6 +21,8 @@
  * A loop knows no other loop, and there is no default one; each thread may have its own, or several that run in turns.
  *
  * Threads: a loop and all that belongs to it are used by one thread at a time; pe_loop_post alone may be called by any.
+ * What the program still has of it after pe_loop_free, handles of tasks, semaphores and the like, may be given back by
+ * any thread, one at a time; where the loop is attached, once the libuv loop has closed its handles.
  * Forks: a loop belongs to the process that made it. In a child every call gives PE_EFORKED and touches nothing, since
  * the kernel's poll set is still the parent's too; the child may make loops of its own. A child that is forked inside a
  * task or a callback has to end there, by _exit or exec: were it to return into the loop, it would take the parent's
@@ -94,7 +96,7 @@ PE_EXPORT int pe_loop_run(pe_loop *loop);
 
 /**
  * Makes pe_loop_run return after the pass that goes on; the tasks stay. Without one that runs, the next one returns at
- * once.
+ * once. pe_run goes on till its task has ended.
  *
  * @param loop   the loop.
  * @return 0.
@@ -106,7 +108,8 @@ PE_EXPORT int pe_loop_stop(pe_loop *loop);
 /**
  * Closes a loop: cancels all tasks, runs the loop until they have ended, and closes all handles. Tasks have their
  * clean-up, with waits, for the loop's grace time (pe_loop_set_grace); then each wait ends at once, and a task that
- * does not stop waiting then is dropped; only an operation that cannot be stopped (pe_wait_external) is waited for.
+ * does not stop waiting then is dropped. Only what cannot be stopped is waited for: operations of pe_wait_external, and
+ * calls that a thread is at (file.h, resolve.h, offload.h).
  * What the program has opened by itself on the loop's own libuv loop is closed too, without its callback. For an
  * attached loop the libuv loop is run meanwhile, so this must not be called in a callback of it: there, pe_loop_free
  * leaves the rest to the loop that runs.
@@ -126,8 +129,8 @@ PE_EXPORT int pe_loop_close(pe_loop *loop, uint64_t *ret_cancelled);
  * uv_loop_close says UV_EBUSY: there, call pe_loop_close before. Handles of tasks stay valid and tell what the tasks
  * returned.
  *
- * @param loop   NULL is fine. Inside a task or a loop that runs on this thread, one that is not attached is left as it
- *               is.
+ * @param loop   NULL is fine. Inside a task or a loop that runs on this thread, one that is neither attached nor closed
+ *               is left as it is.
  * @threads the loop's. @child yes, it does nothing there. @since 1.0
  */
 PE_EXPORT void pe_loop_free(pe_loop *loop);
@@ -147,7 +150,7 @@ PE_EXPORT void pe_loop_free(pe_loop *loop);
 PE_EXPORT int pe_loop_on_failure(pe_loop *loop, pe_failure_fn *fn, void *context);
 
 /**
- * How long tasks may clean up while the loop is closed.
+ * How long tasks may clean up while the loop is closed. Once that has begun this changes nothing.
  *
  * @param loop       the loop.
  * @param grace_ns   nanoseconds; 0: the default, 5 s; PE_NOW: none. PE_FOREVER is allowed.

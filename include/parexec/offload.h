@@ -89,7 +89,8 @@ typedef struct pe_offload_options {
  *         function has answered the request by returning PE_ECANCELED. PE_EINVAL: fn NULL, wrong options, arg NULL with
  *         arg_bytes; t is not the task that runs. PE_ENOMEM. PE_EAGAIN: there is no thread to be had. PE_EFORKED. With
  *         PE_ISOLATED also: PE_ETIMEDOUT: timeout_ns is over. PE_ECRASHED: it has crashed, exited or run out of memory.
- *         PE_EBROKEN, PE_ECLOSED: so is the pool. PE_ENOTLOADED. Those of pe_pool_new, for the loop's own one.
+ *         PE_EBROKEN, PE_ECLOSED: so is the pool. PE_ENOTLOADED. PE_EMFILE and others of libuv: there is no watching
+ *         the pool. Those of pe_pool_new, for the loop's own one.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_offload(pe_task *t, pe_offload_fn *fn, void *arg, const pe_offload_options *options);

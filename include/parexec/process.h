@@ -45,7 +45,7 @@ typedef struct pe_process pe_process;
 /** What to start, and how. */
 typedef struct pe_process_options {
     size_t size;            /**< sizeof(pe_process_options) */
-    const char *file;       /**< looked for in PATH if it has no slash; NULL: argv[0] */
+    const char *file;       /**< looked for in the PATH of this program if it has no slash; NULL: argv[0] */
     char *const *argv;      /**< its arguments, up to a NULL */
     char *const *env;       /**< its environment, up to a NULL; NULL: the program's */
     const char *cwd;        /**< its directory; NULL: the program's. A relative `file` is looked for there */
@@ -67,10 +67,11 @@ PE_BEGIN_DECLS
  * @param options       argv is needed. Descriptors stay the program's, which closes its own copies when it likes.
  * @param ret_process   gets the process, to be given back by pe_process_free.
  * @return 0.
- * @errors PE_ENOENT, -EACCES, -ENOEXEC and others of execve and chdir: it cannot be run. PE_EBADF: no such descriptor.
- *         PE_EINVAL: loop, options, argv, argv[0] or ret_process NULL, unknown flags or bits. PE_EAGAIN, PE_ENOMEM,
- *         PE_EMFILE. PE_ENOSYS: the system has no pidfd. PE_ECLOSED: the loop is being closed and this is called
- *         outside its tasks. PE_EFORKED.
+ * @errors PE_ENOENT, -EACCES and others of execvp and chdir: it cannot be run. What is no program of the system's is
+ *         run by /bin/sh, or -ENOEXEC, as the C library's execvp has it. PE_EBADF: no such descriptor. PE_EINVAL: loop,
+ *         options, argv, argv[0] or ret_process NULL, a wrong size, unknown flags or bits. PE_EAGAIN, PE_ENOMEM,
+ *         PE_EMFILE, PE_ENFILE. PE_ENOSYS: the system has no pidfd. PE_ECLOSED: the loop has been closed, or is being
+ *         closed and this is called outside its tasks. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_process_spawn(pe_loop *loop, const pe_process_options *options, pe_process **ret_process);
@@ -99,8 +100,8 @@ PE_EXPORT int pe_process_wait(pe_task *t, pe_process *process, int *ret_exit_cod
  *
  * @param process   the process.
  * @param number    a signal; 0 only asks.
- * @return 0.
- * @errors PE_EALREADY: it has ended. PE_EINVAL: NULL, or no signal. PE_EFORKED.
+ * @return 0; also for one that has ended and of which the loop has not heard yet.
+ * @errors PE_EALREADY: it has ended. PE_EINVAL: NULL, or no signal. PE_EPERM: it has become another user's. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_process_kill(pe_process *process, int number);
@@ -133,8 +134,8 @@ PE_EXPORT void pe_process_free(pe_process *process);
  * @param ret_exit_code, ret_signal   as of pe_process_wait.
  * @return in PE_AWAIT: 0.
  * @errors PE_ENODATA: it has ended, and it is no child or somebody else has reaped it. PE_ESRCH: there is none.
- *         PE_EINVAL: pid not above 0; t is not the task that runs. PE_ENOMEM, PE_EMFILE. PE_ENOSYS. PE_ECANCELED,
- *         PE_ETIMEDOUT. PE_EFORKED.
+ *         PE_EINVAL: pid not above 0, or a thread's; t is not the task that runs. PE_ENOMEM, PE_EMFILE, PE_ENFILE.
+ *         PE_ENOSYS. PE_ECANCELED, PE_ETIMEDOUT. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_pid_wait(pe_task *t, int pid, int *ret_exit_code, int *ret_signal);

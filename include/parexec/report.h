@@ -122,7 +122,7 @@ PE_BEGIN_DECLS
  * Writes a report of everything measured so far.
  *
  * @param file      open for writing; stays open, is not flushed: an error in what its buffer holds comes with the next
- *                  flush.
+ *                  flush. A broken pipe raises SIGPIPE, as whatever is written to it does.
  * @param options   NULL: the text, sorted by cumulative time.
  *
  * A report is written in one piece, however many threads write to the file.

@@ -56,8 +56,8 @@ PE_EXPORT int pe_signal_wait(pe_task *t, int number);
  * @param number       as of pe_signal_wait.
  * @param ret_signal   gets the object, to be given back by pe_signal_free.
  * @return 0.
- * @errors PE_EINVAL: loop or ret_signal NULL, no signal, or one that cannot be had. PE_ENOMEM. PE_ECLOSED: the loop is
- *         being closed and this is called outside its tasks. PE_EFORKED.
+ * @errors PE_EINVAL: loop or ret_signal NULL, no signal, or one that cannot be had. PE_ENOMEM. PE_ECLOSED: the loop
+ *         has been closed, or is being closed and this is called outside its tasks. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_signal_new(pe_loop *loop, int number, pe_signal **ret_signal);

@@ -49,7 +49,8 @@
  * Cancelling is a request. It ends the wait that the task is in, or is about to begin, with PE_ECANCELED; the task may
  * then clean up, with further waits, and should return PE_ECANCELED. A request stays until a wait has ended with it: if
  * a wait has got its value before, the task gets that value, and the next wait is refused. Time limits (limit.h) do
- * the same with PE_ETIMEDOUT. Where both come before the task has run again, PE_ECANCELED is what it gets.
+ * the same with PE_ETIMEDOUT. Where both have come by the time that a wait ends, PE_ECANCELED is what it ends with; one
+ * that comes when it has ended is for the next wait.
  *
  * Threads: a task belongs to its loop, and a loop to one thread at a time; only pe_loop_post may be called from others.
  * Forks: in a child every call gives PE_EFORKED. Signals: none of it is for handlers.
@@ -258,8 +259,8 @@ typedef void pe_cancel_fn(pe_task *t, void *object);
  * @param frame_bytes   the size of the frame, at most 1 GiB; aligned for any type.
  * @param ret_task      gets a handle, to be given back by pe_task_free. NULL: none; the loop sees the task to its end.
  * @return 0.
- * @errors PE_EINVAL: loop or fn NULL, or too many bytes. PE_ENOMEM. PE_ECLOSED: the loop is being closed and this is
- *         called outside its tasks, or the time for clean-up is over (pe_loop_set_grace). PE_EFORKED.
+ * @errors PE_EINVAL: loop or fn NULL, or too many bytes. PE_ENOMEM. PE_ECLOSED: the loop has been closed, or is being
+ *         closed and this is called outside its tasks or the time for clean-up is over (pe_loop_set_grace). PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_spawn(pe_loop *loop, pe_task_fn *fn, const void *frame, size_t frame_bytes, pe_task **ret_task);
@@ -285,7 +286,8 @@ PE_EXPORT pe_task *pe_task_ref(pe_task *task);
  * The frame of a task; after its end too, as long as there is a handle.
  *
  * @param task   the task.
- * @return the frame; of a task without one NULL. NULL also for NULL and in a forked child.
+ * @return the frame; of a task without one NULL. NULL also for NULL and in a forked child, and of a task that got the
+ *         program's own pointer and was ended in the middle of a wait (pe_task_fn).
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT void *pe_task_frame(pe_task *task);
@@ -434,8 +436,9 @@ PE_EXPORT int pe_sleep_until(pe_task *t, int64_t deadline_ns);
  * @param t      the task that waits.
  * @param task   any number of tasks may wait for it. Its handle may be freed meanwhile.
  * @return in PE_AWAIT: what it returned.
- * @errors PE_ECANCELED, PE_ETIMEDOUT: as asked for, or what it returned. PE_EDEADLK: it waits for this one, by itself
- *         or through others. PE_EINVAL: task NULL, of another loop; t is not the task that runs. PE_EFORKED.
+ * @errors PE_ECANCELED, PE_ETIMEDOUT: as asked for, or what it returned. PE_EDEADLK: it is this one, or waits for it,
+ *         by itself or through others; a ring through a wait for several tasks (group.h) is not found. PE_EINVAL: task
+ *         NULL, of another loop; t is not the task that runs. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_await(pe_task *t, pe_task *task);
@@ -508,7 +511,7 @@ PE_EXPORT int pe_shield_leave(pe_task *t);
  * @param cancel    stops it; NULL: it cannot be stopped, and a request is seen by the next wait.
  * @param object    for cancel.
  * @return in PE_AWAIT: what pe_wait_end was called with.
- * @errors `started`. PE_EINVAL: t is not the task that runs. PE_EFORKED.
+ * @errors `started`. PE_EINVAL: t is not the task that runs; `started` is PE_WAIT. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_wait_external(pe_task *t, int started, pe_cancel_fn *cancel, void *object);

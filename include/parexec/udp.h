@@ -74,11 +74,11 @@ PE_EXPORT void pe_udp_free(pe_udp *udp);
  * @param t           the task that waits.
  * @param udp         the socket.
  * @param buffer      gets what is in it; must live until the wait has ended.
- * @param bytes       the size of the buffer; what is beyond it is cut off. 65,507 bytes are enough for any, 0 is fine.
+ * @param bytes       the size of the buffer; what is beyond it is cut off. 65,527 bytes are enough for any, 0 is fine.
  * @param ret_from    gets the sender's address when the wait ends with a datagram; NULL: it is not wanted.
  * @param ret_bytes   gets how much of that counts; NULL: it is not wanted.
  * @return in PE_AWAIT: the size of the datagram, 0 and above; above `bytes`: the rest of it has been cut off.
- * @errors  PE_ECANCELED, PE_ETIMEDOUT: none has been taken. PE_ECONNREFUSED: nobody received an earlier one
+ * @errors PE_ECANCELED, PE_ETIMEDOUT: none has been taken. PE_ECONNREFUSED: nobody received an earlier one
  *         (pe_udp_connect). PE_ECLOSED: it was freed, or its loop closed. PE_EINVAL: NULL, one of another loop; t is
  *         not the task that runs. PE_ENOMEM. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
