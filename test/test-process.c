@@ -191,6 +191,23 @@ PE_TEST(time_limits_end_the_waits)
     MUST(limited.pid_result, PE_ETIMEDOUT);
 }
 
+/* The loop does not run meanwhile. */
+PE_TEST(one_that_has_ended_takes_no_signal)
+{
+    pe_loop *loop = async_loop();
+    pe_process *process = spawn(loop, shell("exit 3"));
+    siginfo_t info;
+
+    MUST(waitid(P_PID, (id_t)pe_process_pid(process), &info, WEXITED | WNOWAIT), 0);
+    MUST(pe_process_kill(process, 0), PE_EALREADY);
+    MUST(pe_process_kill(process, SIGKILL), PE_EALREADY);
+    struct waiter waiter = ended(loop, process);
+    MUST(waiter.result, 0);
+    MUST(waiter.code, 3);
+    pe_process_free(process);
+    pe_loop_free(loop);
+}
+
 PE_TEST(one_that_is_freed_goes_on_and_is_reaped)
 {
     struct waiter waiter = { 0 };

@@ -100,7 +100,7 @@ PE_EXPORT int pe_loop_stats(const pe_loop *loop, pe_loop_figures *figures);
  *       1 signal
  *
  * @param loop   the loop.
- * @param file   where to.
+ * @param file   where to; is flushed.
  * @return 0.
  * @errors PE_EINVAL: loop or file NULL. -EIO: it could not be written. PE_ENOMEM. PE_ECLOSED. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0

@@ -100,7 +100,7 @@ PE_EXPORT int pe_process_wait(pe_task *t, pe_process *process, int *ret_exit_cod
  *
  * @param process   the process.
  * @param number    a signal; 0 only asks.
- * @return 0; also for one that has ended and of which the loop has not heard yet.
+ * @return 0.
  * @errors PE_EALREADY: it has ended. PE_EINVAL: NULL, or no signal. PE_EPERM: it has become another user's. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */

@@ -38,8 +38,8 @@
  * it calls hooks at the begin and end of each function (-finstrument-functions of gcc and clang), which do next to
  * nothing until measuring is on. Names are those of the symbols, static functions included; a stripped file's functions
  * are shown as file+0xplace. In the environment PAREXEC_PROFILE_EXCLUDE and PAREXEC_PROFILE_ONLY may hold patterns of
- * names (fnmatch(3), with commas between; of C++ names as written or as linked): of functions that are excluded, or not
- * among the only ones, nothing is measured, and what they call belongs to their caller.
+ * names (fnmatch(3), with commas between, 4,096 bytes at most; of C++ names as written or as linked): of functions that
+ * are excluded, or not among the only ones, nothing is measured, and what they call belongs to their caller.
  *
  * Time is taken from the processor's time-stamp counter where that is steady and agrees between the CPUs, else from
  * CLOCK_MONOTONIC; the report says which, and what a pair of enter and leave costs on this machine. In the exact mode,

@@ -165,13 +165,19 @@ int pe_process_pid(const pe_process *process)
     return result < 0 ? result : process->pid;
 }
 
+/* The loop may not have heard of it: until it is reaped the system lets signals go to it. */
+static bool has_ended(const pe_process *process)
+{
+    return process->pidfd < 0 || pe__base_fd_wait(process->pidfd, POLLIN, 0) > 0;
+}
+
 int pe_process_kill(pe_process *process, int number)
 {
     int result = check(process);
 
     if (result < 0)
         return result;
-    result = process->pidfd < 0 ? PE_ESRCH : pe__base_pidfd_send(process->pidfd, number);
+    result = has_ended(process) ? PE_ESRCH : pe__base_pidfd_send(process->pidfd, number);
     return result == PE_ESRCH ? PE_EALREADY : result;
 }
 
