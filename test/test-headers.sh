@@ -1,7 +1,7 @@
 #!/bin/sh
 # test-headers.sh: every public header compiles alone, twice in a row, as C99 and C++11 without a warning;
-# the initialisers of sized structs name all their members. CC and CXX say which compilers; clang is tried
-# beside them.
+# the initialisers of sized structs name all their members; comments name nothing that is not declared. CC and CXX say
+# which compilers; clang is tried beside them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . test/harness/tap.sh
@@ -47,6 +47,34 @@ try_all() {
     return $bad
 }
 
+without_comments() {
+    awk '{
+        line = ""
+        while ($0 != "") {
+            at = index($0, inside ? "*/" : "/*")
+            if (!inside)
+                line = line (at ? substr($0, 1, at - 1) : $0)
+            if (at)
+                inside = !inside
+            $0 = at ? substr($0, at + 2) : ""
+        }
+        print line
+    }'
+}
+
+# Names of the library in a text; those that go on as _* stand for several.
+names() { grep -oE '\b(pe|PE)_[A-Za-z0-9_]+' | grep -v '__\|_$' | sort -u; }
+
+# What comments speak of is in the headers too; what stands in quotes is a text.
+speak_of_what_is_there() {
+    # shellcheck disable=SC2046 # a list of words
+    cat $(find include -name '*.h') >"$work/all.h"
+    without_comments <"$work/all.h" | names >"$work/declared"
+    sed 's/"[^"]*"//g' "$work/all.h" | names | comm -23 - "$work/declared" >"$work/unknown"
+    cat "$work/unknown"
+    [ -s "$work/declared" ] && [ ! -s "$work/unknown" ]
+}
+
 # compiler standard suffix
 run() {
     if ! command -v "${1%% *}" >/dev/null 2>&1; then
@@ -70,6 +98,7 @@ done
 check_fails "a header that does not compile is seen" ${CC:-cc} -std=c99 $strict "$work/wrong.c"
 check "no uv.h, mpi.h or static inline in public headers" \
     sh -c '! grep -rnE "include *[<\"](uv|mpi)|static +inline|inline +static" include'
+check "comments speak of nothing that is not there" speak_of_what_is_there
 # In C++ the type of a callback says which language it is of.
 check "callbacks are declared as C" \
     sh -c '! awk "FNR == 1 { inside = 0 } /^PE_BEGIN_DECLS/ { inside = 1 }
