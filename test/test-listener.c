@@ -546,6 +546,7 @@ PE_TEST(texts_of_addresses)
         { "fe80::1%999999", "[fe80::1%999999]:80" },
         { "", NULL }, { "localhost", NULL }, { "1.2.3", NULL }, { "1.2.3.256", NULL }, { ":::", NULL },
         { "fe80::1%", NULL }, { "fe80::1%no-such", NULL }, { "fe80::1%1x", NULL }, { "127.0.0.1 ", NULL },
+        { "fe80::1%-1", NULL }, { "fe80::1% 1", NULL }, { "fe80::1%4294967297", NULL },
         { "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", NULL },
     };
     struct sockaddr_storage address;

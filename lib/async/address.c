@@ -4,6 +4,7 @@
 #include "async/address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -38,13 +39,24 @@ int pe__address_of_path(const char *path, struct sockaddr_storage *ret_address, 
 
 /* ---- from text ---- */
 
+/* The number of an interface as a text, of digits alone; 0: it is none. */
+static uint32_t scope_of(const char *digits)
+{
+    char *end;
+
+    if (*digits < '0' || *digits > '9')
+        return 0;
+    errno = 0;
+    unsigned long long number = strtoull(digits, &end, 10);
+    return *end == '\0' && errno == 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
 /* "fe80::1%eth0", or with the number of the interface. */
 static bool parse_ip6(const char *text, struct sockaddr_in6 *ret_address)
 {
     char host[INET6_ADDRSTRLEN];
     const char *zone = strchr(text, '%');
     size_t length = zone != NULL ? (size_t)(zone - text) : strlen(text);
-    char *end = host;
 
     if (length >= sizeof host)
         return false;
@@ -56,8 +68,8 @@ static bool parse_ip6(const char *text, struct sockaddr_in6 *ret_address)
         return true;
     ret_address->sin6_scope_id = if_nametoindex(zone + 1);
     if (ret_address->sin6_scope_id == 0)
-        ret_address->sin6_scope_id = (uint32_t)strtoul(zone + 1, &end, 10);
-    return ret_address->sin6_scope_id != 0 && (end == host || *end == '\0');
+        ret_address->sin6_scope_id = scope_of(zone + 1);
+    return ret_address->sin6_scope_id != 0;
 }
 
 int pe_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address, size_t *ret_bytes)

@@ -2,6 +2,7 @@
 #ifndef PE__TEST_EXPECT_H
 #define PE__TEST_EXPECT_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +23,22 @@ static inline int demand_named(int result)
     return result;
 }
 
-/* The same before and after an input, or a descriptor is left. */
-static inline int lowest_free_fd(void)
+/* Descriptors with low numbers, which new ones get: as many after an input as before, or some are left. */
+static inline int open_fds(void)
 {
-    int fd = dup(0);
+    int count = 0;
 
-    close(fd);
-    return fd;
+    for (int fd = 0; fd < 64; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* All from one on that there may be: of targets that play processes, which are never to end. Such a target closes what
+ * it was started with first, so that nobody else's is among them. */
+static inline void close_fds_from(int first)
+{
+    for (int fd = first; fd < 1024; fd++)
+        close(fd);
 }
 
 #endif

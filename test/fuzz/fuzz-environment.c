@@ -1,9 +1,10 @@
-/* fuzz-environment.c - the words of PAREXEC_PROFILE. */
+/* fuzz-environment.c - the words of PAREXEC_PROFILE, and the patterns of PAREXEC_PROFILE_ONLY and _EXCLUDE. */
 #include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "region/function_filter.h"
 #include "report/environment.h"
 
 static void wrong(const char *why, const char *word)
@@ -29,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
                 free(pe__environment_path(environment.outputs[i].path));
         pe__environment_fini(&environment);
     }
+    pe__function_filter(text, text);
+    (void)pe__function_is_wanted("function");
+    pe__function_filter(NULL, NULL);
     free(text);
     return 0;
 }

@@ -30,7 +30,6 @@
 #define PROCESSES   64
 #define FIRST_PID   1000000
 #define ALLOCATIONS 4
-#define FDS_MOST    64
 
 struct process {
     enum { RUNS, ENDED, REAPED } state;
@@ -458,8 +457,7 @@ static void run_keeper(void)
         pe__keeper_run(&start);
     in_keeper = false;
     stand_in.turn = NULL;
-    for (int i = fd; i < fd + FDS_MOST; i++)
-        close(i);
+    close_fds_from(fd);
     for (int i = 0; i < ALLOCATIONS; i++) {
         free(allocations[i]);
         allocations[i] = NULL;
@@ -482,9 +480,14 @@ static void end(void)
     stand_in_leave();
 }
 
+__attribute__((constructor)) static void close_inherited(void)
+{
+    close_fds_from(3);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    int fd = lowest_free_fd();
+    int fds = open_fds();
 
     input = (struct input){ bytes, bytes + count };
     process_count = 0;
@@ -494,6 +497,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     begin();
     run_keeper();
     end();
-    demand(lowest_free_fd() == fd);
+    demand(open_fds() == fds);
     return 0;
 }

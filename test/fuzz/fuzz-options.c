@@ -1,5 +1,5 @@
 /*
- * fuzz-options.c - the sized structs of pools and reports, through the calls that take them.
+ * fuzz-options.c - the sized structs of pools, reports and regions, through the calls that take them.
  *
  * The input is the members, but for pointers: those are set to something that is there, or to NULL. A call gives 0 or
  * an error that has a name; on an error nothing is handed out and no descriptor is left.
@@ -163,17 +163,30 @@ static void report(void)
     free(options);
 }
 
+/* Before anything is measured it may be called again and again. */
+static void set_regions_up(void)
+{
+    pe_region_options *options = take_struct(&input, sizeof *options);
+
+    demand_named(pe_region_setup(options));
+    free(options);
+    demand(pe_region_setup(NULL) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    int fd = lowest_free_fd();
+    int fds = open_fds();
 
     input = (struct input){ bytes, bytes + count };
     switch (input_take(&input, 1) % 4) {
     case 0: use_any_options(); break;
-    case 1: report(); break;
+    case 1:
+        report();
+        set_regions_up();
+        break;
     default: use_default_options();
     }
     stand_in_leave();
-    demand(lowest_free_fd() == fd);
+    demand(open_fds() == fds);
     return 0;
 }

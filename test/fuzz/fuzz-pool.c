@@ -368,7 +368,7 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    int fd = lowest_free_fd();
+    int fds = open_fds();
 
     input = (struct input){ bytes, bytes + count };
     promised = done = 0;
@@ -381,6 +381,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
             keeper_turn();
     }
     end();
-    demand(lowest_free_fd() == fd);
+    demand(open_fds() == fds);
     return 0;
 }

@@ -33,7 +33,7 @@
 
 static struct input input;
 static jmp_buf leave_seed;
-static bool in_seed, is_keeper;
+static bool in_seed, has_left; /* what stands for the seed is a keeper by now, or gone */
 static int host_end, seed_end; /* of the socket; the latter is a copy, -1: closed */
 static int first_fd;           /* what the seed has of the last packet, and what it makes of it, begins here */
 static int32_t kept[FDS_MOST];
@@ -147,7 +147,8 @@ static int poll_in_seed(struct pollfd *fds, nfds_t count)
 
     if (input_is_over(&input) || what == 0)
         longjmp(leave_seed, 1);
-    first_fd = lowest_free_fd();
+    first_fd = dup(0);
+    close(first_fd);
     if (what == 1) {
         errno = EINTR;
         return -1;
@@ -173,14 +174,15 @@ pid_t __wrap_fork(void)
         errno = EAGAIN;
         return -1;
     }
-    is_keeper = how == 1;
-    return is_keeper ? 0 : 4711;
+    has_left = how == 1;
+    return has_left ? 0 : 4711;
 }
 
 noreturn void __wrap__exit(int status)
 {
     if (!in_seed)
         __real__exit(status);
+    has_left = true;
     longjmp(leave_seed, 1);
 }
 
@@ -301,20 +303,24 @@ static pe_init_options *take_options(void)
     return options;
 }
 
+__attribute__((constructor)) static void close_inherited(void)
+{
+    close_fds_from(3);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    int fd = lowest_free_fd();
+    int fds = open_fds();
 
     input = (struct input){ bytes, bytes + count };
     host_end = seed_end = -1;
-    is_keeper = false;
+    has_left = false;
     pe_init_options *options = take_options();
     int result = pe_init(options);
     demand(result <= 0 && (result > -4096 || result == PE_EBROKEN));
     free(options);
-    /* What a keeper has is not given back: its process would end. */
-    for (int i = first_fd; is_keeper && i < KEPT_FIRST + 2 * FDS_MOST; i++)
-        close(i);
+    if (has_left) /* and all that it has would end with its process */
+        close_fds_from(first_fd);
     if (result == 0) {
         use_seed();
         pe__seed_end();
@@ -322,6 +328,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     demand(!pe__seed_exists());
     if (seed_end >= 0)
         close(seed_end);
-    demand(lowest_free_fd() == fd);
+    demand(open_fds() == fds);
     return 0;
 }

@@ -57,7 +57,7 @@ static void look_for_code(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    int fd = lowest_free_fd();
+    int fds = open_fds();
 
     if (count == 0)
         return 0;
@@ -70,6 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     default: look_for_code();
     }
     files_end();
-    demand(lowest_free_fd() == fd);
+    demand(open_fds() == fds);
     return 0;
 }

@@ -86,7 +86,7 @@ static void watch(const struct pe__top_found *found)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     static struct pe__top_found found;
-    int fd = lowest_free_fd();
+    int fds = open_fds();
     char line[100];
 
     input = (struct input){ bytes, bytes + count };
@@ -102,6 +102,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     files_end();
     if (result == 0)
         watch(&found);
-    demand(lowest_free_fd() == fd);
+    demand(open_fds() == fds);
     return 0;
 }
