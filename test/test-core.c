@@ -223,6 +223,8 @@ static const char *no_cores(void)
 
     if (file != NULL)
         fclose(file);
+    if (harness_valgrind())
+        return "valgrind writes cores of its own";
     if (!known)
         return "core_pattern cannot be read";
     if (pattern[0] == '|' || pattern[0] == '@' || pattern[0] == '\n' || strchr(pattern, '/') != NULL)

@@ -171,6 +171,10 @@ PE_TEST_LOOP(longjmp_out_of_handlers, 0, 3)
     struct sigaction action = { .sa_handler = handle_and_jump, .sa_flags = _i < 2 ? SA_ONSTACK : 0 }, before;
     struct recorded result;
 
+    if (_i == 1 && harness_valgrind()) {
+        free(heap);
+        HARNESS_SKIP("valgrind takes a jump off a stack inside a frame for the end of that frame");
+    }
     ck_assert_int_eq(sigaltstack(&stack, &stack_before), 0);
     sigaction(SIGUSR1, &action, &before);
     recorded_begin();

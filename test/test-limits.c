@@ -170,7 +170,7 @@ static int hide(const char *path)
 
 static int leave_mounts(void)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static uint32_t pool_flags;

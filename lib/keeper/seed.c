@@ -57,7 +57,7 @@ static struct {
 struct request {
     struct pe__geometry geometry;
     void *at;
-    uint32_t has_pidfd;
+    uint64_t has_pidfd; /* so wide that no bytes are sent which nobody has written */
 };
 
 /* ---- in the seed ---- */

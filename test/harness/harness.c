@@ -53,6 +53,13 @@ int harness_forks(void)
     return !text || strcmp(text, "no") != 0;
 }
 
+int harness_valgrind(void)
+{
+    const char *text = getenv("PAREXEC_TEST_TOOL");
+
+    return text && strcmp(text, "valgrind") == 0;
+}
+
 int harness_long(void)
 {
     return getenv("PAREXEC_TEST_LONG") != NULL;

@@ -86,6 +86,8 @@ int harness_long(void);
 int64_t harness_soak_ns(int64_t quick_ns);
 /* 1 when each test runs in a process of its own. */
 int harness_forks(void);
+/* Under valgrind (test/run --valgrind), where some things cannot be tried. */
+int harness_valgrind(void);
 
 /* ---- leak.c: what a test leaves behind ---- */
 
