@@ -298,7 +298,7 @@ static void drain(pe_pool *pool)
 struct work {
     pe_pool *pool;
     uint32_t next; /* to be submitted */
-    uint32_t ended;
+    _Atomic uint32_t ended;
     unsigned char answers[JOBS];
 };
 
