@@ -255,13 +255,15 @@ static void set_due(void)
     atomic_store(&take_slot()->due, __wrap_pe__base_now_ns() + (int64_t)(int32_t)take(4));
 }
 
+/* Mostly one that fits the deaths here. */
 static void note_crash(void)
 {
     struct pe__crash *crash = &stand_in.shared.crashes[take(1) % WORKERS];
+    uint64_t how = take(1);
 
     crash->frame_count = (uint32_t)take(1);
-    crash->out_of_memory = (uint32_t)take(1) % 2;
-    crash->signal = (int32_t)take(1);
+    crash->out_of_memory = how & 1;
+    crash->signal = (how & 2) != 0 ? SIGSEGV : (int32_t)take(1);
 }
 
 static void print(void)

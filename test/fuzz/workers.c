@@ -29,6 +29,23 @@ void workers_forge_word(struct input *input, const pe_pool *pool)
     store_word(pool, record, (uint64_t)(int8_t)input_take(input, 1), owner, phase);
 }
 
+/* Half of them may be true. */
+static uint16_t take_text_bytes(struct input *input)
+{
+    uint16_t how = (uint16_t)input_take(input, 2);
+
+    return how % 2 == 0 ? how : (uint16_t)(how / 2 % PE_TEXT_BYTES_MAX | (how & PE__RECORD_HAS_OUTPUT));
+}
+
+static uint16_t take_reply_bytes(struct input *input)
+{
+    uint16_t how = (uint16_t)input_take(input, 2);
+
+    if (how == 0)
+        return PE__RECORD_NO_REPLY;
+    return how % 8 == 7 ? PE__RECORD_FAR : how % 2 == 1 ? how / 2 % PE__RECORD_INLINE_BYTES : how;
+}
+
 void workers_end_record(struct input *input, const pe_pool *pool)
 {
     uint32_t index = workers_take_record(input, pool), phase = PE__RECORD_RUNNING + (uint32_t)input_take(input, 1) % 8;
@@ -36,12 +53,10 @@ void workers_end_record(struct input *input, const pe_pool *pool)
     struct pe__record_more *more = &stand_in.shared.records_more[index];
 
     record->code = (int32_t)input_take(input, 1) - 128;
-    record->text_bytes = (uint16_t)input_take(input, 2);
-    record->reply_short = (uint16_t)input_take(input, 2);
-    if (record->reply_short == 0)
-        record->reply_short = PE__RECORD_NO_REPLY;
+    record->text_bytes = take_text_bytes(input);
+    record->reply_short = take_reply_bytes(input);
     if (record->reply_short == PE__RECORD_FAR) {
-        more->reply_block = (uint32_t)input_take(input, 2);
+        more->reply_block = (uint32_t)input_take(input, 2) % (stand_in.shared.blocks.block_count + 3);
         more->reply_bytes = input_take(input, 3);
     }
     if ((record->text_bytes & PE__RECORD_HAS_OUTPUT) != 0)
