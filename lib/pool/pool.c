@@ -42,7 +42,7 @@
 /* The same for what all workers of a pool measure: any size, or 32 MiB. */
 #define REGIONS_MOST (sizeof(void *) > 4 ? UINT64_MAX : (uint64_t)1 << 25)
 #define INLINE_REPLY_BYTES ((uint64_t)1 << 20)
-#define HEAP_MOST ((uint64_t)PE__HEAP_UNITS_MAX << PE__HEAP_UNIT_SHIFT)
+#define HEAP_MOST (sizeof(void *) > 4 ? (uint64_t)PE__HEAP_UNITS_MAX << PE__HEAP_UNIT_SHIFT : (uint64_t)1 << 31)
 #define DEPTH_MAX 4
 /* There is always room for so many workers, however few a pool begins with. */
 #define ROOM_LEAST UINT64_C(64)
