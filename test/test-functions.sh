@@ -145,6 +145,12 @@ loaded() {
         compile loads.o "$cc" "$instrument -fPIE -DLIBRARY=\"$work/late.so\"" loads.c &&
         built loads "$cc" loads.o -pie && has loads "run;enter_library;in_library" 2
 }
+# musl loads nothing late that has static memory of threads, and its compilers are for C alone.
+if ! echo '#include <features.h>' | $cc -E -dM - | grep -q __GLIBC__; then
+    skip "functions of a library that comes and goes" "this C library does not load one with static memory of threads"
+    skip "C++ programs" "no C++ library for this C library"
+    finish
+fi
 check "functions of a library that comes and goes" loaded
 if command -v "${cxx%% *}" >/dev/null 2>&1; then
     check "a C++ program" compile tree.o "$cxx" "$instrument -std=c++11 -fPIE" tree.cc

@@ -283,7 +283,7 @@ PE_TEST(p50_handlers_of_host_never_run_in_workers)
     pool = pool_of(2);
     assert_leaving(pool, 0, DEATH_EXIT_CODE(40));
     assert_leaving(pool, 1, 41);
-    assert_leaving(pool, 3, 0);
+    assert_leaving(pool, 3, DEATH_EXIT_CODE(0));
     pool_assert_usable(pool);
     ck_assert_int_eq(pe_pool_join(pool, PE_FOREVER), 0);
     pe_pool_free(pool);

@@ -211,6 +211,8 @@ for compiler in "$CC" clang; do
 done
 if ! command -v "${CXX:-c++}" >/dev/null 2>&1; then
     skip 'exceptions, lambdas and templates' 'no C++ compiler here'
+elif ! echo '#include <features.h>' | $CC -E -dM - | grep -q __GLIBC__; then
+    skip 'exceptions, lambdas and templates' 'no C++ library for this C library'
 elif nm -D "$library" | grep -q ' U __[a-z]*san_'; then
     skip 'exceptions, lambdas and templates' "the library's sanitizer has to be the program's too"
 else
