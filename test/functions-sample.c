@@ -10,7 +10,7 @@
 #define KEPT __attribute__((noinline, noclone))
 #endif
 
-static volatile int sink;
+static _Thread_local volatile int sink;
 
 KEPT static int inner_helper(int number)
 {
