@@ -56,7 +56,7 @@ static bool is_possible(const struct pe__geometry *geometry)
            geometry->keep_fd_count <= KEEP_FDS_MOST && geometry->reply_bytes >= REPLY_BYTES_LEAST &&
            geometry->reply_bytes < PART_BYTES_MOST && geometry->heap_bytes < PART_BYTES_MOST &&
            geometry->region_bytes < PART_BYTES_MOST / geometry->workers_most &&
-           geometry->output_bytes < PART_BYTES_MOST / (PE__QUEUE_LEVELS * geometry->records);
+           geometry->output_bytes < PART_BYTES_MOST / PE__QUEUE_LEVELS / geometry->records;
 }
 
 /* The parts must fill the mapping, or it is not what it says. */
