@@ -6,6 +6,7 @@
  */
 #include "harness/harness.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct shared {
     struct pe__step_plan plan;
     _Atomic uint32_t begun[ITEMS], ended[ITEMS];
     _Atomic uint32_t calls_begun, calls_ended, doomed;
+    _Atomic uint32_t here; /* items that wait for each other */
 };
 
 struct scene {
@@ -700,6 +702,54 @@ PE_TEST(submitted_while_the_workers_leave)
     submit_during(PE__STEP_ABSENT);
     submit_during(PE__STEP_RETIRING);
     submit_during(PE__STEP_LEFT);
+}
+
+static int item_meets(const void *in, void *out, const void *context)
+{
+    (void)in;
+    (void)out;
+    (void)context;
+    atomic_fetch_add(&shared->here, 1);
+    while (atomic_load(&shared->here) < WORKERS)
+        sched_yield();
+    return 0;
+}
+
+/* Lets the stopped thief go on once a ticket more than there are lanes was queued; 1: one was. */
+static void *continue_thief(void *context)
+{
+    const pe_pool *pool = context;
+    int64_t guard = pe_after(GUARD_NS);
+
+    while (atomic_load(&pool->shared.tails[PE_PRIORITY_NORMAL].tail) <= WORKERS && pe_now() < guard)
+        usleep(1000);
+    uint64_t tickets = atomic_load(&pool->shared.tails[PE_PRIORITY_NORMAL].tail);
+    do {
+        if (atomic_load(&shared->plan.pids[0]) != 0)
+            kill(atomic_load(&shared->plan.pids[0]), SIGCONT);
+        usleep(1000);
+    } while (atomic_load(&shared->here) < WORKERS && pe_now() < guard);
+    atomic_store(&shared->here, WORKERS); /* should one not have come */
+    return tickets > WORKERS ? &shared->here : NULL;
+}
+
+/*
+ * Items that wait for each other. One worker is in the first, the next one is stopped on its way to the last, and what
+ * is left for the third cannot be had meanwhile: it must not leave it to those who are busy.
+ */
+PE_TEST(item_waits_for_a_thief_and_not_for_its_busy_owner)
+{
+    struct scene scene = begin_scene(0, 0, PE__STEP_SHRUNK);
+    void *queued_again = NULL;
+    pthread_t helper;
+
+    atomic_store(&shared->plan.budget, 1);
+    ck_assert_int_eq(pthread_create(&helper, NULL, continue_thief, scene.pool), 0);
+    ck_assert_int_eq(pe_pool_map(scene.pool, item_meets, NULL, 0, NULL, 0, WORKERS, NULL), 0);
+    ck_assert_int_eq(pthread_join(helper, &queued_again), 0);
+    ck_assert_uint_eq(atomic_load(&shared->plan.deaths), 1);
+    ck_assert_ptr_nonnull(queued_again);
+    end_scene(&scene);
 }
 
 HARNESS_MAIN("steps")

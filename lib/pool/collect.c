@@ -325,6 +325,12 @@ static bool is_waiting(const pe_pool *pool, uint32_t record)
     return entry->addressee == 0 && word == pe__pool_queued_word(entry);
 }
 
+/* Its worker says so, or has died and has no successor. */
+static bool ticket_goes_on(const volatile struct pe__record *shown, uint32_t phase)
+{
+    return pe__record_is_crash(phase) || (phase == PE__RECORD_DONE && shown->code == PE__RECORD_TICKET_AGAIN);
+}
+
 /* True: the record was busy and has ended. */
 static bool collect(pe_pool *pool, uint32_t record)
 {
@@ -339,8 +345,9 @@ static bool collect(pe_pool *pool, uint32_t record)
     pe_job *job = entry->job;
     uint32_t lane = entry->lane;
     if (entry->is_ticket) {
+        bool goes_on = ticket_goes_on(&pool->shared.records[record], pe__record_phase(word));
         free_record(pool, record);
-        pe__map_ticket_ended(pool, job, lane, word);
+        pe__map_ticket_ended(pool, job, lane, goes_on);
     } else {
         end_plain(pool, job, record, word);
     }
@@ -445,7 +452,7 @@ void pe__pool_end_unclaimed(pe_pool *pool, uint32_t record, uint32_t kind)
     uint32_t lane = entry->lane;
     if (entry->is_ticket) {
         free_record(pool, record);
-        pe__map_ticket_ended(pool, job, lane, pe__record_word(0, 0, PE__RECORD_CANCELLED));
+        pe__map_ticket_ended(pool, job, lane, false);
         return;
     }
     pe__pool_discount(pool, pe__pool_level_of(pool, record), record);

@@ -2,7 +2,8 @@
  * map_tickets.c - the tickets of maps: a record for each lane, by which a worker comes to own it.
  *
  * A ticket that could not be inherited, because no process was to be had, is an orphan: it is queued again for the same
- * lane, as are those that were held back at first, outside of collections, where there is a place.
+ * lane, as are those that were held back at first, and those whose worker found nothing but what a thief was about to
+ * take, outside of collections, where there is a place.
  */
 #include "pool/map_tickets.h"
 
@@ -66,10 +67,10 @@ static void have_orphans(pe_pool *pool, const struct pe__map_job *map)
     pool->levels[map->options.priority].has_orphans = pool->has_orphans = true;
 }
 
-void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word)
+void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, bool goes_on)
 {
     struct pe__map_job *map = pe__job_map(job);
-    if (!pe__record_is_crash(pe__record_phase(word)) || map->cancelled) {
+    if (!goes_on || map->cancelled) {
         pe__map_end_ticket(pool, job, lane);
         return;
     }

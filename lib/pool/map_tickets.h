@@ -12,7 +12,8 @@ void pe__map_queue_rest(pe_pool *pool, pe_job *job);
 /* Between collections, as often as one likes. */
 void pe__map_adopt_orphans(pe_pool *pool);
 
-void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, uint64_t word);
+/* `goes_on`: its lane is to have another one, unless the map was cancelled. */
+void pe__map_ticket_ended(pe_pool *pool, pe_job *job, uint32_t lane, bool goes_on);
 
 /* Takes over those that have ended; outside of collections. */
 void pe__map_look(pe_pool *pool, const pe_job *job);

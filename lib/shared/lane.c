@@ -96,34 +96,54 @@ static bool try_steal(struct pe__lane *lanes, uint32_t self, uint32_t victim, ui
     return true;
 }
 
-/* The lane with most units that nobody is robbing; `count`: none. */
-static uint32_t fullest(struct pe__lane *lanes, uint32_t count, uint32_t self, uint64_t *ret_word)
+/* What was seen in one look at all lanes. */
+struct look {
+    uint32_t fullest; /* the lane with most units that nobody is robbing; `count`: none */
+    uint64_t word;    /* its */
+    uint64_t sum;     /* of all words: as good as different where one is */
+    bool named;       /* a lane is being robbed */
+};
+
+/* By a thief who knows of it: a name that a scribbler has left never goes. */
+static bool is_being_robbed(struct pe__lane *lanes, uint32_t count, uint32_t lane, uint64_t word)
 {
-    uint32_t found = count;
+    uint32_t thief = pe__range_thief(word);
+    return thief != 0 && thief <= count &&
+           atomic_load_explicit(&lanes[thief - 1].intent_victim, memory_order_acquire) == lane + 1;
+}
+
+static struct look look_at(struct pe__lane *lanes, uint32_t count, uint32_t self)
+{
+    struct look look = { .fullest = count };
     uint64_t most = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t word = atomic_load_explicit(&lanes[i].range, memory_order_acquire);
         uint64_t units = pe__range_units(word);
+        look.sum = (look.sum + word) * UINT64_C(0x9e3779b97f4a7c15);
+        look.named |= is_being_robbed(lanes, count, i, word);
         if (i != self && units > most && pe__range_thief(word) == 0) {
             most = units;
-            found = i;
-            *ret_word = word;
+            look.fullest = i;
+            look.word = word;
         }
     }
-    return found;
+    return look;
 }
 
-bool pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand)
+enum pe__steal pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand)
 {
-    for (;;) {
-        uint64_t word = 0;
-        uint32_t victim = fullest(lanes, count, self, &word);
-        if (victim == count)
-            return false;
-        if (try_steal(lanes, self, victim, word)) {
+    uint64_t sum_before = 0;
+    for (bool looked = false;; looked = true) {
+        struct look look = look_at(lanes, count, self);
+        if (look.fullest < count && try_steal(lanes, self, look.fullest, look.word)) {
             *ret_hand = hand_of(atomic_load_explicit(&lanes[self].hand, memory_order_relaxed));
-            return true;
+            return PE__STEAL_DONE;
         }
+        if (look.fullest == count && look.named)
+            return PE__STEAL_LATER;
+        if (look.fullest == count && looked && look.sum == sum_before)
+            return PE__STEAL_NOTHING;
+        sum_before = look.sum;
     }
 }
 

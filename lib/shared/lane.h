@@ -25,6 +25,11 @@
  * leaves the name as it finds it, for it is what tells the named thief's next life that its steal happened,
  * and does not mind that the name goes meanwhile.
  *
+ * While a name stands, units may be on their way that no range shows, and those of the victim are nobody else's to
+ * have. So who finds nothing to steal but a name looks again, or else a busy owner would be left with items while
+ * others are idle. Nothing is to be had only if two looks at all words saw the same and no name: at the instant
+ * between them all units were in hands.
+ *
  * Recovery (pe__lane_recover, first act of every owner, so also of the next after a death): if an intent
  * stands, the steal happened exactly if the victim's word names this lane; then do (3) to (6) again, each of
  * which changes nothing when it was done before; otherwise drop the intent. Then a hand that is not taken is
@@ -108,7 +113,13 @@ struct pe__hand pe__lane_recover(struct pe__lane *lanes, uint32_t count, uint32_
 /* Takes up to `units` from the front of the own range. False: it is empty. */
 bool pe__lane_take(struct pe__lane *lane, uint64_t units, struct pe__hand *ret_hand);
 
-/* Steals half of the fullest other lane; the hand is its first unit. False: nothing is left to steal. */
-bool pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand);
+enum pe__steal {
+    PE__STEAL_NOTHING, /* all that is left is in hands */
+    PE__STEAL_LATER,   /* a lane is being robbed: look again in a moment, or when a dead thief was replaced */
+    PE__STEAL_DONE,
+};
+
+/* Steals half of the fullest other lane; the hand is its first unit. */
+enum pe__steal pe__lane_steal(struct pe__lane *lanes, uint32_t count, uint32_t self, struct pe__hand *ret_hand);
 
 #endif

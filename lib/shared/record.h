@@ -73,6 +73,7 @@ enum pe__record_phase {
 #define PE__RECORD_NO_REPLY (UINT16_MAX - 1)
 #define PE__RECORD_NO_BLOCK UINT32_MAX
 #define PE__RECORD_HAS_OUTPUT 0x8000 /* in text_bytes: there is output as well */
+#define PE__RECORD_TICKET_AGAIN 1 /* as a ticket's code: there may be more for its lane, so it is to be queued again */
 #define PE__RECORD_NOBODY 0xffff /* as the owner of an ending: it was never begun */
 
 /* All that a small job needs; it travels to the worker and back once. */
@@ -85,7 +86,7 @@ struct pe__record {
     uint16_t reply_short; /* ending: bytes of the reply, or FAR, or NO_REPLY */
     uint16_t text_bytes;  /* ending; with HAS_OUTPUT */
     uint16_t limits;      /* host: PE__LIMIT_* (limit.h) */
-    int32_t code; /* ending */
+    int32_t code; /* ending; of a ticket that is DONE: 0 or TICKET_AGAIN */
     int32_t pid;  /* ending */
     union {
         unsigned char arg[PE__RECORD_NEAR_BYTES]; /* host */

@@ -5,14 +5,20 @@
  * `running` is stored before an item's function is called and the item's state is closed after its output is
  * written, so a death at any instant is charged to one item at most, and to none when it hits between items
  * (lane.h has the argument). An item is run only by the worker that has its unit in hand.
+ *
+ * A worker that finds nothing but what a thief is about to take or to leave waits for the thief, which is through in an
+ * instant. But one that has lost its CPU in the middle may take a while, and one that has died until it is replaced. So
+ * after THIEF_NS the worker ends its ticket, has the host queue another one for the lane, and is there for other jobs.
  */
 #include "worker/items.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "base/cpu_relax.h"
 #include "base/step.h"
 #include "worker/hygiene.h"
 #include "worker/limit.h"
@@ -23,6 +29,10 @@
  * taking it. */
 #define CHUNK_NS 20000
 #define CHUNK_GROWTH 8
+/* How long a thief is waited for; a dead one is replaced in a few milliseconds. */
+#define THIEF_NS (INT64_C(20) * 1000000)
+#define THIEF_LOOKS 64 /* before the CPU is given away between two looks */
+#define THIEF_NAP_NS 50000
 /* What is over sooner than a thief would have its half is taken as a whole. */
 #define REST_NS 2000
 
@@ -310,11 +320,40 @@ static uint64_t at_most_life(const struct part *part, uint64_t units)
     return units < left ? units : left;
 }
 
-/* Takes from the own lane, else steals. */
-static bool take(const struct part *part, uint64_t units, struct pe__hand *ret_hand)
+/* A thief that was seen: on another CPU it needs some instructions, on this one the CPU. */
+static void wait_for_thief(uint32_t looks)
 {
-    return pe__lane_take(part->lane, at_most_life(part, units), ret_hand) ||
-           pe__lane_steal(part->lanes, part->map->lanes, part->self, ret_hand);
+    const struct timespec nap = { .tv_nsec = THIEF_NAP_NS };
+    if (looks < THIEF_LOOKS)
+        pe__base_cpu_relax();
+    else
+        nanosleep(&nap, NULL);
+}
+
+/* Steals, and waits for others who do. */
+static enum pe__steal steal(const struct part *part, struct pe__hand *ret_hand)
+{
+    int64_t until_ns = 0;
+    for (uint32_t looks = 0; !is_stopped(part); looks++) {
+        enum pe__steal result = pe__lane_steal(part->lanes, part->map->lanes, part->self, ret_hand);
+        if (result != PE__STEAL_LATER)
+            return result;
+        int64_t now_ns = pe__base_now_ns();
+        if (looks == 0)
+            until_ns = now_ns + THIEF_NS;
+        if (now_ns >= until_ns)
+            return PE__STEAL_LATER;
+        wait_for_thief(looks);
+    }
+    return PE__STEAL_NOTHING;
+}
+
+/* Takes from the own lane, else steals. */
+static enum pe__steal take(const struct part *part, uint64_t units, struct pe__hand *ret_hand)
+{
+    if (pe__lane_take(part->lane, at_most_life(part, units), ret_hand))
+        return PE__STEAL_DONE;
+    return steal(part, ret_hand);
 }
 
 /* Between two hands: this life takes no further one. */
@@ -325,8 +364,7 @@ static bool is_over(const struct part *part)
            pe__worker_is_surplus(worker);
 }
 
-/* False: this life is over, the lane is not. */
-static bool run_lane(const struct part *part)
+static enum pe__items_end run_lane(const struct part *part)
 {
     bool fixed = part->map->chunk != 0;
     uint64_t units = fixed ? part->map->chunk : 1;
@@ -334,13 +372,15 @@ static bool run_lane(const struct part *part)
     struct pe__hand left = pe__lane_recover(part->lanes, part->map->lanes, part->self);
     PE__STEP(RECOVERED);
     bool going = run_hand(part, left, false);
+    enum pe__steal taken = PE__STEAL_DONE;
     struct pe__hand hand;
     while (going && !is_stopped(part)) {
         if (is_over(part)) {
             pe__lane_forget(part->lane);
-            return false;
+            return PE__ITEMS_NEXT_LIFE;
         }
-        if (!take(part, units, &hand))
+        taken = take(part, units, &hand);
+        if (taken != PE__STEAL_DONE)
             break;
         going = run_hand(part, hand, true);
         hands++;
@@ -353,15 +393,17 @@ static bool run_lane(const struct part *part)
         units = next_units(part, hand.last - hand.first, pe__base_ticks_to_ns(now - before));
         before = now;
     }
-    return !pe__worker_is_spent(part->worker);
+    if (pe__worker_is_spent(part->worker))
+        return PE__ITEMS_NEXT_LIFE;
+    return taken == PE__STEAL_LATER ? PE__ITEMS_LATER : PE__ITEMS_NONE_LEFT;
 }
 
-bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record)
+enum pe__items_end pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record)
 {
     const struct pe__shared *shared = worker->shared;
     struct part part = { .worker = worker, .self = record->lane };
     if (record->map >= PE__MAPS_MAX || record->lane >= shared->geometry.workers_most)
-        return true; /* only a scribbler gets here */
+        return PE__ITEMS_NONE_LEFT; /* only a scribbler gets here */
     part.map = &shared->maps[record->map];
     part.live = &shared->lives[record->map];
     part.lanes = pe__mapping_lanes(shared, record->map);
@@ -375,7 +417,7 @@ bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *
     worker->scope.running = &part.lane->running;
     worker->scope.text_bytes = 0;
     PE__STEP(TICKET);
-    bool over = run_lane(&part);
+    enum pe__items_end end = run_lane(&part);
     worker->scope.running = NULL;
-    return over;
+    return end;
 }

@@ -2,11 +2,15 @@
 #ifndef PE__WORKER_ITEMS_H
 #define PE__WORKER_ITEMS_H
 
-#include <stdbool.h>
-
 #include "worker/worker.h"
 
-/* Serves a map's lane until no item is left. False: this life has served enough, the ticket stays held. */
-bool pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
+enum pe__items_end {
+    PE__ITEMS_NONE_LEFT,
+    PE__ITEMS_LATER,     /* there may be some in a while: the ticket ends, and another one is to follow */
+    PE__ITEMS_NEXT_LIFE, /* this life has served enough, the ticket stays held */
+};
+
+/* Serves a map's lane. */
+enum pe__items_end pe__worker_serve_items(struct pe__worker *worker, const struct pe__record *record);
 
 #endif

@@ -203,11 +203,12 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
 
 static void run_ticket(struct pe__worker *worker, struct pe__record *record)
 {
-    if (!pe__worker_serve_items(worker, record))
+    enum pe__items_end end = pe__worker_serve_items(worker, record);
+    if (end == PE__ITEMS_NEXT_LIFE)
         make_room(worker);
     open_reply(worker, record);
     worker->scope.text_bytes = 0;
-    write_result(worker, record, 0);
+    write_result(worker, record, end == PE__ITEMS_LATER ? PE__RECORD_TICKET_AGAIN : 0);
 }
 
 /* After a swap: has the host announced that it sleeps until this one? */

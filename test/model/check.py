@@ -32,6 +32,8 @@ SAFE = [
     ('lanes: three, a death', 'lanes', 'LANES=3 ITEMS=5 DEATHS=1 LEAVES=0 ORPHANS=0'),
     ('lanes: two, a time-out', 'lanes', 'LANES=2 ITEMS=4 DEATHS=0 LEAVES=0 ORPHANS=0 TIMEOUTS=1'),
     ('lanes: two, a death, a time-out', 'lanes', 'LANES=2 ITEMS=3 DEATHS=1 LEAVES=0 ORPHANS=0 TIMEOUTS=1'),
+    ('lanes: three, items that wait for each other', 'lanes',
+     'LANES=3 WORKERS=3 ITEMS=3 CHUNK=1 DEATHS=0 LEAVES=0 ORPHANS=0 MEETS=1'),
     ('watch: two workers', 'watch', 'JOBS=2'),
 ]
 SAFE_LONG = [
@@ -72,6 +74,7 @@ DEFECTS = [
     ('CALLED_TOO_EARLY', 'bells', 'JOBS=2 DEATHS=0 IDLES=2 WAITS=0', DEADLOCK),
     ('STEAL_WITHOUT_COMPARE', 'lanes', 'LANES=2 ITEMS=4 DEATHS=0', r'assertion violated.*states\[first\]'),
     ('NAME_DROPPED', 'lanes', 'LANES=3 ITEMS=5 DEATHS=1 LEAVES=0 ORPHANS=0', r'assertion violated.*states\[item\]'),
+    ('LEFT_TO_ITS_OWNER', 'lanes', 'LANES=3 WORKERS=3 ITEMS=3 CHUNK=1 DEATHS=0 LEAVES=0 ORPHANS=0 MEETS=1', DEADLOCK),
     ('COMPLETE_BEFORE_RESULT', 'jobs', 'JOBS=2 DEATHS=0 STOPS=0 FORK_FAILURES=0', r'assertion violated.*endings'),
     ('PASSED_BY_OLD_WORD', 'jobs', 'JOBS=2 DEATHS=0 STOPS=0 FORK_FAILURES=0', DEADLOCK),
     ('CLEARED_TOO_EARLY', 'jobs', 'JOBS=2 DEATHS=1 STOPS=0 FORK_FAILURES=0 ADDRESSED=1', DEADLOCK),

@@ -2,8 +2,9 @@
  * lanes.pml - a map's lanes: taking, stealing, recovery and blame.
  *
  * ITEMS items are dealt out to LANES lanes; a ticket for each lane is claimed by whichever of WORKERS workers comes
- * first, and ends when that worker finds nothing more to take or to steal. (With more lanes than workers, one of the
- * workers of a larger pool is late.) Up to DEATHS times a
+ * first, and ends when that worker finds nothing more to take or to steal; where it finds a lane that is being robbed,
+ * the host queues the ticket once more. (With more lanes than workers, one of the workers of a larger pool is late.)
+ * With MEETS all items are one lane's, and each waits within its function until all have begun. Up to DEATHS times a
  * worker dies at a step; its successor inherits the ticket, or, up to ORPHANS times, no process is to be had and the
  * host queues the ticket anew. Up to LEAVES times a worker leaves between two hands and leaves its lane to the next
  * life. Up to CANCELS times (two lanes and workers only) the map is cancelled. Up to TIMEOUTS times a running item is
@@ -12,7 +13,8 @@
  *
  * Checked: each item is closed exactly once and none is left when the tickets have ended, unless the map was cancelled;
  * no item is run by two at a time, nor after it was closed; a death is charged to the item that was running, to no
- * other, and to one at most; all processes end.
+ * other, and to one at most; all processes end; as long as an item has not begun, a worker that has none comes to it,
+ * even if all others stay in theirs (MEETS).
  */
 #ifndef LANES
 #define LANES 2
@@ -40,6 +42,9 @@
 #endif
 #ifndef RETRIES
 #define RETRIES 1
+#endif
+#ifndef MEETS
+#define MEETS 0
 #endif
 #ifndef CHUNK
 #define CHUNK 2
@@ -75,6 +80,8 @@ byte hand_first[LANES], hand_last[LANES]; /* one word */
 byte running[LANES]; /* item + 1 */
 byte states[ITEMS];
 byte tickets[LANES];
+bool again[LANES]; /* queued once more */
+byte begun; /* items that wait for each other */
 
 bool stopped; /* no further item is started */
 
@@ -118,6 +125,10 @@ inline run_item(item)
 #if TIMEOUTS > 0
     begin_limit(item);
     end_limit(item);
+#endif
+#if MEETS > 0
+    begun++;
+    begun == ITEMS;
 #endif
     atomic {
         assert(IS_OPEN(item) && run_by[item] == me + 1);
@@ -235,7 +246,7 @@ inline try_steal()
 }
 
 /* One look at each; `victim` is the lane with most units that nobody is robbing, or NONE. */
-inline fullest()
+inline look_at()
 {
     other = 0;
     victim = NONE;
@@ -254,16 +265,42 @@ inline fullest()
     od
 }
 
+#ifdef DEFECT_LEFT_TO_ITS_OWNER
+#define IS_NAMED(number) false
+#else
+#define IS_NAMED(number) (THIEF(range[number]) != 0)
+#endif
+
+/* Two looks that see the same are one look at an instant. How long a name is waited for does not matter. */
+inline look_again()
+{
+    atomic {
+        named = false;
+        do
+        :: other < LANES ->
+            named = named || IS_NAMED(other);
+            victim = (other != lane && THIEF(range[other]) == 0 && UNITS(range[other]) > 0 -> other : victim);
+            other++
+        :: else -> other = 0; break
+        od
+    }
+}
+
 inline lane_steal()
 {
     do
     :: first == last ->
-        fullest();
+        look_at();
         if
-        :: victim == NONE -> break
-        :: else -> try_steal(); victim = NONE
+        :: victim != NONE -> try_steal(); victim = NONE
+        :: else ->
+            look_again();
+            if
+            :: victim == NONE -> break
+            :: else -> victim = NONE
+            fi
         fi
-    :: else -> break
+    :: else -> named = false; break
     od
 }
 
@@ -312,7 +349,11 @@ inline complete()
 {
     atomic {
         if
-        :: tickets[lane] == RUN_BY(me) -> tickets[lane] = FINAL; lane = NONE
+        :: tickets[lane] == RUN_BY(me) ->
+            again[lane] = named && !stopped;
+            tickets[lane] = (again[lane] -> QUEUED : FINAL);
+            lane = NONE;
+            named = false
         :: else -> goto await_stop
         fi;
         STEP(DONE)
@@ -331,10 +372,19 @@ inline initialise()
     }
 }
 
-/* Tickets are claimed in the order of their pushes. */
+#if LANES > 2
+#define ANY_NAMED (THIEF(range[0]) != 0 || THIEF(range[1]) != 0 || THIEF(range[2]) != 0)
+#else
+#define ANY_NAMED (THIEF(range[0]) != 0 || THIEF(range[1]) != 0)
+#endif
+
+/* Tickets are claimed in the order of their pushes. One that was queued once more because of a name, and is claimed
+ * while a name stands, would only be queued yet again. */
+#define IS_IN_FRONT(number) (number == 0 || tickets[number - (number > 0)] != QUEUED || again[number - (number > 0)])
 #define CLAIM(number) \
     atomic { \
-        lane == NONE && tickets[number] == QUEUED && (number == 0 || tickets[number - (number > 0)] != QUEUED) -> \
+        lane == NONE && tickets[number] == QUEUED && IS_IN_FRONT(number) && (!again[number] || !ANY_NAMED) -> \
+        again[number] = false; \
         tickets[number] = RUN_BY(me); \
         lane = number; \
         STEP(CLAIMED) \
@@ -344,7 +394,7 @@ active [WORKERS] proctype worker()
 {
     short word;
     byte lane = NONE, first, last, taken, victim = NONE, other;
-    bool fresh;
+    bool fresh, named;
 
 end_unborn:
     initialise();
@@ -364,6 +414,7 @@ dies:
     atomic {
         ended[me] = true;
         word = 0; lane = NONE; first = 0; last = 0; taken = 0; victim = NONE; other = 0; fresh = false;
+        named = false;
         goto end_unborn
     }
 }
@@ -498,7 +549,11 @@ active proctype keeper()
     atomic {
         do
         :: lane < LANES ->
+#if MEETS > 0
+            range[lane] = RANGE((lane == 0 -> 0 : ITEMS), ITEMS, 0);
+#else
             range[lane] = RANGE(ITEMS * lane / LANES, ITEMS * (lane + 1) / LANES, 0);
+#endif
             lane++
         :: else -> lane = 0; break
         od;
