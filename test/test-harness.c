@@ -13,6 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <parexec/error.h>
+#include <parexec/worker.h>
+
+#include "harness/pool.h"
+#include "harness/process.h"
+
 #define SHORT_NS INT64_C(20000000)
 #define LONG_NS  INT64_C(20000000000)
 
@@ -359,6 +365,58 @@ PE_TEST_SLOW(leaky_tests_fail, 60)
     assert_verdict(output, "leaky_mapping", "not ok");
     assert_verdict(output, "leaky_not", "ok");
     ck_assert_ptr_nonnull(strstr(output, "# SKIP leaky_skip: no reason here\n"));
+}
+
+static void look_at_nothing(void *out)
+{
+    (void)out;
+}
+
+static void die_in_the_first(void *out)
+{
+    (void)out;
+    if (pe_worker_item() == 0)
+        kill(getpid(), SIGKILL);
+}
+
+/* What workers of that pool write to standard error while they look. */
+static const char *said_in_look(process_look_fn *look, uint32_t workers, int64_t guard_ns)
+{
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    pe_pool *pool;
+    size_t bytes;
+
+    ck_assert(file != NULL && saved >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    pool = pool_of(2);
+    ck_assert_int_eq(process_try_look(pool, workers, look, NULL, 0, guard_ns), PE_EITEMS);
+    pool_end(pool);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    bytes = fread(text, 1, sizeof text - 1, file);
+    text[bytes] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* Three that are to meet in two workers: one of them tells what it sees. */
+PE_TEST(look_that_cannot_be_tells_the_state)
+{
+    const char *said = said_in_look(look_at_nothing, 3, pe_after(SHORT_NS));
+
+    ck_assert_ptr_nonnull(strstr(said, "host "));
+    ck_assert_ptr_nonnull(strstr(said, "keeper "));
+    ck_assert_ptr_nonnull(strstr(said, "worker 1: life 2"));
+    ck_assert_ptr_nonnull(strstr(said, "worker 1 is "));
+    ck_assert_ptr_nonnull(strstr(said, ", ticket\n"));
+    ck_assert_ptr_nonnull(strstr(said, "map 0, lane 1: "));
+}
+
+/* The other one does not wait until the guard, and so has nothing to tell. */
+PE_TEST(look_ends_with_a_death)
+{
+    ck_assert_str_eq(said_in_look(die_in_the_first, 2, pe_after(LONG_NS)), "");
 }
 
 int main(int argc, char **argv)

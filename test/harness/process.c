@@ -24,10 +24,13 @@
 #include <unistd.h>
 
 #include <parexec/init.h>
+#include <parexec/worker.h>
 
 #include "base/resident.h"
 #include "harness/harness.h"
 #include "harness/pool.h"
+#include "harness/state.h"
+#include "pool/pool.h"
 
 #define GUARD_MS 10000
 
@@ -273,8 +276,10 @@ void process_list_descriptors(void *out)
 
 struct meeting {
     process_look_fn *look;
-    _Atomic uint32_t *here;
+    _Atomic uint32_t *here; /* how many there are; then whether one has given up */
     uint32_t workers;
+    int64_t guard_ns;
+    struct pe__shared shared;
 };
 
 static int look_together(const void *in, void *out, const void *context)
@@ -283,24 +288,40 @@ static int look_together(const void *in, void *out, const void *context)
 
     (void)in;
     meeting->look(out);
-    atomic_fetch_add(meeting->here, 1);
-    while (atomic_load(meeting->here) < meeting->workers)
+    atomic_fetch_add(&meeting->here[0], 1);
+    while (atomic_load(&meeting->here[0]) < meeting->workers) {
+        if (pe_worker_cancelled())
+            return 1;
+        if (pe_now() >= meeting->guard_ns) {
+            if (atomic_exchange(&meeting->here[1], 1) == 0)
+                state_tell(&meeting->shared);
+            return 1;
+        }
         sched_yield();
+    }
     return 0;
+}
+
+int process_try_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes,
+                     int64_t guard_ns)
+{
+    struct meeting meeting = { .look = look, .workers = workers, .guard_ns = guard_ns, .shared = pool->shared };
+    pe_map_options options = { PE_SIZED(pe_map_options), .chunk = 1, .on_error = 1 };
+    int result;
+
+    meeting.here = pool_shared(pool, 2 * sizeof *meeting.here);
+    options.context = &meeting;
+    options.context_bytes = sizeof meeting;
+    result = pe_pool_map(pool, look_together, NULL, 0, out, out_bytes, workers, &options);
+    pe_pool_dealloc(pool, (void *)meeting.here);
+    return result;
 }
 
 void process_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes)
 {
-    void *memory;
-    struct meeting meeting = { .look = look, .workers = workers };
+    int64_t guard_ns = pe_after((int64_t)(harness_slowness() * GUARD_MS) * 1000000);
 
-    ck_assert_int_eq(pe_pool_alloc(pool, sizeof *meeting.here, &memory), 0);
-    meeting.here = memory;
-    ck_assert_int_eq(pe_pool_map(pool, look_together, NULL, 0, out, out_bytes, workers,
-                                 &(pe_map_options){ PE_SIZED(pe_map_options), .chunk = 1, .context = &meeting,
-                                                    .context_bytes = sizeof meeting }),
-                     0);
-    pe_pool_dealloc(pool, memory);
+    ck_assert_int_eq(process_try_look(pool, workers, look, out, out_bytes, guard_ns), 0);
 }
 
 static void tell_pids(void *out)

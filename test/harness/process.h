@@ -62,8 +62,11 @@ struct process_worker {
 
 typedef void process_look_fn(void *out);
 
-/* Runs look once in each of the pool's workers, all of them being in it together; out has a place for each.
- */
+/* Runs look once in each of the pool's workers, all of them being in it together; out has a place for each. Where one
+ * dies, or they have not met by then, that is PE_EITEMS; one that waited in vain tells the pool's state (state.h). */
+int process_try_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes,
+                     int64_t guard_ns);
+/* The same with the hang guard; fails the test. */
 void process_look(pe_pool *pool, uint32_t workers, process_look_fn *look, void *out, size_t out_bytes);
 void process_workers(pe_pool *pool, uint32_t workers, struct process_worker *out);
 /* Of a pool with one worker. */
