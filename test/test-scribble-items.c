@@ -166,4 +166,29 @@ PE_TEST_LOOP(a_forged_item_in_hand_is_none, 0, 3)
     scene_end(pool);
 }
 
+/* Says that each lane is being robbed by a worker that does not. */
+static int item_forges_a_thief(const void *in, void *out, const void *context)
+{
+    (void)in;
+    (void)out;
+    for (uint32_t i = 0; i < WORKERS; i++)
+        atomic_fetch_or(&scene->view.lanes[i].range, *(const uint64_t *)context);
+    return 0;
+}
+
+PE_TEST_LOOP(a_forged_thief_is_not_waited_for, 0, 3)
+{
+    static const uint64_t names[] = { 1, WORKERS, UINT16_MAX };
+    pe_pool *pool = scene_begin();
+    pe_map_options options = PE_MAP_OPTIONS_INIT;
+    pe_job *job = NULL;
+
+    options.context = &names[_i];
+    options.context_bytes = sizeof *names;
+    ck_assert_int_eq(pe_pool_start_map(pool, item_forges_a_thief, NULL, 0, NULL, 0, ITEMS, &options, &job), 0);
+    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
+    pe_job_free(job);
+    scene_end(pool);
+}
+
 HARNESS_MAIN("scribble-items")
