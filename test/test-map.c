@@ -1,5 +1,5 @@
-/* Maps: order, counts, where input and output lie, the context, and maps as jobs. Items that must meet each
- * other do so at a gate in shared memory. */
+/* Maps: order, counts, where input and output lie, the context, and maps as jobs. Items wait at gates in
+ * shared memory. */
 
 #include "harness/harness.h"
 
@@ -13,6 +13,7 @@
 #include "harness/gate.h"
 #include "harness/items.h"
 #include "harness/pool.h"
+#include "harness/process.h"
 
 PE_TEST(a01_map_squares_any_chunk)
 {
@@ -116,39 +117,28 @@ PE_TEST(a03_bad_map_starts_nothing)
     pool_end(pool);
 }
 
-/* Context: the address of {arrived, last round's leavers...}. */
-struct meeting {
-    _Atomic uint32_t arrived;
-    _Atomic int32_t pids[7];
+struct seen_worker {
+    int32_t index, pid;
 };
 
-static int meet(const void *in, void *out, const void *context)
+static void note_worker(void *out)
 {
-    struct meeting *meeting;
-    int32_t index = pe_worker_index();
-
-    (void)in;
-    memcpy(&meeting, context, sizeof meeting);
-    if (index >= 0 && index < 7)
-        atomic_store(&meeting->pids[index], (int32_t)getpid());
-    word_add(&meeting->arrived);
-    word_await(&meeting->arrived, (uint32_t)(7 * ((atomic_load(&meeting->arrived) + 6) / 7)));
-    memcpy(out, &index, sizeof index);
-    return 0;
+    *(struct seen_worker *)out = (struct seen_worker){ .index = pe_worker_index(), .pid = (int32_t)getpid() };
 }
 
-static void assert_all_seven(pe_pool *pool, struct meeting *meeting)
+/* All at the same time; gives their pids. */
+static void assert_all_seven(pe_pool *pool, int32_t pids[7])
 {
-    pe_map_options options = PE_MAP_OPTIONS_INIT;
-    int32_t indices[7], seen = 0;
+    struct seen_worker seen[7];
+    int set = 0;
 
-    options.context = &meeting;
-    options.context_bytes = sizeof meeting;
-    options.chunk = 1;
-    ck_assert_int_eq(pe_pool_map(pool, meet, NULL, 0, indices, sizeof *indices, 7, &options), 0);
-    for (int i = 0; i < 7; i++)
-        seen |= 1 << indices[i];
-    ck_assert_int_eq(seen, 127);
+    process_look(pool, 7, note_worker, seen, sizeof *seen);
+    for (int i = 0; i < 7; i++) {
+        ck_assert(seen[i].index >= 0 && seen[i].index < 7);
+        set |= 1 << seen[i].index;
+        pids[seen[i].index] = seen[i].pid;
+    }
+    ck_assert_int_eq(set, 127);
 }
 
 static int die(const void *arg, size_t bytes, pe_reply *reply)
@@ -161,22 +151,19 @@ static int die(const void *arg, size_t bytes, pe_reply *reply)
 PE_TEST(a11_worker_indices_are_reused)
 {
     pe_pool *pool = pool_of(7);
-    struct meeting *meeting = pool_shared(pool, sizeof *meeting);
-    int32_t before[7], replaced = 0;
+    int32_t before[7], after[7], replaced = 0;
     pe_status status;
     pe_job *job;
 
-    assert_all_seven(pool, meeting);
-    for (int i = 0; i < 7; i++)
-        before[i] = atomic_load(&meeting->pids[i]);
+    assert_all_seven(pool, before);
     ck_assert_int_eq(pe_pool_submit(pool, die, NULL, 0, NULL, &job), 0);
     ck_assert_int_eq(pe_job_wait(job, PE_FOREVER), 0);
     ck_assert_int_eq(pe_job_status(job, &status), 0);
     ck_assert_uint_eq(status.kind, PE_CRASHED);
     pe_job_free(job);
-    assert_all_seven(pool, meeting);
+    assert_all_seven(pool, after);
     for (int i = 0; i < 7; i++) {
-        int other = before[i] != atomic_load(&meeting->pids[i]);
+        int other = before[i] != after[i];
 
         ck_assert_int_eq(other, status.worker == i);
         replaced += other;
