@@ -20,6 +20,7 @@
 #include "pool/map_options.h"
 #include "pool/pool.h"
 #include "pool/submit.h"
+#include "worker/reply.h"
 
 #define PART_ALIGN 16
 /* In flight. Few of the large ones, which would hold much memory and take long enough as they are. */
@@ -79,7 +80,7 @@ static int fold_group(const void *arg, size_t arg_bytes, pe_reply *reply)
     for (uint32_t block = group.from; block < group.to; block++, part += stride) {
         memcpy(part, group.neutral, group.acc_bytes);
         int result = group.fn(border(&group, block), border(&group, block + 1), part, group.context);
-        if (result != 0)
+        if (result != 0 || pe__reply_is_of_parent(reply))
             return result;
     }
     return 0;

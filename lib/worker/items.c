@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/cpu_relax.h"
 #include "base/step.h"
+#include "worker/copy.h"
 #include "worker/hygiene.h"
 #include "worker/limit.h"
 #include "worker/place.h"
@@ -105,6 +106,7 @@ static void close_with_detail(const struct part *part, uint64_t item, int code, 
 /* An item of which more is to be kept than that it returned 0, or that left text to be written out. */
 static __attribute__((cold, noinline)) void close_unusual(const struct part *part, uint64_t item, int code)
 {
+    pe__worker_copy_end(part->worker, code);
     pe__worker_flush_stdio();
     if (code == 0 && part->worker->scope.text_bytes == 0) {
         atomic_store_explicit(&part->map->state[item], PE__ITEM_RETURNED, memory_order_release);
@@ -194,6 +196,7 @@ static uint64_t run_limited(const struct part *part, uint64_t first, uint64_t la
         if (is_stopped(part) || !begin_limited(part, item))
             return item;
         int code = call_item(map, item);
+        pe__worker_copy_end(part->worker, code);
         PE__STEP(ITEM_RAN);
         end_limited(part);
         close_unusual(part, item, code);
@@ -217,6 +220,7 @@ static uint64_t run_careful(const struct part *part, uint64_t first, uint64_t la
             return item;
         }
         int code = call_item(map, item);
+        pe__worker_copy_end(part->worker, code);
         PE__STEP(ITEM_RAN);
         if (map->limits == 0)
             pe__worker_flush_stdio();

@@ -8,6 +8,8 @@
 /* At least doubles, so that many small writes copy each byte a bounded number of times. */
 static int make_room(pe_reply *reply, size_t bytes)
 {
+    if (pe__reply_is_of_parent(reply))
+        return PE_EFORKED;
     if (bytes > reply->limit - reply->bytes)
         return PE_ETOOBIG;
     size_t needed = reply->bytes + bytes;

@@ -9,8 +9,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <parexec/job.h>
+
+#include "base/forked.h"
 
 struct pe_reply {
     unsigned char *data;
@@ -22,6 +25,12 @@ struct pe_reply {
     /* Moves the data to a place of at least `bytes`; sets data and capacity. 0 or an error. */
     int (*grow)(struct pe_reply *reply, size_t bytes);
     void *owner; /* whoever grows it */
+    uint64_t token; /* of the worker (base/forked.h): its children may not write to it; 0: nobody asks */
 };
+
+static inline bool pe__reply_is_of_parent(const struct pe_reply *reply)
+{
+    return reply->token != 0 && pe__base_forked(reply->token);
+}
 
 #endif

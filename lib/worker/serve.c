@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/step.h"
 #include "shared/spin.h"
+#include "worker/copy.h"
 #include "worker/crash.h"
 #include "worker/hygiene.h"
 #include "worker/idle.h"
@@ -37,7 +38,7 @@ static noreturn void leave(struct pe__worker *worker, enum pe__slot_life life)
     PE__STEP(RETIRING);
     worker->scope.asked = NULL; /* what was asked of the last job is not meant for worker_exit */
     if (config->worker_exit != NULL)
-        config->worker_exit(config->worker_context);
+        pe__worker_copy_end(worker, config->worker_exit(config->worker_context));
     pe__worker_flush_stdio();
     pe__worker_regions_end(worker);
     PE__STEP(LEFT);
@@ -193,6 +194,7 @@ static void run_job(struct pe__worker *worker, struct pe__record *record)
     open_reply(worker, record);
     PE__STEP(OPENED);
     int code = record->fn(arg, bytes, &worker->reply);
+    pe__worker_copy_end(worker, code);
     pe__worker_flush_stdio();
     PE__STEP(RAN);
     if (record->limits != 0)
@@ -450,6 +452,7 @@ static void initialise(struct pe__worker *worker)
     if (config->worker_init != NULL) {
         pe__worker_regions_begin_init(worker);
         int result = config->worker_init(config->worker_context);
+        pe__worker_copy_end(worker, result);
         pe__worker_flush_stdio();
         pe__worker_regions_end_init(worker);
         if (result != 0) {
@@ -503,6 +506,7 @@ noreturn void pe__worker_serve(struct pe__shared *shared, uint32_t index, const 
                                    .spin_ns = PE__SPIN_NS_MOST,
                                    .reply = { .limit = limit != 0 ? limit : SIZE_MAX, .grow = grow, .owner = &self },
                                    .scope = { .index = (int32_t)index, .depth = shared->config->depth + 1 } };
+    pe__worker_copy_watch(worker);
     pe__worker_scope_set_process(&worker->scope);
     pe__worker_drop_stdio();
     pe__worker_guard_exit();

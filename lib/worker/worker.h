@@ -34,6 +34,7 @@ struct pe__worker {
     int host_bell;
     int keeper_bell;
     int32_t pid;
+    uint64_t token;       /* of this process (base/forked.h); a copy of it is known by that (copy.h) */
     struct pe__worker_queue queues[PE__QUEUE_LEVELS];
     uint64_t ticks;       /* end of the last thing done; 0: not known any more */
     uint64_t served;      /* jobs and items in this life */
