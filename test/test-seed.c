@@ -6,11 +6,13 @@
 #include "harness/harness.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <parexec/error.h>
@@ -314,6 +316,48 @@ PE_TEST_LOOP(a_reserve_too_small_for_a_pool_says_so, 0, 5)
     options.flags = PE_POOL_FROM_SEED;
     ck_assert_int_eq(pe_pool_new(&options, &pool), PE_ENOMEM);
     ck_assert_ptr_null(pool);
+    harness_leaks_mark();
+}
+END_TEST
+
+static _Atomic int is_over;
+
+static void *make_pools(void *made)
+{
+    pe_pool_options options = PE_POOL_OPTIONS_INIT;
+    pe_pool *pool;
+
+    options.workers = 1;
+    options.flags = PE_POOL_FROM_SEED;
+    while (!is_over && pe_pool_new(&options, &pool) == 0) {
+        pe_pool_free(pool);
+        ++*(_Atomic int *)made;
+    }
+    return NULL;
+}
+
+/* A child is forked at any instant of another thread's calls, in some of which that thread holds a lock. */
+PE_TEST(a_child_makes_its_own_seed_whatever_other_threads_did)
+{
+    _Atomic int made = 0;
+    pthread_t thread;
+
+    NEEDS_OWN_PROCESS();
+    process_start_seed();
+    ck_assert_int_eq(pthread_create(&thread, NULL, make_pools, (void *)&made), 0);
+    for (int i = 0; i < 100; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            _exit(pe_init(NULL) == 0 ? 0 : 1);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    is_over = 1;
+    pthread_join(thread, NULL);
+    ck_assert_int_gt(made, 0);
     harness_leaks_mark();
 }
 END_TEST

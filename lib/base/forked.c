@@ -19,6 +19,7 @@
 #include "base/forked.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -76,4 +77,26 @@ int pe__base_forked_token(uint64_t *ret_token)
     }
     *ret_token = token;
     return 0;
+}
+
+/* The token, shifted, with the lowest bit for "is being made". Whoever finds that of an ancestor, busy or not, makes
+ * everything anew; the release of the ready word orders that before all that its acquire allows. */
+uint64_t pe__base_forked_settle(_Atomic uint64_t *owner, void (*make_anew)(void))
+{
+    uint64_t token;
+    uint64_t ready = (pe__base_forked_token(&token) == 0 ? token : 1) << 1, busy = ready | 1;
+    uint64_t seen = atomic_load_explicit(owner, memory_order_acquire);
+
+    while (seen != ready) {
+        if (seen == busy) {
+            sched_yield();
+            seen = atomic_load_explicit(owner, memory_order_acquire);
+        } else if (atomic_compare_exchange_weak_explicit(owner, &seen, busy, memory_order_acquire,
+                                                         memory_order_acquire)) {
+            make_anew();
+            atomic_store_explicit(owner, ready, memory_order_release);
+            seen = ready;
+        }
+    }
+    return ready;
 }

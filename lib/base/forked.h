@@ -20,6 +20,14 @@ extern _Atomic uint64_t *_Atomic pe__base_forked_word __attribute__((visibility(
 /* This process's token, never 0; the same until the process forks. 0, or PE_ENOMEM. */
 int pe__base_forked_token(uint64_t *ret_token);
 
+/*
+ * A fork may come while another thread holds a lock, or has half changed what it guards. So `owner`, 0 at first, says
+ * beside them of which process they are, and each call that is about to lock calls this before: whoever comes first in
+ * a process makes them anew, and others wait for a few instructions of that thread. Without a token (no memory for it,
+ * on a kernel that cannot wipe) all processes count as one. Returns the word of an owner that is not making anything.
+ */
+uint64_t pe__base_forked_settle(_Atomic uint64_t *owner, void (*make_anew)(void));
+
 /* True when the token is from an ancestor. */
 static inline bool pe__base_forked(uint64_t token)
 {

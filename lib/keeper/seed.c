@@ -44,6 +44,7 @@ struct part {
 
 static struct {
     pthread_mutex_t mutex;
+    _Atomic uint64_t owner; /* of the mutex, see pe__base_forked_settle */
     bool started;
     uint64_t token; /* of the process that started it */
     int socket;
@@ -52,7 +53,7 @@ static struct {
     unsigned char *range; /* the aligned part of it that is handed out */
     size_t range_bytes;
     struct part *parts;
-} seed = { .mutex = PTHREAD_MUTEX_INITIALIZER, .socket = -1 };
+} seed = { .socket = -1 };
 
 struct request {
     struct pe__geometry geometry;
@@ -190,6 +191,19 @@ static void seed_run(void *context)
 
 /* ---- in the host ---- */
 
+/* What else there is of an ancestor's seed is left alone: taken parts are in order at any instant, and a new seed
+ * overwrites the rest. */
+static void make_mutex_anew(void)
+{
+    pthread_mutex_init(&seed.mutex, NULL);
+}
+
+static void lock(void)
+{
+    pe__base_forked_settle(&seed.owner, make_mutex_anew);
+    pthread_mutex_lock(&seed.mutex);
+}
+
 /* Of the parts that can be aligned; of a small one that may be none. */
 static void use_range(unsigned char *range, size_t bytes)
 {
@@ -290,7 +304,7 @@ int pe__seed_start(uint64_t reserve_bytes)
 {
     if (pe__seed_exists())
         return PE_EALREADY;
-    pthread_mutex_lock(&seed.mutex);
+    lock();
     int result = pe__seed_exists() ? PE_EALREADY : start_locked(reserve_bytes);
     pthread_mutex_unlock(&seed.mutex);
     return result;
@@ -325,7 +339,7 @@ int pe__seed_reserve(size_t bytes, void **ret_at, size_t *ret_bytes)
     if (part == NULL)
         return PE_ENOMEM;
     struct part **link = NULL;
-    pthread_mutex_lock(&seed.mutex);
+    lock();
     size_t gap = largest_gap(&link, &part->at);
     part->bytes = gap < bytes ? gap : aligned(bytes);
     bool found = part->bytes > 0;
@@ -353,7 +367,7 @@ static struct part **link_of(const void *at)
 
 void pe__seed_shrink(void *at, size_t bytes)
 {
-    pthread_mutex_lock(&seed.mutex);
+    lock();
     struct part *part = *link_of(at);
     if (part != NULL && bytes < part->bytes)
         part->bytes = aligned(bytes);
@@ -362,7 +376,7 @@ void pe__seed_shrink(void *at, size_t bytes)
 
 void pe__seed_release(void *at)
 {
-    pthread_mutex_lock(&seed.mutex);
+    lock();
     struct part **link = link_of(at), *part = *link;
     if (part != NULL)
         *link = part->next;
@@ -410,7 +424,7 @@ int pe__seed_fork_keeper(const struct pe__keeper_start *start)
     struct request request = { .geometry = shared->geometry,
                                .at = shared->base,
                                .has_pidfd = start->host_pidfd >= 0 };
-    pthread_mutex_lock(&seed.mutex);
+    lock();
     int result = send_request(&request, fds, count);
     if (result == 0)
         result = receive_answer(seed.socket);

@@ -20,9 +20,11 @@
 #include <parexec/error.h>
 
 #include "base/fd.h"
+#include "base/forked.h"
 
 /* What pe_init noted for pools from the seed. */
 static pthread_mutex_t at_init_mutex = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint64_t at_init_owner; /* see pe__base_forked_settle */
 static struct pe__loaded at_init;
 
 struct note {
@@ -260,9 +262,22 @@ bool pe__loaded_has(struct pe__loaded *loaded, uintptr_t address, pid_t keeper, 
     return range->here;
 }
 
+/* A child has no seed, so what its parent has noted is nothing to it. */
+static void make_at_init_anew(void)
+{
+    pthread_mutex_init(&at_init_mutex, NULL);
+    at_init = (struct pe__loaded){ 0 };
+}
+
+static void lock_at_init(void)
+{
+    pe__base_forked_settle(&at_init_owner, make_at_init_anew);
+    pthread_mutex_lock(&at_init_mutex);
+}
+
 int pe__loaded_copy_at_init(struct pe__loaded *ret)
 {
-    pthread_mutex_lock(&at_init_mutex);
+    lock_at_init();
     int result = at_init.count > 0 ? copy(ret, &at_init) : PE_EINVAL;
     pthread_mutex_unlock(&at_init_mutex);
     return result;
@@ -270,7 +285,7 @@ int pe__loaded_copy_at_init(struct pe__loaded *ret)
 
 void pe__loaded_keep_at_init(const struct pe__loaded *loaded)
 {
-    pthread_mutex_lock(&at_init_mutex);
+    lock_at_init();
     pe__loaded_fini(&at_init);
     at_init = *loaded;
     pthread_mutex_unlock(&at_init_mutex);

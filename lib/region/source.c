@@ -1,21 +1,15 @@
 /*
  * source.c - the list of tables, and the lock around it.
  *
- * A fork may come while another thread holds the lock, or has half changed the list. So the child does not go on with
- * either: the word `owner` says of which process they are, as that process's token (base/forked.h, the kernel makes
- * a new one in each child), shifted, with the lowest bit for "is being made". Whoever finds the token of an
- * ancestor there, busy or not, makes lock and list anew; threads that come together are told apart by compare-and-
- * swap, and those that find it busy with their own token wait for a few instructions of another thread. The release
- * of the ready word orders what was made before everything that its acquire allows. What an ancestor had kept stays
- * behind unused in the child's copy of the memory: another thread may have been changing it, so it is not even
- * freed.
+ * A child that was forked does not go on with either, but makes both anew (pe__base_forked_settle). What an ancestor
+ * had kept stays behind unused in the child's copy of the memory: another thread may have been changing it, so it is
+ * not even freed.
  *
  * The lock is held while a profile is taken. Recording threads never take it.
  */
 #include "region/source.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "base/forked.h"
 #include "region/mode.h"
@@ -71,28 +65,9 @@ static void make_anew(void)
     add_own();
 }
 
-static uint64_t settle_owner(void)
-{
-    uint64_t token = get_token(), ready = token << 1, busy = ready | 1;
-    uint64_t seen = atomic_load_explicit(&owner, memory_order_acquire);
-
-    while (seen != ready) {
-        if (seen == busy) {
-            sched_yield();
-            seen = atomic_load_explicit(&owner, memory_order_acquire);
-        } else if (atomic_compare_exchange_weak_explicit(&owner, &seen, busy, memory_order_acquire,
-                                                         memory_order_acquire)) {
-            make_anew();
-            atomic_store_explicit(&owner, ready, memory_order_release);
-            seen = ready;
-        }
-    }
-    return token;
-}
-
 struct pe__region_sources *pe__region_sources_lock(void)
 {
-    settle_owner();
+    pe__base_forked_settle(&owner, make_anew);
     pthread_mutex_lock(&mutex);
     return &sources;
 }
