@@ -5,7 +5,7 @@
  * A machine's number of CPUs says little in a container or under taskset: a pool with 64 workers on a
  * quota of 2 CPUs is throttled most of the time. What counts is the CPU affinity of the calling thread
  * and the CPU quota of the control groups (cgroup v1 and v2) that the process is in, at every level. A
- * pool that is asked for 0 workers makes this many.
+ * pool that is asked for 0 workers makes this many, PE_WORKERS_MAX (pool.h) at most.
  *
  *     printf("%d workers by default\n", pe_cpu_count());
  *

@@ -82,8 +82,8 @@ PE_BEGIN_DECLS
  * What a code means, in English.
  *
  * @param error   what a call returned; every int is fine.
- * @return the text of a code of the list; "success" for 0; the C library's text for another negative errno; else
- *         "unknown error". Never NULL.
+ * @return the text of a code of the list; "success" for 0; for another negative errno the C library's text, or "system
+ *         error" where that has no static ones (it is not glibc, or older than 2.32); else "unknown error". Never NULL.
  * @errors none.
  * @ownership static text, valid for ever, not to be freed.
  * @threads any. @child yes. @since 1.0
@@ -95,7 +95,7 @@ PE_EXPORT const char *pe_strerror(int error);
  *
  * @param error   what a call returned; every int is fine.
  * @return "PE_EINVAL" and the like for a code of the list; "0" for 0; errno's name without PE_ ("EXDEV") for another
- *         negative errno; else "PE_EUNKNOWN". Never NULL.
+ *         negative errno, where the C library tells it (glibc from 2.32 on); else "PE_EUNKNOWN". Never NULL.
  * @errors none.
  * @ownership static text, valid for ever, not to be freed.
  * @threads any. @child yes. @since 1.0

@@ -26,8 +26,9 @@
  *         ...
  *
  * Threads, forks, signals: one call per process, from any thread, but there should be only one yet. The seed
- * is no child of the program (no wait finds it, no SIGCHLD comes) and ends with it. A child that the program
- * forks does not have the seed and may call pe_init itself. Not for signal handlers.
+ * is no child of the program (no wait finds it, no SIGCHLD comes; but see pool.h on programs that adopt orphans) and
+ * ends with it. A child that the program forks does not have the seed and may call pe_init itself. Not for signal
+ * handlers.
  */
 #ifndef PAREXEC_INIT_H
 #define PAREXEC_INIT_H
@@ -40,8 +41,9 @@ PE_BEGIN_DECLS
 typedef struct pe_init_options {
     size_t size;              /**< sizeof(pe_init_options) */
     uint64_t reserve_bytes;   /**< addresses kept free for the shared memory of all pools made from the seed; they cost
-                                   no memory. Where they are refused, half of them is tried, and so on. 0: 16 TiB, or
-                                   what can be had of it */
+                                   no memory. Where they are refused, half of them is tried, and so on down to 64 MiB.
+                                   0: 16 TiB, where addresses have 32 bits 1 GiB, or what can be had of it. Where too
+                                   little is left for a pool, pe_pool_new gives PE_ENOMEM */
     uint32_t flags;           /**< none yet: 0 */
     uint32_t reserved;        /**< 0 */
 } pe_init_options;
@@ -54,9 +56,10 @@ typedef struct pe_init_options {
  *
  * @param options   NULL: all defaults.
  * @return 0.
- * @errors PE_EALREADY: this process has a seed; it stays and can be used. PE_EINVAL: a wrong size, flags or reserved
- *         not 0. PE_ENOMEM: no address range or no memory. PE_EMFILE, PE_ENFILE: no descriptor. PE_EAGAIN: no process
- *         can be had now. After an error there is no seed; the call can be repeated. PE_EBROKEN: it ended at once.
+ * @errors PE_EALREADY: this process has a seed; it stays and can be used. One that somebody has killed is not
+ *         replaced, and pools from it give PE_EBROKEN. After any other error there is no seed, and the call can be
+ *         repeated: PE_EINVAL: a wrong size, flags or reserved not 0. PE_ENOMEM: no address range or no memory.
+ *         PE_EMFILE, PE_ENFILE: no descriptor. PE_EAGAIN: no process can be had now. PE_EBROKEN: it ended at once.
  * @ownership nothing to free. The seed costs one descriptor and lasts until the program ends or the library is
  *         unloaded.
  * @threads any. @child yes; a process forked by the program, a worker too, can make a seed of its own. @since 1.0

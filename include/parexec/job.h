@@ -58,8 +58,8 @@ typedef struct pe_reply pe_reply;
 #define PE_PENDING 0       /**< it has not ended */
 #define PE_RETURNED 1      /**< the function returned; code: what it returned, 0 being success */
 #define PE_CRASHED 2       /**< a signal ended the worker; code: its number */
-#define PE_EXITED 3        /**< the function ended the worker by exit or _exit; code: the exit status, or 1 for any
-                                that exit got where libc is not glibc */
+#define PE_EXITED 3        /**< the function ended the worker by exit or _exit; code: the exit status. Of quick_exit it
+                                is 1 whatever it was, and so of exit where libc is not glibc */
 #define PE_TIMED_OUT 4     /**< its time limit or its deadline was over, in the queue or while it ran */
 #define PE_CANCELLED 5     /**< cancelled before it started, or stopped while it ran */
 #define PE_LOST 6          /**< the pool broke before it ended */
@@ -70,18 +70,22 @@ typedef struct pe_reply pe_reply;
  * How a job or an item ended. 64 bytes, filled in by the library, never to grow. A member that has nothing
  * to say is 0, and worker is -1.
  *
- * An item of a map is described in less detail than a job: queued_ns is 0. If it returned 0 and its map had no
- * options.statuses, then run_ns and pid are 0 and worker is -1. If it crashed or was cancelled, run_ns is 0.
+ * An item of a map is described in less detail than a job: queued_ns is 0. run_ns is 0 unless it returned or was
+ * PE_TIMED_OUT. If its map had no options.statuses, then run_ns may be 0 of any that returned, and of those that
+ * returned 0 pid may be 0 and worker -1.
  */
 typedef struct pe_status {
     uint32_t kind;        /**< PE_RETURNED and so on */
-    int32_t code;         /**< return value, signal or exit status; of a stopped job: how its worker ended */
+    int32_t code;         /**< return value, signal or exit status; of a stopped job: how its worker ended, 0 if the
+                               pool was killed */
     int32_t pid;          /**< process that ran it last */
     int32_t worker;       /**< number of that worker; -1: none ran it, it is a map, or it is not known */
-    uint32_t attempts;    /**< times it was begun: 0 for what never was, 1, more after retries */
-    int32_t stop_signal;  /**< last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none */
+    uint32_t attempts;    /**< times it was begun: 0 for what never was, 1, more after retries; of a map always 1 */
+    int32_t stop_signal;  /**< last signal that the library sent to stop it: SIGTERM, SIGKILL, 0 for none or for those
+                               of pe_pool_kill */
     uint64_t item;        /**< index in the map; of a job 0 */
-    int64_t queued_ns;    /**< nanoseconds from pe_pool_submit to its start */
+    int64_t queued_ns;    /**< nanoseconds that it waited for the start of its last attempt, from when it had its place
+                               in the queue; 0 if it was not begun */
     int64_t run_ns;       /**< nanoseconds of its last attempt; of a map: from the call to its end */
     uint64_t reserved[2]; /**< 0 */
 } pe_status;
@@ -106,7 +110,8 @@ typedef struct pe_status {
  * pe_worker_cancelled; after the pool's grace_ns its worker gets SIGTERM, after another grace_ns SIGKILL, and is
  * replaced. Its kind is PE_TIMED_OUT then, stop_signal tells the last signal, and it is not run again, whatever
  * `retries` says. One that returns by itself before SIGTERM is PE_RETURNED with its own code, and one that crashes
- * before it is PE_CRASHED. To the latter `retries` promises nothing: the stop goes on.
+ * before it is PE_CRASHED; that one is run again as `retries` says, with the whole timeout_ns, but not after
+ * deadline_ns.
  *
  * All of this is done by a process of the pool, whatever the program does meanwhile. Limits are never early; how late
  * they are is up to the scheduler. Time in which the pool's processes were stopped (Ctrl-Z) does not count as run time
@@ -144,8 +149,9 @@ typedef struct pe_job_options {
  * A job's function. It runs in a worker process, on memory as the worker sees it: what the program held when
  * the workers were forked (pool.h), changed by jobs that ran there before.
  *
- * @param arg         copy of the bytes that were submitted, aligned for any type; read only. With arg_bytes 0 it is not
- *                    NULL and not to be read (in a pool made with PE_POOL_INLINE it is the pointer submitted).
+ * @param arg         copy of the bytes that were submitted, aligned for any type that fits into them; read only. With
+ *                    arg_bytes 0 it is not NULL and not to be read. In a pool made with PE_POOL_INLINE it is the
+ *                    pointer that was submitted.
  * @param arg_bytes   their number; may be 0.
  * @param reply       where results go: pe_reply_write, pe_reply_reserve. Valid during the call only.
  * @return 0, or the job's own error code, which is any other int. Both are PE_RETURNED; a reply is kept in either case.
@@ -153,7 +159,7 @@ typedef struct pe_job_options {
  * It may crash, exit or be killed: that ends this job and no other. An exception that leaves it is a crash.
  * What it leaves in the buffers of stdout and stderr is written out after it returns. It must not leave
  * threads behind. The pool's own handle is of no use in it (PE_EFORKED); it may make pools of its own, up to
- * four inside one another.
+ * four inside one another, this one counted.
  */
 typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
 
@@ -165,11 +171,12 @@ typedef int pe_job_fn(const void *arg, size_t arg_bytes, pe_reply *reply);
  * @param context   what was given to pe_job_on_done.
  *
  * Callbacks run in threads that are inside the pool: in pe_pool_poll, pe_pool_wait, pe_pool_join,
- * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_job_wait, pe_job_wait_any, maps, reduces and streams, and in
- * pe_pool_submit when it has to wait; never inside pe_job_on_done. One at a time for each pool, without a
- * lock of the library. A callback may submit (which never waits there: PE_EAGAIN), cancel, register, ask and
- * free jobs. Waiting, joining, killing, polling and mapping there give PE_EDEADLK; the pool must not be freed
- * there. It must return: no longjmp, no exception.
+ * pe_pool_kill, pe_pool_cancel_queued, pe_pool_free, pe_pool_resize, pe_pool_broadcast, pe_job_wait, pe_job_wait_any,
+ * maps, reduces and streams, and in pe_pool_submit and pe_pool_start_map when they have to wait; never inside
+ * pe_job_on_done. One at a time for each pool, without a lock of the library. A callback may submit and start maps
+ * (which never waits there: PE_EAGAIN), cancel, register, ask and free jobs. Waiting for what has not ended, joining,
+ * killing, polling, mapping, reducing, streaming, resizing and broadcasting there give PE_EDEADLK; the pool must not be
+ * freed there. It must return: no longjmp, no exception.
  */
 typedef void pe_done_fn(pe_job *job, void *context);
 
@@ -258,7 +265,8 @@ PE_EXPORT int pe_job_item_status(const pe_job *job, uint64_t item, pe_status *re
  * Names are those in the files themselves; of a stripped one, those of the functions that it exports. For lines of
  * source hand what is in brackets to addr2line or eu-addr2line. Of a call the address
  * is inside its instruction. What lies in no library that was loaded when the workers were forked is a number
- * alone. The text is made in the first call that asks for it. Where libc has no backtrace(), there is none.
+ * alone. The text is made in the first call that asks for it. Where libc has no backtrace(), it has the
+ * innermost frame alone.
  *
  * @ownership the text is the job's, until pe_job_free.
  * @threads any. @child no. @since 1.0
@@ -289,9 +297,10 @@ PE_EXPORT int pe_job_result(const pe_job *job, const void **ret_data, size_t *re
  * nothing.
  *
  * @param job   the job.
- * @return 0 when the request was taken. The ending tells what came of it: PE_CANCELLED, or PE_RETURNED for a job that
- *         returned first, never both; PE_TIMED_OUT if it was being stopped for its limit already. No other job is hurt.
- *         Wait for it as for any other.
+ * @return 0 when the request was taken. The ending tells what came of it: PE_CANCELLED, or how a job ended by itself
+ *         before it was signalled (PE_RETURNED, or PE_CRASHED and the like: it is not run again, whatever its retries
+ *         are); PE_TIMED_OUT if it was being stopped for its limit already. No other job is hurt. Wait for it as for
+ *         any other.
  * @errors PE_EALREADY: it has ended. PE_EINVAL: job NULL. PE_EFORKED.
  * @threads any, callbacks too. @child no. @since 1.0
  */
@@ -305,7 +314,8 @@ PE_EXPORT int pe_job_cancel(pe_job *job);
  * @param fn        the function, see pe_done_fn.
  * @param context   handed to it; may be NULL.
  * @return 0.
- * @errors PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free. PE_EFORKED.
+ * @errors PE_EINVAL: job or fn NULL. PE_ENOMEM: nothing was registered. PE_ECLOSED: after pe_pool_free, and in
+ *         the callbacks that it runs last: nobody would call it. PE_EFORKED.
  * @ownership the context stays the caller's. The registration keeps the job's memory, not its result, so the handle may
  *         be freed before.
  * @threads any, callbacks too. @child no. @since 1.0
@@ -332,7 +342,8 @@ PE_EXPORT void pe_job_free(pe_job *job);
  * @errors PE_ETOOBIG: more than max_reply_bytes of the pool. PE_ENOMEM: no memory for it. PE_EINVAL: reply NULL, or
  *         data NULL with bytes. PE_EFORKED: in a process that the function has forked. The first error of the first two
  *         kinds sticks: later writes return it too, the reply is dropped, and the job ends as PE_RETURNED with that
- *         error as its code, whatever the function returns.
+ *         error as its code, whatever the function returns. So it does with PE_ENOMEM where the program has no memory to
+ *         take the reply over.
  * @ownership the bytes are copied.
  * @threads the one that runs the job. @child yes, that is what it is for. @since 1.0
  */

@@ -80,7 +80,9 @@ PE_EXPORT int pe_limit_enter(pe_task *t, pe_limit *limit, int64_t deadline_ns);
  * @param limit         the limit.
  * @param deadline_ns   as of pe_limit_enter.
  * @return 0.
- * @errors PE_EALREADY: its time is over. PE_EINVAL, PE_ENOMEM, PE_EFORKED: as pe_limit_enter.
+ * @errors PE_EALREADY: its time is over, and the loop has seen that; one that ran out since the task was called last is
+ *         still moved. PE_EINVAL: the task is not in it; a negative deadline or a duration by mistake; t is not the
+ *         task that runs. PE_ENOMEM. PE_EFORKED.
  * @threads the loop's. @child no. @since 1.0
  */
 PE_EXPORT int pe_limit_move(pe_task *t, pe_limit *limit, int64_t deadline_ns);

@@ -16,8 +16,8 @@
  *     pe_set_log(to_stderr, NULL);
  *
  * Threads: the hook is called on whichever thread is inside the library, on several at once perhaps, with
- * no lock of the library held. Forks: a child that the program forks inherits the hook; the library's own
- * processes never call it. Signals: pe_set_log is not for signal handlers.
+ * no lock of the library held. Forks: a child that the program forks inherits the hook; workers begin
+ * without one, and the library's other processes never call it. Signals: pe_set_log is not for signal handlers.
  */
 #ifndef PAREXEC_LOG_H
 #define PAREXEC_LOG_H

@@ -51,8 +51,8 @@ PE_BEGIN_DECLS
  * @param out       where its result goes: out_bytes long. In memory of pe_pool_alloc it is the caller's own element,
  *                  with what it held before; else the bytes are arbitrary at first, and reach the caller only if the
  *                  item returns 0. NULL only when the map has no output.
- * @param context   copy of the bytes in the options (not so with PE_MAP_INHERITED); NULL when there are none. Read
- *                  only; it is shared by all.
+ * @param context   copy of the bytes in the options (with PE_MAP_INHERITED, and in a pool made with PE_POOL_INLINE, the
+ *                  address in the options); NULL when there are none. Read only; it is shared by all.
  * @return 0, or the item's own error code, which is any other int: the item has failed then. It is not run again for
  *         that.
  *
@@ -95,7 +95,7 @@ typedef int pe_combine_fn(void *acc, const void *part, const void *context);
  *
  * It runs in a thread that is inside the pool, under the rules of pe_done_fn (job.h). A reduce calls it in
  * the calling thread and not at all for an empty range; a stream inside pe_stream_next, and at the end only if
- * that end is reached there.
+ * that end is reached there. In a pool made with PE_POOL_INLINE a map calls it at its end alone.
  */
 typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void *context);
 
@@ -134,9 +134,10 @@ typedef void pe_progress_fn(uint64_t done, uint64_t failed, uint64_t total, void
 /**
  * What became of a map, in figures. Filled in at its end, through pe_map_options.summary.
  *
- * Of a reduce the blocks are counted: returned those that were combined, failed 1 for the group of blocks
- * (see chunk) that ended the reduce, first_failed the first block of that group. Of a stream the items that
- * were made; it is filled in when pe_stream_next tells the end, or else by pe_stream_free.
+ * Of a reduce the blocks are counted: returned those that were combined, failed 1 for the group of blocks (see chunk)
+ * that ended the reduce, first_failed the first block of that group; where combine returned an error, that is
+ * first.code. Of a stream the items that were made; it is filled in when pe_stream_next tells the end, or else by
+ * pe_stream_free.
  */
 typedef struct pe_map_summary {
     size_t size;            /**< sizeof(pe_map_summary), set by the caller */
@@ -157,8 +158,10 @@ typedef struct pe_map_summary {
 typedef struct pe_map_options {
     size_t size;                 /**< sizeof(pe_map_options) */
     uint64_t chunk;              /**< most items that a worker takes at once; what it has taken nobody else can take
-                                      over. PE_CHUNK_AUTO (0): so many as take about 20 us. Of a reduce: blocks in one
-                                      job; 0: 1. Of a stream any value: items are taken singly */
+                                      over. PE_CHUNK_AUTO (0): so many as take about 20 us. From 2^24 items on they are
+                                      counted in groups (of 2, of 3 with twice as many, and so on), and no less than one
+                                      is taken. Of a reduce: blocks in one job; 0: 1. Of a stream any value: items are
+                                      taken singly */
     const void *context;         /**< bytes that every item may read; copied in the call, but for PE_MAP_INHERITED.
                                       NULL: none */
     size_t context_bytes;        /**< their number */
@@ -169,8 +172,8 @@ typedef struct pe_map_options {
                                       on to their end. PE_ON_ERROR_CONTINUE (0): never. A reduce always stops at the
                                       first. Of a stream: once so many failures were handed out no more items are asked
                                       for; what is in flight goes on */
-    uint32_t retries;            /**< times to run an item (of a reduce: a group of blocks) again after a crash or an
-                                      exit; 0: never */
+    uint32_t retries;            /**< times to run an item (of a reduce: a group of blocks) again after its worker died
+                                      of it; 0: never */
     int64_t timeout_ns;          /**< how long one item may run (of a reduce: one group of blocks); 0: for ever. It
                                       costs the item that overruns it and no other: that one is stopped like a job
                                       (job.h), is PE_TIMED_OUT and counts as failed, and is not run again. With a limit
@@ -183,8 +186,10 @@ typedef struct pe_map_options {
     uint64_t max_inflight;       /**< of a stream: items that were made and not handed out, at most. 0: 64 for each
                                       worker, 4 when input and result are 16 KiB or more. Elsewhere 0 */
     uint64_t inflight_bytes;     /**< of a stream: bytes of inputs and results that it holds, the one handed out last
-                                      included, each item rounded up to 64 bytes; at most, but for two items, which it
-                                      always may hold. 0: what max_inflight allows. Elsewhere 0 */
+                                      included; at most, but for two items, which it always may hold. Each item counts
+                                      as the lines of 64 bytes that it lies in, with 16 bytes of the library's own; an
+                                      input or result of 64 bytes and more has lines to itself. 0: what max_inflight
+                                      allows. Elsewhere 0 */
     pe_progress_fn *progress;    /**< told how far it is; NULL: nobody is */
     void *progress_context;      /**< handed to it */
     uint32_t flags;              /**< PE_MAP_*; 0: none */

@@ -30,10 +30,12 @@
  * where it is (PE_MAP_INHERITED in map.h). Functions run on a copy of the stack that pe_pool_new was called on, or
  * on a new one of 8 MiB where less than 1 MiB of that was left.
  *
- * Processes. A pool has one further process, the keeper, which forks the workers, sees them die and replaces
- * them; the library makes no threads. None of these processes is a child of the program: no wait of it finds
- * them, no SIGCHLD comes for them, and its own SIGCHLD handling does not disturb them. All end within a
- * second when the program ends, in whatever way. If the keeper is killed, the pool is broken: PE_EBROKEN.
+ * Processes. A pool has one further process, the keeper, which forks the workers, sees them die and replaces them; the
+ * library makes no threads. None of these processes is a child of the program: no wait of it finds them, no SIGCHLD
+ * comes for them, and its own SIGCHLD handling does not disturb them. (In a program that adopts orphans, as the first
+ * process of a container and one with PR_SET_CHILD_SUBREAPER does, keeper and seed are such orphans: the library reaps
+ * the keeper, a wait for any child may be quicker, and that does no harm.) All end within a second when the program
+ * ends, in whatever way. If the keeper is killed, the pool is broken: PE_EBROKEN.
  *
  * Workers start with default signal handling and an open mask, but ignore SIGINT and SIGQUIT (Ctrl-C is for
  * the program to deal with); with descriptors 0 to 2 and keep_fds, all others closed; with empty stdio
@@ -75,8 +77,9 @@ typedef struct pe_pool pe_pool;
 /**
  * No processes: jobs and maps run in the calling thread, inside the call that hands them over. For debugging. Nothing
  * is isolated, a crash is the program's, nothing can be cancelled, and there are no time limits: only a whole map ends
- * early, between two items, by its deadline or, pe_pool_map, an interrupt. Retries and limits mean nothing, output is
- * not caught, the worker index is 0. A function that runs so must not wait for, join or free the pool.
+ * early, between two items, by its deadline or, pe_pool_map, an interrupt. Retries, limits and pins mean nothing,
+ * initialisers are not run, output is not caught, the worker index is 0. A function that runs so must not wait for,
+ * join or free the pool.
  */
 #define PE_POOL_INLINE (UINT32_C(1) << 0)
 
@@ -143,13 +146,13 @@ typedef struct pe_pool pe_pool;
 /**
  * How a pool is to be made.
  *
- * memory_limit_bytes: a limit that the kernel enforces on each worker (RLIMIT_DATA), above what it has at its start.
- * It counts private writable memory, touched or not; not the pool's shared memory, nor the stack of the first thread.
+ * memory_limit_bytes: a limit that the kernel enforces on each worker (RLIMIT_DATA), above what it has at its start. It
+ * counts private writable memory, touched or not; not the pool's shared memory, nor the stack of the first thread.
  * Beyond it malloc returns NULL and new throws. A job or item that crashes then, or calls exit with a failure, ends as
  * PE_OUT_OF_MEMORY, as far as it can be told: errno is ENOMEM when it dies, or less is left than a sixteenth of the
- * limit and 1 MiB. One that handles a crash itself, or leaves by _exit, ends as PE_CRASHED or PE_EXITED; so does,
- * with signal 9, one that the kernel kills because the machine is out of memory. worker_init is under the limit too;
- * processes that a job starts inherit it, each for itself. Where /proc cannot be read, there is no limit.
+ * limit and less than 1 MiB. One that handles a crash itself, or leaves by _exit, ends as PE_CRASHED or PE_EXITED; so
+ * does, with signal 9, one that the kernel kills because the machine is out of memory. worker_init is under the limit
+ * too; processes that a job starts inherit it, each for itself. Where /proc cannot be read, there is no limit.
  *
  * rss_limit_bytes: for functions that leak. What counts is resident private memory beyond what the worker had when its
  * initialiser returned; not what it shares with the program since the fork, nor the pool's shared memory. A worker
@@ -172,7 +175,7 @@ typedef struct pe_pool pe_pool;
  */
 typedef struct pe_pool_options {
     size_t size;                 /**< sizeof(pe_pool_options) */
-    uint32_t workers;            /**< 1 to PE_WORKERS_MAX; 0: pe_cpu_count() of them */
+    uint32_t workers;            /**< 1 to PE_WORKERS_MAX; 0: pe_cpu_count() of them, at most as many */
     uint32_t flags;              /**< PE_POOL_*; 0: none */
     pe_worker_fn *worker_init;   /**< run by each worker before its first job; NULL: nothing is */
     pe_worker_fn *worker_exit;   /**< run by a worker that leaves by itself; NULL: nothing is */
@@ -180,8 +183,9 @@ typedef struct pe_pool_options {
     uint64_t queue_jobs;         /**< jobs of each priority that may wait for a worker, at most 2^20; with more,
                                       pe_pool_submit waits. Maps and what runs do not count. 0: 4096 */
     uint64_t shared_bytes;       /**< range of addresses for pe_pool_alloc, arguments and arrays of maps. It costs
-                                      memory only as far as it is used; less is taken where it is refused. 0: twice the
-                                      machine's memory */
+                                      memory only as far as it is used; less is taken where it is refused, and never
+                                      less than 4 MiB is asked for. 0: twice the machine's memory, at most 2 TiB (where
+                                      addresses have 32 bits 128 MiB) */
     uint64_t jobs_per_worker;    /**< replace a worker once it has run so many jobs and items; 0: never */
     uint64_t max_reply_bytes;    /**< most bytes of one reply; 0: what memory holds */
     uint64_t memory_limit_bytes; /**< bytes by which a worker's private memory may grow; what goes beyond fails, see
@@ -215,7 +219,8 @@ typedef struct pe_pool_options {
 #define PE_POOL_OPTIONS_INIT \
     { sizeof(pe_pool_options), 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0 }
 
-/** What a pool has done since it was made, and what it is doing. The blocks of a reduce are jobs. */
+/** What a pool has done since it was made, and what it is doing. Items of streams are jobs, and so are the groups of
+ * blocks of a reduce and the parts of a broadcast. */
 typedef struct pe_stats {
     size_t size;                /**< sizeof(pe_stats), set by the caller */
     uint32_t workers;           /**< asked for, by the options or pe_pool_resize */
@@ -287,13 +292,14 @@ typedef struct pe_worker_stats {
  * @param options    NULL: all defaults, a worker for each usable CPU.
  * @param ret_pool   gets the pool.
  * @return 0.
- * @errors PE_EINIT: the first worker's initialiser failed or crashed. PE_EINVAL: ret_pool NULL, a wrong size, unknown
- *         flags, a number out of range, PE_POOL_FROM_SEED before pe_init. PE_EAGAIN: no process can be had now.
- *         PE_ENOMEM. PE_EMFILE, PE_ENFILE: no descriptors; a pool takes about half a dozen. PE_EPERM: in a worker, four
- *         pools inside one another already. PE_EBROKEN: the keeper ended at once, the seed perhaps too.
+ * @errors PE_EINIT: a worker's initialiser failed or crashed before any had come through its own. PE_EINVAL: ret_pool
+ *         NULL, a wrong size, unknown flags, a number out of range, PE_POOL_FROM_SEED before pe_init. PE_EAGAIN: no
+ *         process can be had now. PE_ENOMEM. PE_EMFILE, PE_ENFILE: no descriptors; a pool takes seven, from the seed
+ *         eight. PE_EBADF: with PE_POOL_FROM_SEED, one of keep_fds is not open. PE_EPERM: in a worker, four pools
+ *         inside one another already. PE_EBROKEN: the keeper ended at once, or the seed was killed.
  * @ownership the pool is the caller's, to be freed by pe_pool_free. The options are copied; functions and
  *         worker_context must stay valid in the workers, not in the program.
- * @threads any. @child yes, also in a worker, up to four pools inside one another. @since 1.0
+ * @threads any. @child yes, also in a worker, up to four pools inside one another, the outermost counted. @since 1.0
  */
 PE_EXPORT int pe_pool_new(const pe_pool_options *options, pe_pool **ret_pool);
 
@@ -353,7 +359,8 @@ PE_EXPORT int pe_pool_try_submit(pe_pool *pool, pe_job_fn *fn, const void *arg, 
  * @return 0 when every item returned 0.
  * @errors PE_EITEMS: it ran to its end, or on_error stopped it, and not every item returned 0. Cut short were
  *         PE_ETIMEDOUT: options.deadline_ns passed; PE_EINTR: pe_pool_interrupt was called; PE_ECANCELED: the pool was
- *         killed or its queue cancelled by another thread; PE_EBROKEN. Refused were those with PE_ECLOSED,
+ *         killed or its queue cancelled by another thread; PE_EBROKEN: it broke, or had broken before, and items that
+ *         had not ended are PE_LOST. Refused were those with PE_ECLOSED,
  *         PE_ENOTLOADED, PE_EFAULT (see PE_MAP_INHERITED), PE_ENOMEM, PE_EDEADLK (called in a callback), PE_EINVAL and
  *         PE_EFORKED: statuses and summary are as they were before.
  *
@@ -374,8 +381,10 @@ PE_EXPORT int pe_pool_map(pe_pool *pool, pe_map_fn *fn, const void *in, size_t i
  * @param pool, fn, in, in_bytes, out, out_bytes, count, options   as for pe_pool_map.
  * @param ret_job   gets a handle; NULL: none is wanted. The map runs and its results arrive all the same.
  * @return 0. Up to 16 maps may run at once; for a 17th the call waits until one of them has ended.
- * @errors PE_EAGAIN: 16 maps run, in a callback, where it does not wait. PE_ETIMEDOUT, PE_EINTR: while it waited,
- *         deadline_ns passed or pe_pool_interrupt was called. Else as for maps that were not begun.
+ * @errors PE_EAGAIN: 16 maps run, in a callback, where it does not wait. Statuses and summary are final with
+ *         PE_ETIMEDOUT, PE_EINTR: while it waited, deadline_ns passed or pe_pool_interrupt was called; and PE_EBROKEN.
+ *         They are as they were with PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_EINVAL and PE_EFORKED, as for
+ *         pe_pool_map. There is no handle after any of them.
  *
  * Results, statuses and summary are written when the map is found to have ended, in a call on the pool or
  * the job. With deadline_ns the pool's own processes end it, also while the program makes no call: it is
@@ -406,9 +415,10 @@ PE_EXPORT int pe_pool_start_map(pe_pool *pool, pe_map_fn *fn, const void *in, si
  * @param in, in_bytes, out, out_bytes, count   as for pe_pool_map.
  * @param options                               as for pe_pool_map; PE_MAP_INHERITED is implied.
  * @return 0 when every item returned 0. No process of the call is left then, nor after an error.
- * @errors PE_EITEMS, PE_ETIMEDOUT, PE_EBROKEN: as for pe_pool_map. No map was begun with PE_EINIT, PE_EINVAL,
- *         PE_EAGAIN, PE_ENOMEM, PE_EMFILE, PE_ENFILE, PE_EPERM: as for pe_pool_new; statuses and summary are as they
- *         were.
+ * @errors PE_EITEMS, PE_ETIMEDOUT: as for pe_pool_map. No map was begun with PE_EINIT, PE_EINVAL, PE_EAGAIN, PE_ENOMEM,
+ *         PE_EMFILE, PE_ENFILE, PE_EPERM: as for pe_pool_new; and PE_EFAULT: input or context is not mapped, or is of
+ *         the kind that a fork leaves out; statuses and summary are as they were. PE_EBROKEN is either: there was no
+ *         keeper, or it ended.
  * @ownership everything stays the caller's. What the function changes in its memory stays in its worker.
  * @threads any, callbacks too. Where other threads run, workers are copies in which the locks that those hold stay
  *         locked (init.h): the function must not need them, or the program uses a pool from a seed. pe_pool_interrupt
@@ -434,11 +444,12 @@ PE_EXPORT int pe_map_once(const pe_pool_options *pool_options, pe_map_fn *fn, co
  * @param acc_bytes     its size, above 0.
  * @param options       NULL: all defaults. statuses must be NULL; on_error means nothing.
  * @return 0.
- * @errors PE_EITEMS: a block or combine returned an error, or a block's worker died more often than retries allows; the
- *         summary tells. PE_ETIMEDOUT, PE_EINTR, PE_ECANCELED, PE_EBROKEN: cut short, as for pe_pool_map. PE_EDEADLK:
- *         called in a callback. PE_EINVAL: also first above last, acc NULL, acc_bytes 0 or huge, statuses. PE_ECLOSED,
- *         PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_EFORKED. After any of them acc is unchanged and nothing of the reduce
- *         runs any more.
+ * @errors PE_EITEMS: a block or combine returned an error, a block ran longer than timeout_ns, its worker died more
+ *         often than retries allows, or the parts of a group were larger than the pool's max_reply_bytes (first.code is
+ *         PE_ETOOBIG then); the summary tells. PE_ETIMEDOUT, PE_EINTR, PE_ECANCELED, PE_EBROKEN: cut short, as for
+ *         pe_pool_map. PE_EDEADLK: called in a callback. PE_EINVAL: also first above last, acc NULL, acc_bytes 0 or
+ *         huge, statuses. PE_ECLOSED, PE_ENOTLOADED, PE_EFAULT, PE_ENOMEM, PE_EFORKED. After any of them acc is
+ *         unchanged and nothing of the reduce runs any more.
  * @ownership everything stays the caller's.
  * @threads any. @child no. @since 1.0
  */
@@ -459,7 +470,8 @@ PE_EXPORT int pe_pool_reduce(pe_pool *pool, pe_range_fn *fn, pe_combine_fn *comb
 PE_EXPORT int pe_pool_wait(pe_pool *pool, int64_t deadline_ns);
 
 /**
- * Takes no new jobs from now on: submitting and mapping give PE_ECLOSED. What was handed over runs.
+ * Takes no new jobs from now on: submitting, mapping, broadcasting and resizing give PE_ECLOSED. What was handed over
+ * runs; a stream makes no further items.
  *
  * @param pool   the pool.
  * @return 0, also when it was closed before.
@@ -506,7 +518,7 @@ PE_EXPORT int pe_pool_kill(pe_pool *pool, int64_t grace_ns);
 
 /**
  * Gives a pool back. One that was not joined is killed first, with its grace_ns: to have everything done,
- * call pe_pool_join before. Callbacks of jobs that have ended run now.
+ * call pe_pool_join before. Callbacks of jobs that have ended run now, and can register no further ones.
  *
  * @param pool   NULL is fine.
  * @ownership the pool is gone, its descriptor and the memory of pe_pool_alloc with it; no other thread may be using
@@ -605,9 +617,10 @@ PE_EXPORT void pe_pool_interrupt(pe_pool *pool);
  * @errors PE_EITEMS: not every one did: PE_CRASHED and PE_EXITED: its worker has been replaced, and the replacement has
  *         not run it; PE_CANCELLED: the queue was cancelled, or the pool has shrunk. Cut short were PE_ETIMEDOUT,
  *         PE_EINTR: what had not begun is PE_CANCELLED, what had begun was stopped as by pe_job_cancel; PE_ECANCELED:
- *         the pool was killed; PE_EBROKEN. On return nothing of it runs any more, and statuses are final. Refused were
- *         those with PE_ECLOSED, PE_ENOTLOADED, PE_EDEADLK (called in a callback), PE_EINVAL and PE_EFORKED: statuses
- *         are as they were before. PE_ENOMEM is either: those that began are told of.
+ *         the pool was killed; PE_EBROKEN: it broke, or had broken before: PE_LOST. On return nothing of it runs any
+ *         more, and statuses are final. Refused were those with PE_ENOTLOADED, PE_EDEADLK (called in a callback),
+ *         PE_EINVAL and PE_EFORKED: statuses are as they were before. PE_ECLOSED and PE_ENOMEM are either: refused at
+ *         once statuses are as they were, later they are final.
  *
  * One broadcast runs at a time; others wait for it. In the statistics it counts as a job for each worker.
  *
@@ -625,7 +638,7 @@ PE_EXPORT int pe_pool_broadcast(pe_pool *pool, pe_job_fn *fn, const void *arg, s
  * @param pool          the pool.
  * @param workers       1 to PE_WORKERS_MAX; 0: pe_cpu_count() of them. How far a pool can grow was decided when it was
  *                      made: to PE_WORKERS_MAX with queue_jobs 0, else at least to 64, and to six times the workers
- *                      that it was made with.
+ *                      that it was made with. Where addresses have 32 bits: to 64, or not at all if it has more.
  * @param deadline_ns   point in time, as of pe_after; 0 only starts it, PE_FOREVER waits without end.
  * @return 0: all workers that are wanted have been ready (with idle_ns some may have left again), and those that were
  *         too many are gone. After a later call of another thread: as that one wants it. A pool made with

@@ -50,7 +50,7 @@ typedef struct pe_rng {
     uint64_t seed;     /**< which set of streams */
     uint64_t stream;   /**< which stream of it */
     uint64_t position; /**< words drawn so far */
-    uint64_t words[4]; /**< the block that the last drawn one is in */
+    uint64_t words[4]; /**< the block that the next one is in, if it is not the first of it */
     uint64_t reserved; /**< 0 */
 } pe_rng;
 

@@ -63,8 +63,8 @@ typedef struct pe_stream pe_stream;
  *                  from 64 bytes on. It is memory that workers share. NULL when in_bytes is 0.
  * @param context   what was given to pe_pool_stream.
  * @return 1 for an item, 0 for the end of the input. PE_EAGAIN: none now, ask in a later call. Anything else below 0:
- *         an error, which ends the input and comes out of pe_stream_next in the end. Do not end it with PE_ETIMEDOUT or
- *         PE_EINTR, which mean something else there.
+ *         an error, which ends the input and comes out of pe_stream_next in the end. Do not end it with one that
+ *         ends a single call there: PE_ETIMEDOUT, PE_EINTR, PE_EDEADLK, PE_ENOMEM.
  *
  * It may use the pool, but not this stream (PE_EDEADLK). It must return: no longjmp, no exception. While it
  * waits for something, results that have come meanwhile are not handed out.
@@ -138,7 +138,7 @@ PE_EXPORT int pe_stream_next(pe_stream *stream, int64_t deadline_ns, uint64_t *r
  * @param ret_bytes   gets its length without the NUL; may be NULL.
  * @return 0.
  * @errors PE_ENODATA: no text, or nothing handed out by the last call. PE_EINVAL: stream or ret_text NULL, an unknown
- *         which. PE_EFORKED.
+ *         which. PE_ENOMEM: none for a backtrace. PE_EFORKED.
  * @ownership the text is the stream's, until the next call of pe_stream_next or pe_stream_free for it.
  * @threads any, one at a time. @child no. @since 1.0
  */

@@ -35,16 +35,18 @@ PE_BEGIN_DECLS
 
 /**
  * Runs once in a worker: worker_init of pe_pool_options before its first job, worker_exit when it leaves by itself (the
- * pool was joined, jobs_per_worker is used up, it has grown beyond rss_limit_bytes, there was nothing to do for
- * idle_ns, or there were too many after pe_pool_resize). A worker that is killed or crashes does not run worker_exit,
- * nor does one whose pool is killed or freed without a join.
+ * pool was joined, jobs_per_worker is used up, it has grown beyond rss_limit_bytes, its output_bytes have met a limit
+ * on file sizes, there was nothing to do for idle_ns, or there were too many after pe_pool_resize). In a pool made with
+ * PE_POOL_INLINE neither is run. A worker that is killed or crashes does not run worker_exit, nor does one whose pool
+ * is killed or freed without a join.
  *
  * @param context   worker_context of the options: the same address, in memory as the worker sees it.
- * @return worker_init 0, or anything else for a failure: the worker ends. While no worker has begun to serve yet,
- *         pe_pool_new then returns PE_EINIT; later it counts as a death and the worker is replaced. What worker_exit
- *         returns means nothing.
+ * @return worker_init 0, or anything else for a failure: the worker ends. To exit is a failure too. While no worker has
+ *         begun to serve yet, pe_pool_new then returns PE_EINIT; later it counts as a death and the worker is replaced.
+ *         What worker_exit returns means nothing.
  *
- * It may call pe_worker_index; a message of pe_worker_fail goes nowhere. It must return or end the process.
+ * It may call pe_worker_index; nobody asks it to stop (pe_worker_cancelled), and a message of pe_worker_fail goes
+ * nowhere. It must return or end the process.
  */
 typedef int pe_worker_fn(void *context);
 
@@ -58,11 +60,11 @@ typedef int pe_worker_fn(void *context);
 PE_EXPORT int pe_worker_index(void);
 
 /**
- * Whether the running job or item was asked to stop: because its time limit or deadline is over, by
- * pe_job_cancel, by the end of a pe_pool_map that was cut short, or, in a map, because as many items have
- * failed as on_error allows. What runs next in the same worker is not asked for that. A function that runs
- * long asks now and then and returns early; one that does not is ended by signals when the pool's grace is
- * over. A killed pool does not ask, it sends SIGTERM at once.
+ * Whether the running job or item was asked to stop: because its time limit or deadline is over, by pe_job_cancel,
+ * because the map, reduce or broadcast that it is a part of was cut short or its stream was freed, or, in a map,
+ * because as many items have failed as on_error allows. What runs next in the same worker is not asked for that. A
+ * function that runs long asks now and then and returns early; one that does not is ended by signals when the pool's
+ * grace is over. A killed pool does not ask, it sends SIGTERM at once, or SIGKILL.
  *
  * @return 1 or 0; outside a worker, and in a pool made with PE_POOL_INLINE, always 0.
  * @errors none. It costs a load from memory.
@@ -73,7 +75,8 @@ PE_EXPORT int pe_worker_cancelled(void);
 /**
  * The index of the item in hand.
  *
- * @return 0 to count - 1 in a map; UINT64_MAX elsewhere, in a block of a reduce too.
+ * @return 0 to count - 1 in a map; in a stream the item's place in the input, from 0 on; UINT64_MAX elsewhere, in a
+ *         block of a reduce too.
  * @errors none.
  * @threads any. @child yes, that is what it is for. @since 1.0
  */
