@@ -20,11 +20,6 @@
 #define MS(n) ((int64_t)(n) * 1000000)
 #define US(n) ((int64_t)(n) * 1000)
 
-static uint32_t root_of(struct draft *draft, uint32_t track)
-{
-    return draft_node(draft, track, PE__REGION_NOTHING, draft_label(draft, PE__KIND_ROOT, ""), 0, 0);
-}
-
 /* ---- many ---- */
 
 enum { WORKERS = 64, STEPS = 4096, CALLS_OF_A_STEP = 15, SECONDS = 12 };
@@ -125,7 +120,7 @@ static void draw_worker(struct draft *draft, uint32_t host, uint32_t track, uint
 {
     static const char *const names[] = { "assemble matrix", "factorise", "solve triangular", "write result" };
     struct worker worker = { .draft = draft, .host = host, .track = track, .number = number, .at = US(draw() % 4000) };
-    uint32_t root = root_of(draft, track);
+    uint32_t root = draft_root(draft, track);
 
     worker.run = new_node(&worker, root, "pe.run", 0);
     worker.step = new_node(&worker, worker.run, "time step", 0);
@@ -149,7 +144,7 @@ static void many(struct draft *draft)
         tracks[worker] = draft_track(draft, draft_process(draft, 4001 + worker, 1, worker), 4001 + worker,
                                      names[worker]);
     }
-    root = root_of(draft, main_track);
+    root = draft_root(draft, main_track);
     top = draft_node(draft, main_track, root, simulate, 1, MS(SECONDS * 1000));
     draft_node(draft, main_track, top, draft_label_at(draft, PE_SITE_REGION, "collect", "main.c", 40), 100, MS(2300));
     draft_event(draft, main_track, PE__EVENT_CALL, simulate, 0, MS(SECONDS * 1000), 0);
@@ -172,7 +167,7 @@ static void names(struct draft *draft)
     };
     uint32_t host = draft_process(draft, 100, 0, -1), worker = draft_process(draft, 101, 1, 0);
     uint32_t first = draft_track(draft, host, 100, "<b>main</b>"), second = draft_track(draft, worker, 101, "worker 0");
-    uint32_t node = root_of(draft, first), other = root_of(draft, second);
+    uint32_t node = draft_root(draft, first), other = draft_root(draft, second);
     uint32_t count = sizeof harmful / sizeof harmful[0];
 
     for (uint32_t i = 0; i < count; i++) {

@@ -12,6 +12,7 @@
 
 #include <parexec/error.h>
 
+#include "harness/items.h"
 #include "harness/pool.h"
 #include "harness/process.h"
 
@@ -73,13 +74,6 @@ static int add_range(uint64_t first, uint64_t last, void *acc, const void *conte
     return 0;
 }
 
-static int add(void *acc, const void *part, const void *context)
-{
-    (void)context;
-    *(uint64_t *)acc += *(const uint64_t *)part;
-    return 0;
-}
-
 static void ignore_end(pe_job *job, void *context)
 {
     (void)job;
@@ -107,7 +101,7 @@ static int call_everything(void)
         pe_pool_try_submit(pool, job_until_set, NULL, 0, NULL, &job),
         pe_pool_map(pool, square, &in, sizeof in, &out, sizeof out, 1, NULL),
         pe_pool_start_map(pool, square, &in, sizeof in, &out, sizeof out, 1, NULL, &job),
-        pe_pool_reduce(pool, add_range, add, 0, 10, &acc, sizeof acc, NULL),
+        pe_pool_reduce(pool, add_range, combine_sum, 0, 10, &acc, sizeof acc, NULL),
         pe_pool_wait(pool, PE_FOREVER),
         pe_pool_close(pool),
         pe_pool_join(pool, PE_FOREVER),

@@ -85,14 +85,6 @@ static void end_one(int i, int value)
     told_settle(loop);
 }
 
-/* It has ended with this; gives it back. */
-static void assert_ended(pe_task *task, int result)
-{
-    MUST(pe_task_has_ended(task), 1);
-    MUST(pe_task_result(task), result);
-    pe_task_free(task);
-}
-
 /* ---- all of them ---- */
 
 PE_TEST(i04_results_come_in_the_order_of_the_array)
@@ -105,7 +97,7 @@ PE_TEST(i04_results_come_in_the_order_of_the_array)
         MUST(pe_task_has_ended(waiter), 0);
         end_one(i, 10 + i);
     }
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     for (int i = 0; i < TASKS; i++)
         MUST(pe_task_result(tasks[i]), 10 + i);
     end();
@@ -119,7 +111,7 @@ PE_TEST(i04_the_first_failure_ends_it_at_once_and_cancels_the_others)
     told_frame(tasks[0])->cleans_up = 1;
     pe_task *waiter = start(wait_for_all, &waiting);
     end_one(1, -7);
-    assert_ended(waiter, -7);
+    async_assert_ended(waiter, -7);
     MUST(pe_task_result(tasks[0]), PE_EAGAIN); /* it cleans up by itself */
     MUST(told_frame(tasks[0])->cancelled, 1);
     MUST(pe_task_result(tasks[2]), PE_ECANCELED);
@@ -139,7 +131,7 @@ PE_TEST(i04_all_are_collected_with_their_results)
     MUST(pe_task_has_ended(waiter), 0);
     MUST(pe_task_cancels(tasks[1]), 0);
     end_one(1, -8);
-    assert_ended(waiter, -8); /* the first in the array */
+    async_assert_ended(waiter, -8); /* the first in the array */
     MUST(pe_task_result(tasks[0]), 1);
     MUST(pe_task_result(tasks[1]), -8);
     MUST(pe_task_result(tasks[2]), -9);
@@ -152,13 +144,13 @@ PE_TEST(what_has_ended_before_counts)
 
     begin();
     end_one(1, -3);
-    assert_ended(start(wait_for_all, &waiting), -3);
+    async_assert_ended(start(wait_for_all, &waiting), -3);
     told_settle(loop);
     MUST(pe_task_result(tasks[0]), PE_ECANCELED);
     MUST(pe_task_result(tasks[2]), PE_ECANCELED);
-    assert_ended(start(wait_for_all, &waiting), PE_ECANCELED); /* the first in the array that failed */
+    async_assert_ended(start(wait_for_all, &waiting), PE_ECANCELED); /* the first in the array that failed */
     waiting.flags = PE_GATHER_ALL;
-    assert_ended(start(wait_for_all, &waiting), PE_ECANCELED);
+    async_assert_ended(start(wait_for_all, &waiting), PE_ECANCELED);
     end();
 }
 
@@ -167,13 +159,13 @@ PE_TEST(nothing_to_wait_for)
     struct waiting waiting = { .tasks = tasks, .count = 0 };
 
     begin();
-    assert_ended(start(wait_for_all, &waiting), 0);
+    async_assert_ended(start(wait_for_all, &waiting), 0);
     waiting.tasks = NULL;
-    assert_ended(start(wait_for_all, &waiting), 0);
+    async_assert_ended(start(wait_for_all, &waiting), 0);
     waiting = (struct waiting){ .tasks = tasks, .count = TASKS };
     for (int i = 0; i < TASKS; i++)
         end_one(i, i);
-    assert_ended(start(wait_for_all, &waiting), 0);
+    async_assert_ended(start(wait_for_all, &waiting), 0);
     end();
 }
 
@@ -193,7 +185,7 @@ PE_TEST_LOOP(a_wait_that_is_cancelled_cancels_all_and_ends_with_the_last, 0, 2)
     end_one(0, -5); /* a failure does not end it sooner */
     MUST(pe_task_has_ended(waiter), 0);
     end_one(2, 6);
-    assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
     MUST(pe_task_result(tasks[0]), -5);
     MUST(pe_task_result(tasks[2]), 6);
     end();
@@ -221,7 +213,7 @@ PE_TEST_LOOP(a_request_before_the_wait_cancels_all_too, 0, 2)
     MUST(pe_task_has_ended(tasks[0]), 1);
     MUST(pe_task_has_ended(waiter), 0);
     end_one(1, PE_ECANCELED);
-    assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
     end();
 }
 
@@ -250,7 +242,7 @@ PE_TEST(a_time_limit_stops_all_and_is_blamed)
     pe_task *waiter = told_start(loop, wait_for_all_in_time, &limited);
     while (pe_task_has_ended(waiter) == 0)
         pe_loop_poll(loop);
-    assert_ended(waiter, PE_ETIMEDOUT);
+    async_assert_ended(waiter, PE_ETIMEDOUT);
     MUST(limited.to_blame, 1);
     for (int i = 0; i < TASKS; i++)
         MUST(pe_task_result(tasks[i]), PE_ECANCELED);
@@ -268,13 +260,13 @@ PE_TEST(a_task_that_is_there_several_times_is_cancelled_once)
     array[1] = array[3] = tasks[1];
     pe_task *waiter = start(wait_for_all, &waiting);
     end_one(1, -4);
-    assert_ended(waiter, -4);
+    async_assert_ended(waiter, -4);
     MUST(pe_task_cancels(tasks[0]), 1);
     MUST(told_frame(tasks[0])->cancelled, 1);
     MUST(pe_task_has_ended(tasks[0]), 0); /* its clean-up has not been disturbed */
     waiter = start(wait_for_all, &(struct waiting){ .tasks = array, .count = 1 });
     end_one(0, 2);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     end();
 }
 
@@ -290,7 +282,7 @@ PE_TEST(handles_may_be_freed_meanwhile)
     }
     MUST(pe_task_cancel(waiter), 0);
     told_settle(loop);
-    assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
     end();
 }
 
@@ -309,25 +301,17 @@ static int wait_for_oneself(pe_task *t, void *frame)
     PE_END(t);
 }
 
-static int wait_for_another(pe_task *t, void *frame)
-{
-    PE_BEGIN(t);
-    PE_AWAIT(t, pe_await(t, *(pe_task **)frame));
-    PE_RETURN(t, t->result);
-    PE_END(t);
-}
-
 PE_TEST(a_task_that_waits_for_itself_is_refused)
 {
     pe_task *array[2];
     struct waiting waiting = { .tasks = array };
 
     begin();
-    array[0] = told_start(loop, wait_for_another, &array[1]);
+    array[0] = told_start(loop, async_await_other, &array[1]);
     array[1] = told_start(loop, wait_for_oneself, &waiting);
     told_settle(loop);
-    assert_ended(array[1], 0);
-    assert_ended(array[0], 0);
+    async_assert_ended(array[1], 0);
+    async_assert_ended(array[0], 0);
     end();
 }
 
@@ -376,7 +360,7 @@ PE_TEST(wrong_arguments_change_nothing)
     MUST(pe_loop_new(NULL, &other_loop), 0);
     pe_task *task = told_start(loop, misuse, other_loop);
     told_settle(loop);
-    assert_ended(task, 0);
+    async_assert_ended(task, 0);
     for (int i = 0; i < TASKS; i++) {
         MUST(pe_task_cancels(tasks[i]), 0);
         end_one(i, i);
@@ -412,34 +396,26 @@ PE_TEST(without_memory_nothing_is_begun)
         array[i] = tasks[i % TASKS];
     pe_task *task = told_start(loop, wait_without_memory, array);
     told_settle(loop);
-    assert_ended(task, 0);
+    async_assert_ended(task, 0);
     end_one(0, -1);
     MUST(pe_task_cancels(tasks[1]), 0);
     end();
-}
-
-static int failures;
-
-static void count_failure(pe_loop *of, const char *task_name, int error, void *context)
-{
-    (void)of, (void)task_name, (void)error, (void)context;
-    failures++;
 }
 
 PE_TEST(failures_that_were_waited_for_are_not_reported)
 {
     struct waiting waiting = { .tasks = tasks, .count = TASKS, .flags = PE_GATHER_ALL };
 
-    failures = 0;
+    async_failures = 0;
     begin();
-    MUST(pe_loop_on_failure(loop, count_failure, NULL), 0);
+    MUST(pe_loop_on_failure(loop, async_count_failure, NULL), 0);
     end_one(0, -1);
     pe_task *waiter = start(wait_for_all, &waiting);
     end_one(1, -2);
     end_one(2, -3);
-    assert_ended(waiter, -1);
+    async_assert_ended(waiter, -1);
     end();
-    MUST(failures, 0);
+    MUST(async_failures, 0);
 }
 
 /* They go on after the first failure, and nobody looks at their own. */
@@ -447,16 +423,16 @@ PE_TEST(failures_after_the_first_are_reported)
 {
     struct waiting waiting = { .tasks = tasks, .count = TASKS };
 
-    failures = 0;
+    async_failures = 0;
     begin();
-    MUST(pe_loop_on_failure(loop, count_failure, NULL), 0);
+    MUST(pe_loop_on_failure(loop, async_count_failure, NULL), 0);
     told_frame(tasks[2])->cleans_up = 1;
     pe_task *waiter = start(wait_for_all, &waiting);
     end_one(0, -1);
-    assert_ended(waiter, -1);
+    async_assert_ended(waiter, -1);
     end_one(2, -3);
     end();
-    MUST(failures, 1);
+    MUST(async_failures, 1);
 }
 
 /* ---- many ---- */
@@ -480,7 +456,7 @@ PE_TEST(a_hundred_thousand_tasks_in_one_wait)
     for (intptr_t i = 0; i < MANY; i++)
         MUST(pe_spawn(loop, return_number, (void *)i, 0, &many[i]), 0);
     told_settle(loop);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     for (int i = 0; i < MANY; i++) {
         MUST(pe_task_result(many[i]), i);
         pe_task_free(many[i]);
@@ -490,7 +466,7 @@ PE_TEST(a_hundred_thousand_tasks_in_one_wait)
     told_settle(loop);
     told_end(many[MANY / 2], -6);
     told_settle(loop);
-    assert_ended(waiter, -6);
+    async_assert_ended(waiter, -6);
     for (int i = 0; i < MANY; i++)
         pe_task_free(many[i]);
     pe_loop_free(loop);
@@ -506,13 +482,13 @@ PE_TEST(the_first_that_ends_is_told_and_the_others_go_on)
     begin();
     pe_task *waiter = start(wait_for_first, &waiting);
     end_one(1, -3);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     ck_assert_uint_eq(waiting.index, 1);
     MUST(pe_task_result(tasks[1]), -3);
     MUST(pe_task_cancels(tasks[0]) + pe_task_cancels(tasks[2]), 0);
     end_one(0, 1);
     waiting.index = 77;
-    assert_ended(start(wait_for_first, &waiting), 0);
+    async_assert_ended(start(wait_for_first, &waiting), 0);
     ck_assert_uint_eq(waiting.index, 0); /* of those that have ended, the first in the array */
     end();
 }
@@ -525,7 +501,7 @@ PE_TEST(the_first_wait_that_is_cancelled_leaves_them_alone)
     pe_task *waiter = start(wait_for_first, &waiting);
     pe_task_cancel(waiter);
     told_settle(loop);
-    assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
     ck_assert_uint_eq(waiting.index, 77);
     for (int i = 0; i < TASKS; i++) {
         MUST(pe_task_cancels(tasks[i]), 0);
@@ -558,7 +534,7 @@ PE_TEST(a_cancel_in_the_turn_of_the_end_is_seen_by_the_next_wait)
         pe_loop_poll(loop);
     pe_task_cancel(waiter);
     told_settle(loop);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     end();
 }
 
@@ -571,17 +547,17 @@ PE_TEST(completed_gives_each_once_in_the_order_of_their_ends)
     begin();
     end_one(1, 5);
     MUST(pe_completed_new(loop, tasks, TASKS, &waiting.completed), 0);
-    assert_ended(start(wait_for_next, &waiting), 0);
+    async_assert_ended(start(wait_for_next, &waiting), 0);
     ck_assert_uint_eq(waiting.index, 1);
     pe_task *waiter = start(wait_for_next, &waiting);
     end_one(2, 6);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     ck_assert_uint_eq(waiting.index, 2);
     end_one(0, -7);
-    assert_ended(start(wait_for_next, &waiting), 0);
+    async_assert_ended(start(wait_for_next, &waiting), 0);
     ck_assert_uint_eq(waiting.index, 0);
-    assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
-    assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
+    async_assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
+    async_assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
     pe_completed_free(waiting.completed);
     MUST(pe_task_result(tasks[0]), -7);
     end();
@@ -604,11 +580,11 @@ PE_TEST(several_waiters_of_completed_are_served_in_their_order)
     end_one(1, 0);
     told_end(tasks[0], 0);
     told_settle(loop);
-    assert_ended(waiters[0], 0);
-    assert_ended(waiters[1], PE_ECANCELED);
-    assert_ended(waiters[2], 0);
-    assert_ended(waiters[3], 0);
-    assert_ended(waiters[4], PE_ENODATA);
+    async_assert_ended(waiters[0], 0);
+    async_assert_ended(waiters[1], PE_ECANCELED);
+    async_assert_ended(waiters[2], 0);
+    async_assert_ended(waiters[3], 0);
+    async_assert_ended(waiters[4], PE_ENODATA);
     ck_assert_uint_eq(waiting[0].index, 2);
     ck_assert_uint_eq(waiting[1].index, 77);
     ck_assert_uint_eq(waiting[2].index, 1);
@@ -627,7 +603,7 @@ PE_TEST(completed_that_is_freed_ends_its_waits)
     pe_task *waiter = start(wait_for_next, &waiting);
     pe_completed_free(waiting.completed);
     told_settle(loop);
-    assert_ended(waiter, PE_ECLOSED);
+    async_assert_ended(waiter, PE_ECLOSED);
     MUST(pe_task_cancels(tasks[0]), 0);
     end();
 }
@@ -649,16 +625,16 @@ PE_TEST(completed_of_nothing_and_of_one_twice)
 
     begin();
     MUST(pe_completed_new(loop, NULL, 0, &waiting.completed), 0);
-    assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
+    async_assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
     pe_completed_free(waiting.completed);
     array[0] = array[1] = tasks[0];
     MUST(pe_completed_new(loop, array, 2, &waiting.completed), 0);
     end_one(0, 0);
-    assert_ended(start(wait_for_next, &waiting), 0);
+    async_assert_ended(start(wait_for_next, &waiting), 0);
     ck_assert_uint_eq(waiting.index, 0);
-    assert_ended(start(wait_for_next, &waiting), 0);
+    async_assert_ended(start(wait_for_next, &waiting), 0);
     ck_assert_uint_eq(waiting.index, 1);
-    assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
+    async_assert_ended(start(wait_for_next, &waiting), PE_ENODATA);
     pe_completed_free(waiting.completed);
     end();
 }
@@ -674,15 +650,15 @@ PE_TEST(a_loop_is_closed_though_tasks_wait_for_each_other_in_a_ring)
     begin();
     MUST(pe_loop_set_grace(loop, PE_MS(1)), 0);
     waiter = told_start(loop, wait_for_all, &waiting);
-    array[0] = told_start(loop, wait_for_another, &waiter);
+    array[0] = told_start(loop, async_await_other, &waiter);
     told_settle(loop);
     MUST(pe_task_cancel(waiter), 0);
     told_settle(loop);
     MUST(pe_task_has_ended(waiter), 0);
     MUST(pe_loop_close(loop, &cancelled), 0);
     ck_assert_uint_eq(cancelled, TASKS + 2);
-    assert_ended(waiter, PE_ECANCELED);
-    assert_ended(array[0], PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(array[0], PE_ECANCELED);
     end();
 }
 

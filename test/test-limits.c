@@ -6,7 +6,6 @@
 #include "harness/harness.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -20,15 +19,6 @@
 
 #define SKIPPED 77
 #define MIB     ((rlim_t)1 << 20)
-
-static int crash(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)arg;
-    (void)arg_bytes;
-    (void)reply;
-    kill(getpid(), SIGSEGV);
-    return 0;
-}
 
 static int add_one(const void *in, void *out, const void *context)
 {
@@ -46,7 +36,7 @@ static int use(pe_pool *pool)
     for (int i = 0; i < COUNT; i++)
         in[i] = i;
     pool_assert_usable(pool);
-    if (pool_run(pool, crash, NULL, 0).kind != PE_CRASHED)
+    if (pool_run(pool, job_segv, NULL, 0).kind != PE_CRASHED)
         return 1;
     if (pe_pool_map(pool, add_one, in, sizeof *in, out, sizeof *out, COUNT, NULL) != 0)
         return 2;
@@ -137,7 +127,7 @@ static int limit_after_the_start(void)
     for (int i = 0; i < 20; i++) {
         pe_job *job;
 
-        if (pe_pool_submit(pool, i % 5 == 0 ? crash : job_nothing, NULL, 0, NULL, &job) != 0)
+        if (pe_pool_submit(pool, i % 5 == 0 ? job_segv : job_nothing, NULL, 0, NULL, &job) != 0)
             continue;
         if (pe_job_wait(job, pe_after(PE_SECONDS(20))) != 0)
             return 11;

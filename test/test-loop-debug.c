@@ -249,15 +249,6 @@ static const char *dump_of(pe_loop *loop)
     return text;
 }
 
-static int sleep_for_ever(pe_task *t, void *frame)
-{
-    (void)frame;
-    PE_BEGIN(t);
-    PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
-    PE_RETURN(t, t->result);
-    PE_END(t);
-}
-
 struct caller {
     pe_call_link link;
     pe_task *tasks[3];
@@ -306,28 +297,28 @@ PE_TEST(a33_the_text_of_a_loop)
     pe_signal *signal;
 
     ck_assert_str_eq(dump_of(loop), "loop: 0 tasks, 0 objects\n");
-    MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &c.tasks[0]), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 8, &c.tasks[0]), 0);
     MUST(pe_spawn(loop, call_and_wait, NULL, sizeof c, &c.tasks[1]), 0);
-    MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &c.tasks[2]), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 8, &c.tasks[2]), 0);
     MUST(pe_task_set_name(c.tasks[2], "the third"), 0);
     for (c.how = 0; c.how < 3; c.how++)
         MUST(pe_spawn(loop, wait_for_tasks, &c, sizeof c, NULL), 0);
     MUST(pe_signal_new(loop, SIGUSR1, &signal), 0);
-    ck_assert_ptr_nonnull(strstr(dump_of(loop), "\n  #1 sleep_for_ever has not begun\n"));
+    ck_assert_ptr_nonnull(strstr(dump_of(loop), "\n  #1 async_sleep_for_ever has not begun\n"));
     async_settle(loop);
-    MUST(pe_spawn(loop, sleep_for_ever, NULL, 0, NULL), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 0, NULL), 0);
     memcpy(strstr(dump_of(loop), " ms\n") - 5, "99999", 5); /* 10,799,999 or some less */
     ck_assert_str_eq(text, "loop: 7 tasks, 1 object\n"
                            "  #4 wait_for_tasks waits for all of several tasks\n"
-                           "    #1 sleep_for_ever waits for a time\n"
+                           "    #1 async_sleep_for_ever waits for a time\n"
                            "    #2 call_and_wait in wait_for_hours waits for a time, 10799999 ms\n"
                            "    #3 the third waits for a time\n"
                            "  #5 wait_for_tasks waits for the first of several tasks\n"
-                           "    #1 sleep_for_ever, see there\n"
+                           "    #1 async_sleep_for_ever, see there\n"
                            "    #2 call_and_wait, see there\n"
                            "  #6 wait_for_tasks waits for a task\n"
                            "    #3 the third, see there\n"
-                           "  #7 sleep_for_ever has not begun\n"
+                           "  #7 async_sleep_for_ever has not begun\n"
                            "  1 signal\n");
     pe_signal_free(signal);
     for (int i = 0; i < 3; i++)
@@ -350,27 +341,19 @@ PE_TEST(the_text_shows_members_of_groups)
 
     MUST(pe_group_new(loop, 0, &group), 0);
     MUST(pe_group_new(loop, 0, &other), 0);
-    MUST(pe_group_spawn(group, sleep_for_ever, NULL, 8, NULL), 0);
-    MUST(pe_group_spawn(other, sleep_for_ever, NULL, 8, NULL), 0);
-    MUST(pe_group_spawn(group, sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_group_spawn(group, async_sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_group_spawn(other, async_sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_group_spawn(group, async_sleep_for_ever, NULL, 8, NULL), 0);
     MUST(pe_spawn(loop, wait_for_group, &group, sizeof group, NULL), 0);
     async_settle(loop);
     ck_assert_str_eq(dump_of(loop), "loop: 4 tasks, 0 objects\n"
-                                    "  #2 sleep_for_ever waits for a time\n"
+                                    "  #2 async_sleep_for_ever waits for a time\n"
                                     "  #4 wait_for_group waits for a group\n"
-                                    "    #1 sleep_for_ever waits for a time\n"
-                                    "    #3 sleep_for_ever waits for a time\n");
+                                    "    #1 async_sleep_for_ever waits for a time\n"
+                                    "    #3 async_sleep_for_ever waits for a time\n");
     pe_loop_free(loop);
     pe_group_free(group);
     pe_group_free(other);
-}
-
-static int await_next(pe_task *t, void *frame)
-{
-    PE_BEGIN(t);
-    PE_AWAIT(t, pe_await(t, *(pe_task **)frame));
-    PE_RETURN(t, t->result);
-    PE_END(t);
 }
 
 /* Neither the width nor the stack grows with it. */
@@ -381,9 +364,9 @@ PE_TEST(the_text_of_a_long_chain)
     pe_task *tasks[LENGTH];
     int lines = 0;
 
-    MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &tasks[0]), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 8, &tasks[0]), 0);
     for (int i = 1; i < LENGTH; i++)
-        MUST(pe_spawn(loop, await_next, &tasks[i - 1], sizeof tasks[0], &tasks[i]), 0);
+        MUST(pe_spawn(loop, async_await_other, &tasks[i - 1], sizeof tasks[0], &tasks[i]), 0);
     async_settle(loop);
     for (char *at = strtok((char *)(uintptr_t)dump_of(loop), "\n"); at != NULL; at = strtok(NULL, "\n")) {
         ck_assert_uint_lt(strlen(at), 120);
@@ -524,7 +507,7 @@ PE_TEST(i18_what_was_cancelled_awaited_or_asked_for_is_no_report)
     struct looker looker = { { start_failing(loop, -8, "awaited"), start_failing(loop, -9, "awaited late") } };
     pe_task *asked = start_failing(loop, -10, "asked"), *cancelled;
 
-    MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, &cancelled), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 8, &cancelled), 0);
     MUST(pe_spawn(loop, await_both, &looker, sizeof looker, NULL), 0);
     async_settle(loop);
     MUST(pe_task_result(asked), -10);
@@ -534,7 +517,7 @@ PE_TEST(i18_what_was_cancelled_awaited_or_asked_for_is_no_report)
     pe_task_free(cancelled);
     pe_task_free(looker.tasks[0]);
     pe_task_free(looker.tasks[1]);
-    MUST(pe_spawn(loop, sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 8, NULL), 0);
     pe_loop_free(loop);
     MUST(failures.count, 0);
 }

@@ -17,6 +17,7 @@
 #include <parexec/pool.h>
 
 #include "harness/death.h"
+#include "harness/items.h"
 #include "harness/pool.h"
 #include "harness/process.h"
 
@@ -195,13 +196,6 @@ static int fold_hungry(uint64_t first, uint64_t last, void *acc, const void *con
     return 0;
 }
 
-static int combine_sums(void *acc, const void *part, const void *context)
-{
-    (void)context;
-    *(uint64_t *)acc += *(const uint64_t *)part;
-    return 0;
-}
-
 PE_TEST(p34_a_block_of_a_reduce)
 {
     uint64_t sum = 0;
@@ -213,7 +207,7 @@ PE_TEST(p34_a_block_of_a_reduce)
         return;
     pool = limited_pool(2);
     options.summary = &summary;
-    ck_assert_int_eq(pe_pool_reduce(pool, fold_hungry, combine_sums, 0, 1000, &sum, sizeof sum, &options), PE_EITEMS);
+    ck_assert_int_eq(pe_pool_reduce(pool, fold_hungry, combine_sum, 0, 1000, &sum, sizeof sum, &options), PE_EITEMS);
     ck_assert_uint_eq(summary.first_failed, 500);
     ck_assert_uint_eq(summary.first.kind, PE_OUT_OF_MEMORY);
     ck_assert_uint_eq(sum, 0);

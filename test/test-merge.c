@@ -201,14 +201,6 @@ PE_TEST(what_is_no_report_is_refused)
     pe__profile_free(&read);
 }
 
-static uint64_t next_random(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return *random;
-}
-
 /* Bytes changed, taken out and doubled at random: refused, or read as something that reports can be made of. */
 PE_TEST(a_damaged_file_does_no_harm)
 {
@@ -218,19 +210,19 @@ PE_TEST(a_damaged_file_does_no_harm)
     size_t bytes = strlen(text), refused = 0, rounds = harness_long() ? 200000 : 3000;
 
     for (size_t round = 0; round < rounds; round++) {
-        size_t length = bytes, at, count = 1 + next_random(&random) % 4;
+        size_t length = bytes, at, count = 1 + harness_random(&random) % 4;
         struct pe__profile read;
 
         memcpy(damaged, text, bytes);
         for (size_t i = 0; i < count; i++) {
             static const char edge[] = "0918-\"{}[],:.eE\\nu \n\xff";
-            size_t span = next_random(&random) % 40;
+            size_t span = harness_random(&random) % 40;
 
-            at = next_random(&random) % (length - 50);
-            if (next_random(&random) % 8 == 0)
+            at = harness_random(&random) % (length - 50);
+            if (harness_random(&random) % 8 == 0)
                 memmove(damaged + at, damaged + at + span, length - at - span), length -= span;
             else
-                damaged[at] = edge[next_random(&random) % (sizeof edge - 1)];
+                damaged[at] = edge[harness_random(&random) % (sizeof edge - 1)];
         }
         if (read_text(damaged, length, &read) != 0) {
             refused++;

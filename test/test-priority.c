@@ -13,6 +13,7 @@
 
 #include "harness/books.h"
 #include "harness/gate.h"
+#include "harness/items.h"
 #include "harness/pool.h"
 
 #define GUARD_NS PE_SECONDS(20)
@@ -61,13 +62,6 @@ static int range_notes(uint64_t first, uint64_t last, void *acc, const void *con
 {
     *(uint64_t *)acc += last - first;
     return job_notes(context, 0, NULL);
-}
-
-static int add_up(void *acc, const void *part, const void *context)
-{
-    (void)context;
-    *(uint64_t *)acc += *(const uint64_t *)part;
-    return 0;
 }
 
 static int try_level(pe_pool *pool, pe_job_fn *fn, const void *arg, size_t arg_bytes, uint32_t priority, pe_job **job)
@@ -241,7 +235,7 @@ PE_TEST(blocks_of_a_reduce_take_its_priority)
     options.context = &entry;
     options.context_bytes = sizeof entry;
     ck_assert_int_eq(pthread_create(&thread, NULL, open_gate, &opener), 0);
-    ck_assert_int_eq(pe_pool_reduce(pool, range_notes, add_up, 0, 4, &sum, sizeof sum, &options), 0);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_notes, combine_sum, 0, 4, &sum, sizeof sum, &options), 0);
     pthread_join(thread, NULL);
     ck_assert_uint_eq(sum, 4);
     let_go(pool, journal, holder);
@@ -386,7 +380,7 @@ PE_TEST(an_unknown_priority_is_refused)
     ck_assert_int_eq(try_level(pool, job_notes, &entry, sizeof entry, UINT32_MAX, NULL), PE_EINVAL);
     ck_assert_int_eq(pe_pool_map(pool, item_notes, NULL, 0, NULL, 0, 1, &options), PE_EINVAL);
     ck_assert_int_eq(pe_pool_start_map(pool, item_notes, NULL, 0, NULL, 0, 1, &options, NULL), PE_EINVAL);
-    ck_assert_int_eq(pe_pool_reduce(pool, range_notes, add_up, 0, 1, &sum, sizeof sum, &options), PE_EINVAL);
+    ck_assert_int_eq(pe_pool_reduce(pool, range_notes, combine_sum, 0, 1, &sum, sizeof sum, &options), PE_EINVAL);
     ck_assert_uint_eq(pool_stats(pool).submitted, 0);
     pool_end(pool);
 }

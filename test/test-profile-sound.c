@@ -120,14 +120,6 @@ static void check_sound(const struct pe__profile *profile)
 
 /* ---- garbage ---- */
 
-static uint64_t next_random(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return *random;
-}
-
 /* Something in each part, three threads, with events that have gone round. */
 static void fill(struct pe__region_table *table)
 {
@@ -158,28 +150,28 @@ static uint64_t *random_word(const struct tables *tables, uint64_t *random)
                                      (unsigned char *)table.segments };
     const size_t bytes[] = { sizeof *table.head, 4 * sizeof *table.tracks, 24 * sizeof *table.labels,
                              60 * sizeof *table.nodes, 8 * sizeof *table.segments };
-    size_t part = next_random(random) % 5, at = next_random(random) % bytes[part];
+    size_t part = harness_random(random) % 5, at = harness_random(random) % bytes[part];
 
-    if (part == 3 && next_random(random) % 2)
-        at = at / sizeof *table.nodes * sizeof *table.nodes + next_random(random) % 128;
-    if (part == 4 && next_random(random) % 2)
+    if (part == 3 && harness_random(random) % 2)
+        at = at / sizeof *table.nodes * sizeof *table.nodes + harness_random(random) % 128;
+    if (part == 4 && harness_random(random) % 2)
         at = at / sizeof *table.segments * sizeof *table.segments;
     return (uint64_t *)(void *)(parts[part] + at / 8 * 8);
 }
 
 static uint64_t edge(uint64_t *random, uint64_t old)
 {
-    switch (next_random(random) % 10) {
+    switch (harness_random(random) % 10) {
     case 0: return 0;
     case 1: return UINT64_MAX;
     case 2: return old + 1;
     case 3: return old - 1;
-    case 4: return UINT64_C(1) << next_random(random) % 64;
-    case 5: return old ^ UINT64_C(1) << next_random(random) % 64;
-    case 6: return (old & 0xffffffff) | next_random(random) % 64 << 32;
-    case 7: return (old & ~UINT64_C(0xffffffff)) | next_random(random) % 64;
-    case 8: return pe__base_ticks() + next_random(random) % 1000000;
-    default: return next_random(random);
+    case 4: return UINT64_C(1) << harness_random(random) % 64;
+    case 5: return old ^ UINT64_C(1) << harness_random(random) % 64;
+    case 6: return (old & 0xffffffff) | harness_random(random) % 64 << 32;
+    case 7: return (old & ~UINT64_C(0xffffffff)) | harness_random(random) % 64;
+    case 8: return pe__base_ticks() + harness_random(random) % 1000000;
+    default: return harness_random(random);
     }
 }
 
@@ -196,7 +188,7 @@ PE_TEST_SLOW(garbage_in_tables_is_only_a_wrong_profile, 60)
     ck_assert_ptr_nonnull(sound);
     memcpy(sound, tables.source.tables, tables.bytes);
     for (int round = 0; round < rounds; round++) {
-        int words = 1 << next_random(&random) % 12;
+        int words = 1 << harness_random(&random) % 12;
         struct pe__profile profile;
 
         memcpy(tables.source.tables, sound, tables.bytes);

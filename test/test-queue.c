@@ -67,19 +67,12 @@ static pe_task *get(struct one *one)
     return task;
 }
 
-static void assert_ended(pe_task *task, int result)
-{
-    MUST(pe_task_has_ended(task), 1);
-    MUST(pe_task_result(task), result);
-    pe_task_free(task);
-}
-
 /* One gets it at once. */
 static void assert_got(int item)
 {
     struct one one;
 
-    assert_ended(get(&one), 0);
+    async_assert_ended(get(&one), 0);
     MUST(one.item, item);
 }
 
@@ -90,10 +83,10 @@ PE_TEST(items_come_in_their_order)
     begin(3);
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 3; i++)
-            assert_ended(put(&one, i), 0);
+            async_assert_ended(put(&one, i), 0);
         MUST(pe_queue_count(queue), 3);
         assert_got(0);
-        assert_ended(put(&one, 3), 0);
+        async_assert_ended(put(&one, 3), 0);
         for (int i = 1; i < 4; i++)
             assert_got(i);
         MUST(pe_queue_count(queue), 0);
@@ -111,20 +104,20 @@ PE_TEST(who_puts_waits_for_room_and_is_not_overtaken)
     for (int i = 0; i < 4; i++)
         tasks[i] = put(&ones[i], i);
     MUST(pe_queue_try_put(queue, &item), PE_EAGAIN);
-    assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[0], 0);
     MUST(pe_task_has_ended(tasks[1]), 0);
     MUST(pe_task_cancel(tasks[2]), 0);
     MUST(pe_queue_try_get(queue, &item), 0);
     MUST(item, 0);
     MUST(pe_queue_try_put(queue, &item), PE_EAGAIN); /* the room went to the first that waited */
     told_settle(loop);
-    assert_ended(tasks[1], 0);
-    assert_ended(tasks[2], PE_ECANCELED);
+    async_assert_ended(tasks[1], 0);
+    async_assert_ended(tasks[2], PE_ECANCELED);
     MUST(pe_task_has_ended(tasks[3]), 0);
     assert_got(1);
     assert_got(3);
     told_settle(loop);
-    assert_ended(tasks[3], 0);
+    async_assert_ended(tasks[3], 0);
     MUST(pe_queue_try_get(queue, &item), PE_EAGAIN);
     end();
 }
@@ -142,11 +135,11 @@ PE_TEST(who_gets_waits_for_an_item_and_is_not_overtaken)
     MUST(pe_queue_try_put(queue, &item), 0);
     MUST(pe_queue_count(queue), 0); /* it was handed over */
     MUST(pe_queue_try_get(queue, &item), PE_EAGAIN);
-    assert_ended(put(&one, 6), 0);
+    async_assert_ended(put(&one, 6), 0);
     told_settle(loop);
-    assert_ended(tasks[0], 0);
-    assert_ended(tasks[1], PE_ECANCELED);
-    assert_ended(tasks[2], 0);
+    async_assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[1], PE_ECANCELED);
+    async_assert_ended(tasks[2], 0);
     MUST(ones[0].item, 5);
     MUST(ones[1].item, -1);
     MUST(ones[2].item, 6);
@@ -163,7 +156,7 @@ PE_TEST(who_is_cancelled_when_it_was_served_has_its_item)
     MUST(pe_queue_try_put(queue, &item), 0);
     MUST(pe_task_cancel(task), 0);
     told_settle(loop);
-    assert_ended(task, 0);
+    async_assert_ended(task, 0);
     MUST(getter.item, 5);
     MUST(getter.yielded, PE_ECANCELED);
     MUST(pe_queue_try_put(queue, &item), 0);
@@ -171,7 +164,7 @@ PE_TEST(who_is_cancelled_when_it_was_served_has_its_item)
     MUST(pe_queue_try_get(queue, &item), 0);
     MUST(pe_task_cancel(task), 0);
     told_settle(loop);
-    assert_ended(task, 0);
+    async_assert_ended(task, 0);
     MUST(putter.yielded, PE_ECANCELED);
     assert_got(6);
     end();
@@ -188,16 +181,16 @@ PE_TEST(without_capacity_each_item_is_handed_over)
     pe_task *getter = get(&ones[0]);
     MUST(pe_queue_try_put(queue, &item), 0);
     told_settle(loop);
-    assert_ended(getter, 0);
+    async_assert_ended(getter, 0);
     MUST(ones[0].item, 5);
     pe_task *first = put(&ones[1], 6), *second = put(&ones[2], 7);
     MUST(pe_queue_count(queue), 0);
     assert_got(6);
-    assert_ended(first, 0);
+    async_assert_ended(first, 0);
     MUST(pe_queue_try_get(queue, &item), 0);
     MUST(item, 7);
     told_settle(loop);
-    assert_ended(second, 0);
+    async_assert_ended(second, 0);
     end();
 }
 
@@ -208,20 +201,20 @@ PE_TEST(a_queue_that_is_closed_is_emptied_and_takes_no_more)
 
     begin(2);
     for (int i = 0; i < 2; i++)
-        assert_ended(put(&ones[i], i), 0);
+        async_assert_ended(put(&ones[i], i), 0);
     pe_task *putter = put(&ones[2], 2);
     MUST(pe_queue_close(queue), 0);
     MUST(pe_queue_close(queue), 0);
     told_settle(loop);
-    assert_ended(putter, PE_ECLOSED); /* it has not been put */
+    async_assert_ended(putter, PE_ECLOSED); /* it has not been put */
     MUST(pe_queue_try_put(queue, &item), PE_ECLOSED);
-    assert_ended(put(&ones[2], 3), PE_ECLOSED);
+    async_assert_ended(put(&ones[2], 3), PE_ECLOSED);
     MUST(pe_queue_count(queue), 2);
     assert_got(0);
     MUST(pe_queue_try_get(queue, &item), 0);
     MUST(item, 1);
     MUST(pe_queue_try_get(queue, &item), PE_ECLOSED);
-    assert_ended(get(&ones[0]), PE_ECLOSED);
+    async_assert_ended(get(&ones[0]), PE_ECLOSED);
     end();
 }
 
@@ -233,16 +226,16 @@ PE_TEST(closing_and_freeing_end_all_waits)
     pe_task *tasks[2] = { get(&ones[0]), get(&ones[1]) };
     MUST(pe_queue_close(queue), 0);
     told_settle(loop);
-    assert_ended(tasks[0], PE_ECLOSED);
-    assert_ended(tasks[1], PE_ECLOSED);
+    async_assert_ended(tasks[0], PE_ECLOSED);
+    async_assert_ended(tasks[1], PE_ECLOSED);
     pe_queue_free(queue);
     MUST(pe_queue_new(loop, sizeof(int), 1, &queue), 0);
-    assert_ended(put(&ones[0], 0), 0);
+    async_assert_ended(put(&ones[0], 0), 0);
     tasks[0] = put(&ones[0], 0);
     pe_queue_free(queue);
     queue = NULL;
     told_settle(loop);
-    assert_ended(tasks[0], PE_ECLOSED);
+    async_assert_ended(tasks[0], PE_ECLOSED);
     end();
 }
 
@@ -260,7 +253,7 @@ PE_TEST(a_post_puts_an_item)
     pe_task *getter = get(&one);
     MUST(pe_loop_post(loop, post_item, &item), 0);
     MUST(pe_loop_run(loop), 0);
-    assert_ended(getter, 0);
+    async_assert_ended(getter, 0);
     MUST(one.item, 3);
     end();
 }
@@ -278,8 +271,8 @@ PE_TEST(a_loop_is_closed_with_waits_of_both_kinds)
     MUST(pe_queue_try_put(queue, &item), 0);
     pe_task *putter = put(&ones[1], 1);
     MUST(pe_loop_close(loop, NULL), 0);
-    assert_ended(getter, PE_ECANCELED);
-    assert_ended(putter, PE_ECANCELED);
+    async_assert_ended(getter, PE_ECANCELED);
+    async_assert_ended(putter, PE_ECANCELED);
     MUST(pe_queue_try_put(queue, &item), PE_ECLOSED);
     pe_queue_free(full);
     end();
@@ -345,7 +338,7 @@ PE_TEST(wrong_use_is_refused)
     MUST(pe_loop_new(NULL, &other_loop), 0);
     pe_task *task = told_start(loop, misuse, other_loop);
     told_settle(loop);
-    assert_ended(task, 0);
+    async_assert_ended(task, 0);
     MUST(pe_queue_new(loop, 0, 1, &none), PE_EINVAL);
     MUST(pe_queue_new(loop, 1, 1, NULL), PE_EINVAL);
     MUST(pe_queue_new(NULL, 1, 1, &none), PE_EINVAL);

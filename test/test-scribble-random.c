@@ -26,17 +26,9 @@
 #define VALUE_OF(name) name,
 enum target { TARGET_LIST(VALUE_OF) };
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 static uint64_t edge(uint64_t *random, uint64_t old)
 {
-    switch (next_random(random) % 12) {
+    switch (harness_random(random) % 12) {
     case 0: return 0;
     case 1: return 1;
     case 2: return UINT64_MAX;
@@ -44,31 +36,31 @@ static uint64_t edge(uint64_t *random, uint64_t old)
     case 4: return old - 1;
     case 5: return old + (UINT64_C(1) << 24); /* the next sequence */
     case 6: return old - (UINT64_C(1) << 24);
-    case 7: return old ^ (next_random(random) % 4 << 8); /* another owner */
-    case 8: return (old & ~UINT64_C(255)) | next_random(random) % 10; /* another phase */
-    case 9: return UINT64_C(1) << next_random(random) % 64;
-    case 10: return old ^ UINT64_C(1) << next_random(random) % 64;
-    default: return next_random(random);
+    case 7: return old ^ (harness_random(random) % 4 << 8); /* another owner */
+    case 8: return (old & ~UINT64_C(255)) | harness_random(random) % 10; /* another phase */
+    case 9: return UINT64_C(1) << harness_random(random) % 64;
+    case 10: return old ^ UINT64_C(1) << harness_random(random) % 64;
+    default: return harness_random(random);
     }
 }
 
 /* Writes over one aligned word of [start, start + bytes). */
 static void hit(uint64_t *random, void *start, size_t bytes)
 {
-    uint64_t *word = (uint64_t *)start + next_random(random) % (bytes / 8);
+    uint64_t *word = (uint64_t *)start + harness_random(random) % (bytes / 8);
     uint64_t new = edge(random, *(volatile uint64_t *)word);
-    size_t count = (size_t)1 << next_random(random) % 4;
+    size_t count = (size_t)1 << harness_random(random) % 4;
 
-    memcpy((char *)word + (next_random(random) % 8 & ~(count - 1)) % 8, &new, count);
+    memcpy((char *)word + (harness_random(random) % 8 & ~(count - 1)) % 8, &new, count);
 }
 
 /* One of those that were pushed last. */
 static uint32_t recent_record(uint64_t *random, const struct pe__shared *view)
 {
-    uint32_t level = (uint32_t)(next_random(random) % PE__QUEUE_LEVELS);
+    uint32_t level = (uint32_t)(harness_random(random) % PE__QUEUE_LEVELS);
     uint64_t tail = atomic_load(&view->tails[level].tail);
 
-    return pe__queue_record(level, tail - next_random(random) % 16, view->geometry.records);
+    return pe__queue_record(level, tail - harness_random(random) % 16, view->geometry.records);
 }
 
 static void hit_record(uint64_t *random, const struct pe__shared *view, enum target target)
@@ -86,11 +78,11 @@ static void hit_record(uint64_t *random, const struct pe__shared *view, enum tar
 
 static void hit_map(uint64_t *random, const struct pe__shared *view)
 {
-    const struct pe__map *map = &view->maps[next_random(random) % 2];
+    const struct pe__map *map = &view->maps[harness_random(random) % 2];
 
     if (map->state == NULL)
         return;
-    if (next_random(random) % 2)
+    if (harness_random(random) % 2)
         hit(random, (void *)map->state, ITEMS);
     else
         hit(random, map->detail, ITEMS * sizeof *map->detail);
@@ -99,28 +91,28 @@ static void hit_map(uint64_t *random, const struct pe__shared *view)
 /* A time about now, or anything else. */
 static void hit_time(uint64_t *random, _Atomic int64_t *time)
 {
-    if (next_random(random) % 2)
-        atomic_store(time, pe_now() + (int64_t)(next_random(random) % (uint64_t)PE_MS(2)));
+    if (harness_random(random) % 2)
+        atomic_store(time, pe_now() + (int64_t)(harness_random(random) % (uint64_t)PE_MS(2)));
     else
         hit(random, time, sizeof *time);
 }
 
 static struct pe__slot *any_slot(uint64_t *random, const struct pe__shared *view)
 {
-    return &view->slots[next_random(random) % WORKERS];
+    return &view->slots[harness_random(random) % WORKERS];
 }
 
 static void hit_limit(uint64_t *random, const struct pe__shared *view)
 {
     struct pe__record_more *more = &view->records_more[recent_record(random, view)];
 
-    switch (next_random(random) % 7) {
+    switch (harness_random(random) % 7) {
     case 0: hit_time(random, &view->watch->wakes_ns); break;
     case 1: hit(random, &view->watch->expired, 8); break;
     case 2: hit_time(random, &more->timeout_ns); break;
     case 3: hit_time(random, &more->deadline_ns); break;
     case 4: hit(random, &more->asked, 8); break;
-    case 5: hit(random, &pe__mapping_lanes(view, 0)[next_random(random) % WORKERS].asked, 8); break;
+    case 5: hit(random, &pe__mapping_lanes(view, 0)[harness_random(random) % WORKERS].asked, 8); break;
     default: hit_time(random, &any_slot(random, view)->due);
     }
 }
@@ -128,10 +120,10 @@ static void hit_limit(uint64_t *random, const struct pe__shared *view)
 /* What is for one worker alone, and who has left. */
 static void hit_order(uint64_t *random, const struct pe__shared *view)
 {
-    uint32_t index = recent_record(random, view), owner = (uint32_t)(next_random(random) % (WORKERS + 2));
+    uint32_t index = recent_record(random, view), owner = (uint32_t)(harness_random(random) % (WORKERS + 2));
     uint64_t sequence = pe__record_sequence(atomic_load(&view->records[index].word));
 
-    switch (next_random(random) % 5) {
+    switch (harness_random(random) % 5) {
     case 0: atomic_store(&any_slot(random, view)->order, pe__slot_order(sequence, index)); break;
     case 1: atomic_store(&any_slot(random, view)->order, (uint32_t)edge(random, index)); break;
     case 2: hit(random, &view->groups->vacant, 8); break;
@@ -146,18 +138,18 @@ static void hit_account(uint64_t *random, const struct pe__shared *view)
     void *const words[] = { &slot->life, &slot->ended, &slot->has_block, &slot->run, &slot->free, &slot->born,
                             &slot->pid,  &slot->past,  view->counts };
 
-    hit(random, words[next_random(random) % (sizeof words / sizeof *words)], 8);
+    hit(random, words[harness_random(random) % (sizeof words / sizeof *words)], 8);
 }
 
 /* What is in use of the table, mostly; the rest of it is zero. */
 static void hit_region(uint64_t *random, const struct pe__shared *view)
 {
     struct pe__region_table table;
-    uint32_t few = (uint32_t)(next_random(random) % 12);
+    uint32_t few = (uint32_t)(harness_random(random) % 12);
 
-    pe__region_table_at(&table, pe__mapping_regions(view, (uint32_t)(next_random(random) % WORKERS)),
+    pe__region_table_at(&table, pe__mapping_regions(view, (uint32_t)(harness_random(random) % WORKERS)),
                         &scene->regions);
-    switch (next_random(random) % 8) {
+    switch (harness_random(random) % 8) {
     case 0: hit(random, table.head, sizeof *table.head); break;
     case 1: hit(random, &table.tracks[few % 2], sizeof *table.tracks); break;
     case 2: hit(random, &table.labels[few], sizeof *table.labels); break;
@@ -175,7 +167,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case RECORD_FIELDS:
     case RECORD_REST: hit_record(random, view, target); break;
     case HINTS:
-        switch (next_random(random) % 6) {
+        switch (harness_random(random) % 6) {
         case 4: hit(random, view->watch, sizeof *view->watch); break;
         case 0: hit(random, view->heads, PE__QUEUE_LEVELS * sizeof *view->heads); break;
         case 1: hit(random, view->host_waits, 8); break;
@@ -185,7 +177,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
         }
         break;
     case LANES:
-        if (next_random(random) % 4)
+        if (harness_random(random) % 4)
             hit(random, view->lanes, 2 * WORKERS * sizeof *view->lanes);
         else
             hit(random, view->lives, 2 * sizeof *view->lives);
@@ -197,10 +189,10 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
     case TAIL: hit(random, view->tails, PE__QUEUE_LEVELS * sizeof *view->tails); break;
     case TEXTS: hit(random, pe__mapping_text(view, recent_record(random, view)), PE_TEXT_BYTES_MAX / 8 * 8); break;
     case OUTPUTS:
-        if (next_random(random) % 2)
+        if (harness_random(random) % 2)
             hit(random, pe__mapping_output(view, recent_record(random, view)), 8);
         else
-            hit(random, &view->slots[next_random(random) % WORKERS].output_from, 8);
+            hit(random, &view->slots[harness_random(random) % WORKERS].output_from, 8);
         break;
     case LIMITS: hit_limit(random, view); break;
     case ORDERS: hit_order(random, view); break;
@@ -211,7 +203,7 @@ static void hit_target(uint64_t *random, const struct pe__shared *view, enum tar
         break;
     case HEAP: hit(random, view->heap, (size_t)1 << 20); break;
     case REGIONS: hit_region(random, view); break;
-    default: hit_target(random, view, (enum target)(next_random(random) % ALL_WRITABLE));
+    default: hit_target(random, view, (enum target)(harness_random(random) % ALL_WRITABLE));
     }
 }
 

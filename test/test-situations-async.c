@@ -31,7 +31,7 @@ static pe_task *sleeper(pe_loop *loop)
 {
     pe_task *task;
 
-    MUST(pe_spawn(loop, calls_sleep_for_ever, NULL, 8, &task), 0);
+    MUST(pe_spawn(loop, async_sleep_for_ever, NULL, 8, &task), 0);
     return task;
 }
 
@@ -68,7 +68,7 @@ static void begin_scene(enum situation situation)
     scene.other = sleeper(scene.loop);
     MUST(pe_completed_new(scene.loop, &scene.other, 1, &scene.completed), 0);
     MUST(pe_group_new(scene.loop, PE_GROUP_COLLECT, &scene.group), 0);
-    MUST(pe_group_spawn(scene.group, calls_sleep_for_ever, NULL, 8, NULL), 0);
+    MUST(pe_group_spawn(scene.group, async_sleep_for_ever, NULL, 8, NULL), 0);
     MUST(pe_process_spawn(scene.loop, &(pe_process_options){ PE_SIZED(pe_process_options), .argv = calls_program },
                           &scene.process), 0);
     MUST(pe_signal_new(scene.loop, SIGUSR1, &scene.signal), 0);

@@ -81,13 +81,6 @@ static void cancel(pe_task *task)
     told_settle(loop);
 }
 
-static void assert_ended(pe_task *task, int result)
-{
-    MUST(pe_task_has_ended(task), 1);
-    MUST(pe_task_result(task), result);
-    pe_task_free(task);
-}
-
 /* Waits till told: by pe_wait_end. */
 #define WAIT_TILL_TOLD(t) PE_AWAIT(t, pe_wait_external(t, 0, NULL, NULL))
 
@@ -140,12 +133,12 @@ PE_TEST(i10_five_waiters_the_second_cancelled_while_the_first_releases)
     MUST(pe_task_cancel(tasks[1]), 0);
     told_settle(loop);
     ORDER(1, 2); /* ... which serves the third */
-    assert_ended(tasks[0], 0);
-    assert_ended(tasks[1], PE_ECANCELED);
+    async_assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[1], PE_ECANCELED);
     for (int i = 2; i < TASKS; i++) {
         MUST(actors[i].result, 0);
         tell(tasks[i]);
-        assert_ended(tasks[i], 0);
+        async_assert_ended(tasks[i], 0);
     }
     ORDER(3, 4);
     MUST(pe_sem_count(sem), 1);
@@ -174,7 +167,7 @@ PE_TEST(i10_a_waiter_that_is_cancelled_when_it_was_served_has_its_unit)
     ORDER(0, 1, 2);
     MUST(pe_sem_count(sem), 1);
     for (int i = 0; i < 3; i++)
-        assert_ended(tasks[i], 0);
+        async_assert_ended(tasks[i], 0);
     end();
 }
 
@@ -196,8 +189,8 @@ PE_TEST(a_newcomer_does_not_overtake)
     MUST(pe_sem_try_acquire(sem), 0);
     MUST(pe_sem_count(sem), 0);
     ORDER(1);
-    assert_ended(tasks[0], 0);
-    assert_ended(tasks[1], 0);
+    async_assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[1], 0);
     end();
 }
 
@@ -223,11 +216,11 @@ PE_TEST(a_waiter_whose_time_is_over_takes_nothing)
     pe_task *next = start(take_unit, &actors[1], 1);
     while (pe_task_has_ended(late) == 0)
         pe_loop_poll(loop);
-    assert_ended(late, PE_ETIMEDOUT);
+    async_assert_ended(late, PE_ETIMEDOUT);
     MUST(pe_sem_release(sem), 0);
     told_settle(loop);
     ORDER(0, 1);
-    assert_ended(next, 0);
+    async_assert_ended(next, 0);
     end();
 }
 
@@ -296,51 +289,43 @@ PE_TEST(a_lock_goes_from_one_to_the_next)
     pe_task *tasks[4];
 
     begin();
-    assert_ended(start(try_lock, &trying, 9), 0);
+    async_assert_ended(start(try_lock, &trying, 9), 0);
     for (int i = 0; i < 4; i++)
         tasks[i] = start(hold, &actors[i], i);
-    assert_ended(start(try_lock, &trying, 9), PE_EAGAIN);
+    async_assert_ended(start(try_lock, &trying, 9), PE_EAGAIN);
     ORDER(0);
     cancel(tasks[2]);
     ORDER(2);
-    assert_ended(tasks[2], PE_ECANCELED);
+    async_assert_ended(tasks[2], PE_ECANCELED);
     told_end(tasks[0], 0);
     told_settle(loop);
     ORDER(1);
     tell(tasks[1]);
     ORDER(3);
     tell(tasks[3]);
-    assert_ended(start(try_lock, &trying, 9), 0);
-    assert_ended(tasks[0], 0);
-    assert_ended(tasks[1], 0);
-    assert_ended(tasks[3], 0);
+    async_assert_ended(start(try_lock, &trying, 9), 0);
+    async_assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[1], 0);
+    async_assert_ended(tasks[3], 0);
     end();
-}
-
-static int failures;
-
-static void count_failure(pe_loop *of, const char *task_name, int error, void *context)
-{
-    (void)of, (void)task_name, (void)error, (void)context;
-    failures++;
 }
 
 PE_TEST(a_task_that_ends_gives_up_its_lock)
 {
     struct actor actors[2];
 
-    failures = 0;
+    async_failures = 0;
     begin();
-    MUST(pe_loop_on_failure(loop, count_failure, NULL), 0);
+    MUST(pe_loop_on_failure(loop, async_count_failure, NULL), 0);
     pe_task *first = start(hold_to_the_end, &actors[0], 0), *second = start(hold, &actors[1], 1);
     ORDER(0);
     tell(first);
     ORDER(1);
     MUST(actors[1].result, 0);
     pe_task_free(first);
-    MUST(failures, 1); /* to have waited for its lock is not to have looked at its failure */
+    MUST(async_failures, 1); /* to have waited for its lock is not to have looked at its failure */
     tell(second);
-    assert_ended(second, 0);
+    async_assert_ended(second, 0);
     end();
 }
 
@@ -372,8 +357,8 @@ PE_TEST(a_ring_of_locks_is_refused)
     tell(tasks[0]);
     tell(tasks[1]); /* which gives up its lock by ending */
     ORDER(1, 0);
-    assert_ended(tasks[1], PE_EDEADLK);
-    assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[1], PE_EDEADLK);
+    async_assert_ended(tasks[0], 0);
     end();
 }
 
@@ -411,12 +396,12 @@ PE_TEST(an_event_wakes_all_that_wait_and_stays)
     MUST(pe_event_set(event), 0);
     MUST(pe_event_is_set(event), 1);
     told_settle(loop);
-    assert_ended(tasks[3], 0);
+    async_assert_ended(tasks[3], 0);
     tasks[3] = start(wait_for_event, &actors[3], 3);
-    assert_ended(tasks[3], 0);
-    assert_ended(tasks[0], 0);
-    assert_ended(tasks[1], PE_ECANCELED);
-    assert_ended(tasks[2], 0);
+    async_assert_ended(tasks[3], 0);
+    async_assert_ended(tasks[0], 0);
+    async_assert_ended(tasks[1], PE_ECANCELED);
+    async_assert_ended(tasks[2], 0);
     end();
 }
 
@@ -465,8 +450,8 @@ PE_TEST(signals_wake_the_first_and_the_lock_is_taken_again)
     ORDER(9);
     tell(held);
     for (int i = 0; i < 4; i++)
-        assert_ended(tasks[i], 0);
-    assert_ended(held, 0);
+        async_assert_ended(tasks[i], 0);
+    async_assert_ended(held, 0);
     end();
 }
 
@@ -490,9 +475,9 @@ PE_TEST(a_wait_that_is_cancelled_takes_the_lock_again_and_no_signal)
     ORDER(1);
     MUST(actors[1].result, 0);
     tell(second);
-    assert_ended(first, PE_ECANCELED);
-    assert_ended(second, 0);
-    assert_ended(held, 0);
+    async_assert_ended(first, PE_ECANCELED);
+    async_assert_ended(second, 0);
+    async_assert_ended(held, 0);
     end();
 }
 
@@ -523,9 +508,9 @@ PE_TEST(a_cancel_after_the_signal_loses_neither)
     ORDER(9);
     tell(held);
     ORDER(0);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     MUST(actor.yielded, PE_ECANCELED);
-    assert_ended(held, 0);
+    async_assert_ended(held, 0);
     end();
 }
 
@@ -556,8 +541,8 @@ PE_TEST(a_condition_with_a_time_limit)
         pe_loop_poll(loop);
     MUST(pe_task_has_ended(waiter), 0);
     tell(held);
-    assert_ended(waiter, PE_ETIMEDOUT);
-    assert_ended(held, 0);
+    async_assert_ended(waiter, PE_ETIMEDOUT);
+    async_assert_ended(held, 0);
     ORDER(9, 0);
     end();
 }
@@ -588,8 +573,8 @@ PE_TEST(a_ring_of_locks_through_a_condition_is_found)
     tell(other);
     MUST(pe_cond_signal(cond), 0);
     told_settle(loop);
-    assert_ended(waiter, PE_EDEADLK);
-    assert_ended(other, 0);
+    async_assert_ended(waiter, PE_EDEADLK);
+    async_assert_ended(other, 0);
     ORDER(0, 1);
     end();
 }
@@ -639,7 +624,7 @@ PE_TEST(objects_that_are_freed_end_their_waits)
     ORDER(4, 2);
     tell(tasks[3]);
     for (int i = 0; i < 5; i++)
-        assert_ended(tasks[i], i == 3 ? -5 : PE_ECLOSED);
+        async_assert_ended(tasks[i], i == 3 ? -5 : PE_ECLOSED);
     end();
 }
 
@@ -658,8 +643,8 @@ PE_TEST(a_lock_that_is_freed_while_a_condition_has_it)
     told_settle(loop);
     cancel(second);
     ORDER(0, 1);
-    assert_ended(first, PE_ECLOSED);
-    assert_ended(second, PE_ECLOSED);
+    async_assert_ended(first, PE_ECLOSED);
+    async_assert_ended(second, PE_ECLOSED);
     end();
 }
 
@@ -680,8 +665,8 @@ PE_TEST_LOOP(a_loop_is_closed_with_all_kinds_of_waits, 0, 2)
     told_end(tasks[4], 0);
     pe_loop_free(loop);
     loop = NULL;
-    assert_ended(tasks[0], PE_ECANCELED);
-    assert_ended(tasks[1], PE_ECANCELED);
+    async_assert_ended(tasks[0], PE_ECANCELED);
+    async_assert_ended(tasks[1], PE_ECANCELED);
     for (int i = 2; i < 6; i++) {
         MUST(pe_task_has_ended(tasks[i]), 1);
         pe_task_free(tasks[i]);
@@ -735,7 +720,7 @@ PE_TEST(wrong_use_is_refused)
     MUST(pe_loop_new(NULL, &other_loop), 0);
     pe_task *task = told_start(loop, misuse, other_loop);
     told_settle(loop);
-    assert_ended(task, 0);
+    async_assert_ended(task, 0);
     MUST(pe_sem_new(loop, UINT32_C(1) << 31, &none), PE_EINVAL);
     ck_assert_ptr_null(none);
     pe_loop_free(other_loop);

@@ -10,19 +10,11 @@
 
 static pe_loop *loop;
 static pe_group *group;
-static int failures;
-
-static void count_failure(pe_loop *of, const char *task_name, int error, void *context)
-{
-    (void)of, (void)task_name, (void)error, (void)context;
-    failures++;
-}
-
 static void begin(uint32_t flags)
 {
-    failures = 0;
+    async_failures = 0;
     MUST(pe_loop_new(NULL, &loop), 0);
-    MUST(pe_loop_on_failure(loop, count_failure, NULL), 0);
+    MUST(pe_loop_on_failure(loop, async_count_failure, NULL), 0);
     MUST(pe_group_new(loop, flags, &group), 0);
 }
 
@@ -72,14 +64,6 @@ static void tell(pe_task *task, int value)
     told_settle(loop);
 }
 
-/* It has ended with this; gives it back. */
-static void assert_ended(pe_task *task, int result)
-{
-    MUST(pe_task_has_ended(task), 1);
-    MUST(pe_task_result(task), result);
-    pe_task_free(task);
-}
-
 static int return_number(pe_task *t, void *frame)
 {
     (void)t;
@@ -91,7 +75,7 @@ static int return_number(pe_task *t, void *frame)
 PE_TEST(the_wait_ends_with_the_last_task)
 {
     begin(0);
-    assert_ended(start(wait_for_group, NULL), 0); /* of nothing */
+    async_assert_ended(start(wait_for_group, NULL), 0); /* of nothing */
     pe_task *a = spawn_told(), *b = spawn_told();
     pe_task *waiters[2] = { start(wait_for_group, NULL), start(wait_for_group, NULL) };
     tell(b, 1);
@@ -99,11 +83,11 @@ PE_TEST(the_wait_ends_with_the_last_task)
     tell(a, 2);
     MUST(pe_task_has_ended(waiters[0]), 0);
     tell(c, 3);
-    assert_ended(waiters[0], 0);
-    assert_ended(waiters[1], 0);
-    assert_ended(a, 2);
-    assert_ended(b, 1);
-    assert_ended(c, 3);
+    async_assert_ended(waiters[0], 0);
+    async_assert_ended(waiters[1], 0);
+    async_assert_ended(a, 2);
+    async_assert_ended(b, 1);
+    async_assert_ended(c, 3);
     end();
 }
 
@@ -114,20 +98,20 @@ PE_TEST(the_first_failure_cancels_the_others_and_is_returned_when_all_have_ended
     told_frame(a)->cleans_up = 1;
     pe_task *waiter = start(wait_for_group, NULL);
     tell(b, -7);
-    assert_ended(c, PE_ECANCELED);
+    async_assert_ended(c, PE_ECANCELED);
     MUST(pe_task_has_ended(waiter), 0);
     MUST(pe_group_spawn(group, return_number, NULL, 0, NULL), PE_ECANCELED);
     tell(a, -8);
-    assert_ended(waiter, -7);
+    async_assert_ended(waiter, -7);
     pe_task_free(b);
-    MUST(failures, 0);
+    MUST(async_failures, 0);
     pe_task_free(a); /* nobody has asked for that one */
-    MUST(failures, 1);
+    MUST(async_failures, 1);
     pe_task *again = spawn_told(); /* the group is as new */
     waiter = start(wait_for_group, NULL);
     tell(again, 5);
-    assert_ended(waiter, 0);
-    assert_ended(again, 5);
+    async_assert_ended(waiter, 0);
+    async_assert_ended(again, 5);
     end();
 }
 
@@ -141,12 +125,12 @@ PE_TEST(failures_cancel_nothing_where_they_are_to_be_kept)
     MUST(pe_task_cancels(c), 0);
     MUST(pe_group_spawn(group, return_number, (void *)1, 0, NULL), 0);
     tell(c, 1);
-    assert_ended(waiter, -7);
-    assert_ended(a, -6);
-    assert_ended(b, -7);
-    assert_ended(c, 1);
+    async_assert_ended(waiter, -7);
+    async_assert_ended(a, -6);
+    async_assert_ended(b, -7);
+    async_assert_ended(c, 1);
     end();
-    MUST(failures, 0);
+    MUST(async_failures, 0);
 }
 
 PE_TEST(a_task_that_is_cancelled_by_itself_is_no_failure)
@@ -156,11 +140,11 @@ PE_TEST(a_task_that_is_cancelled_by_itself_is_no_failure)
     pe_task *waiter = start(wait_for_group, NULL);
     pe_task_cancel(a);
     told_settle(loop);
-    assert_ended(a, PE_ECANCELED);
+    async_assert_ended(a, PE_ECANCELED);
     MUST(pe_task_cancels(b), 0);
     tell(b, 0);
-    assert_ended(waiter, 0);
-    assert_ended(b, 0);
+    async_assert_ended(waiter, 0);
+    async_assert_ended(b, 0);
     end();
 }
 
@@ -173,13 +157,13 @@ PE_TEST(a_wait_that_is_cancelled_cancels_them_and_ends_with_the_last)
     pe_task_cancel(waiter);
     told_settle(loop);
     MUST(pe_task_has_ended(waiter), 0);
-    assert_ended(b, PE_ECANCELED);
+    async_assert_ended(b, PE_ECANCELED);
     tell(a, -9);
-    assert_ended(waiter, PE_ECANCELED);
-    assert_ended(other, -9); /* it was not meant */
+    async_assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(other, -9); /* it was not meant */
     pe_task_free(a);
     end();
-    MUST(failures, 0);
+    MUST(async_failures, 0);
 }
 
 static int wait_though_cancelled(pe_task *t, void *frame)
@@ -205,10 +189,10 @@ PE_TEST(a_request_that_came_before_cancels_them_and_waits_too)
     MUST(pe_task_cancels(a), 1);
     tell(a, -4);
     MUST(first, PE_ECANCELED);
-    assert_ended(waiter, -4); /* the failure was left for the next wait */
+    async_assert_ended(waiter, -4); /* the failure was left for the next wait */
     pe_task_free(a);
     end();
-    MUST(failures, 0);
+    MUST(async_failures, 0);
 }
 
 PE_TEST(a_failure_that_no_wait_returned_is_reported)
@@ -216,16 +200,16 @@ PE_TEST(a_failure_that_no_wait_returned_is_reported)
     begin(0);
     MUST(pe_group_spawn(group, return_number, (void *)-3, 0, NULL), 0);
     told_settle(loop);
-    MUST(failures, 0);
+    MUST(async_failures, 0);
     MUST(pe_group_spawn(group, return_number, NULL, 0, NULL), PE_ECANCELED);
     pe_group_free(group);
-    MUST(failures, 1);
+    MUST(async_failures, 1);
     MUST(pe_group_new(loop, 0, &group), 0);
     MUST(pe_group_spawn(group, return_number, (void *)-3, 0, NULL), 0);
     told_settle(loop);
-    assert_ended(start(wait_for_group, NULL), -3);
+    async_assert_ended(start(wait_for_group, NULL), -3);
     end();
-    MUST(failures, 1);
+    MUST(async_failures, 1);
 }
 
 /* ---- cancelling and freeing ---- */
@@ -239,14 +223,14 @@ PE_TEST(a_group_is_cancelled_once)
     MUST(pe_group_cancel(group), 0);
     told_settle(loop);
     MUST(pe_task_cancels(a), 1);
-    assert_ended(b, PE_ECANCELED);
+    async_assert_ended(b, PE_ECANCELED);
     MUST(pe_group_spawn(group, return_number, NULL, 0, NULL), PE_ECANCELED);
     pe_task *waiter = start(wait_for_group, NULL);
     pe_task_cancel(waiter);
     MUST(pe_task_cancels(a), 1); /* its clean-up is not disturbed */
     tell(a, 0);
-    assert_ended(waiter, PE_ECANCELED);
-    assert_ended(a, 0);
+    async_assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(a, 0);
     MUST(pe_group_spawn(group, return_number, NULL, 0, NULL), 0);
     end();
 }
@@ -260,11 +244,11 @@ PE_TEST(a_group_that_is_freed_lives_until_its_tasks_have_ended)
     pe_group_free(group);
     group = NULL;
     told_settle(loop);
-    assert_ended(b, PE_ECANCELED);
+    async_assert_ended(b, PE_ECANCELED);
     MUST(pe_task_has_ended(waiter), 0);
     tell(a, 0);
-    assert_ended(waiter, 0);
-    assert_ended(a, 0);
+    async_assert_ended(waiter, 0);
+    async_assert_ended(a, 0);
     end();
 }
 
@@ -293,9 +277,9 @@ PE_TEST(a_group_that_is_freed_by_what_it_cancels)
     told_settle(loop);
     c = spawn_told();
     tell(a, -1);
-    assert_ended(a, -1);
-    assert_ended(b, PE_ECANCELED);
-    assert_ended(c, PE_ECANCELED);
+    async_assert_ended(a, -1);
+    async_assert_ended(b, PE_ECANCELED);
+    async_assert_ended(c, PE_ECANCELED);
     end();
 }
 
@@ -307,18 +291,10 @@ PE_TEST(a_loop_is_closed_with_groups_that_have_tasks_and_waits)
     pe_task *a = spawn_told();
     pe_task *waiter = start(wait_for_group, NULL), *nexter = start(wait_for_next, &next);
     MUST(pe_loop_close(loop, NULL), 0);
-    assert_ended(a, PE_ECANCELED);
-    assert_ended(waiter, PE_ECANCELED);
-    assert_ended(nexter, PE_ECANCELED);
+    async_assert_ended(a, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(nexter, PE_ECANCELED);
     end();
-}
-
-static int wait_for_task(pe_task *t, void *frame)
-{
-    PE_BEGIN(t);
-    PE_AWAIT(t, pe_await(t, *(pe_task **)frame));
-    PE_RETURN(t, t->result);
-    PE_END(t);
 }
 
 /* A task of the group waits for the one that waits for the group. */
@@ -328,12 +304,12 @@ PE_TEST(a_loop_is_closed_though_a_group_waits_for_itself)
 
     begin(0);
     MUST(pe_loop_set_grace(loop, PE_MS(1)), 0);
-    MUST(pe_group_spawn(group, wait_for_task, &waiter, 0, &inner), 0);
+    MUST(pe_group_spawn(group, async_await_other, &waiter, 0, &inner), 0);
     waiter = told_start(loop, wait_for_group, NULL);
     told_settle(loop);
     MUST(pe_loop_close(loop, NULL), 0);
-    assert_ended(waiter, PE_ECANCELED);
-    assert_ended(inner, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(inner, PE_ECANCELED);
     end();
 }
 
@@ -344,30 +320,30 @@ PE_TEST(tasks_are_given_in_the_order_of_their_ends_and_then_there_are_none)
     pe_task *next = NULL;
 
     begin(PE_GROUP_COLLECT | PE_GROUP_KEEP);
-    assert_ended(start(wait_for_next, &next), PE_ENODATA);
+    async_assert_ended(start(wait_for_next, &next), PE_ENODATA);
     pe_task *a = spawn_told(), *b = spawn_told();
     MUST(pe_group_spawn(group, return_number, (void *)4, 0, NULL), 0); /* of which nobody has a handle */
     told_settle(loop);
     tell(b, -2);
-    assert_ended(start(wait_for_next, &next), 0);
-    assert_ended(next, 4);
-    assert_ended(start(wait_for_next, &next), 0);
+    async_assert_ended(start(wait_for_next, &next), 0);
+    async_assert_ended(next, 4);
+    async_assert_ended(start(wait_for_next, &next), 0);
     ck_assert_ptr_eq(next, b);
-    assert_ended(next, -2);
+    async_assert_ended(next, -2);
     pe_task *waiter = start(wait_for_next, &next), *cancelled = start(wait_for_next, NULL);
-    assert_ended(cancelled, PE_EINVAL);
+    async_assert_ended(cancelled, PE_EINVAL);
     cancelled = start(wait_for_next, &cancelled);
     pe_task *late = start(wait_for_next, &cancelled);
     tell(a, 6);
-    assert_ended(waiter, 0);
+    async_assert_ended(waiter, 0);
     ck_assert_ptr_eq(next, a);
-    assert_ended(next, 6);
-    assert_ended(cancelled, PE_ENODATA);
-    assert_ended(late, PE_ENODATA);
+    async_assert_ended(next, 6);
+    async_assert_ended(cancelled, PE_ENODATA);
+    async_assert_ended(late, PE_ENODATA);
     pe_task_free(a);
     pe_task_free(b);
     end();
-    MUST(failures, 0);
+    MUST(async_failures, 0);
 }
 
 PE_TEST(a_wait_for_the_next_that_is_cancelled_takes_none)
@@ -380,10 +356,10 @@ PE_TEST(a_wait_for_the_next_that_is_cancelled_takes_none)
     pe_task_cancel(waiter);
     told_end(a, 1);
     told_settle(loop);
-    assert_ended(waiter, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECANCELED);
     ck_assert_ptr_null(next);
-    assert_ended(start(wait_for_next, &next), 0);
-    assert_ended(next, 1);
+    async_assert_ended(start(wait_for_next, &next), 0);
+    async_assert_ended(next, 1);
     pe_task_free(a);
     end();
 }
@@ -396,12 +372,12 @@ PE_TEST(what_was_not_taken_goes_with_the_group)
     for (int i = 0; i < 5; i++)
         MUST(pe_group_spawn(group, return_number, NULL, 0, NULL), 0);
     told_settle(loop);
-    assert_ended(start(wait_for_group, NULL), 0);
-    assert_ended(start(wait_for_next, &next), 0);
-    assert_ended(next, 0);
+    async_assert_ended(start(wait_for_group, NULL), 0);
+    async_assert_ended(start(wait_for_next, &next), 0);
+    async_assert_ended(next, 0);
     pe_task *a = spawn_told();
     for (int i = 0; i < 4; i++) {
-        assert_ended(start(wait_for_next, &next), 0);
+        async_assert_ended(start(wait_for_next, &next), 0);
         pe_task_free(next);
     }
     pe_task *waiter = start(wait_for_next, &next);
@@ -409,8 +385,8 @@ PE_TEST(what_was_not_taken_goes_with_the_group)
     pe_group_free(group);
     group = NULL;
     told_settle(loop);
-    assert_ended(waiter, PE_ECLOSED);
-    assert_ended(a, PE_ECANCELED);
+    async_assert_ended(waiter, PE_ECLOSED);
+    async_assert_ended(a, PE_ECANCELED);
     end();
 }
 
@@ -455,10 +431,10 @@ PE_TEST(wrong_use_is_refused)
     MUST(pe_group_spawn(NULL, misuse, NULL, 0, NULL), PE_EINVAL);
     MUST(pe_group_cancel(NULL), PE_EINVAL);
     pe_group_free(NULL);
-    assert_ended(start(misuse, other), 0);
+    async_assert_ended(start(misuse, other), 0);
     MUST(pe_group_spawn(group, wait_for_own_group, NULL, 0, NULL), 0);
     told_settle(loop);
-    assert_ended(start(wait_for_group, NULL), 0);
+    async_assert_ended(start(wait_for_group, NULL), 0);
     pe_group_free(other);
     pe_loop_free(other_loop);
     end();
@@ -478,7 +454,7 @@ PE_TEST(without_memory_nothing_is_started)
         ck_assert_int_lt(++started, 100000);
     harness_fail_reset();
     told_settle(loop);
-    assert_ended(start(wait_for_group, NULL), 0);
+    async_assert_ended(start(wait_for_group, NULL), 0);
     end();
 }
 
@@ -489,7 +465,7 @@ PE_TEST(a_group_outlives_its_loop)
     pe_task *a = spawn_told();
     pe_loop_free(loop);
     loop = NULL;
-    assert_ended(a, PE_ECANCELED);
+    async_assert_ended(a, PE_ECANCELED);
     MUST(pe_group_cancel(group), PE_ECLOSED);
     MUST(pe_group_spawn(group, return_number, NULL, 0, NULL), PE_ECLOSED);
     end();

@@ -168,15 +168,6 @@ struct busy {
 static void destroy_busily(void *value);
 static const pe_local_key busy = { destroy_busily };
 
-static int sleep_for_ever(pe_task *t, void *frame)
-{
-    (void)frame;
-    PE_BEGIN(t);
-    PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
-    PE_RETURN(t, t->result);
-    PE_END(t);
-}
-
 static int return_error(pe_task *t, void *frame)
 {
     PE_BEGIN(t);
@@ -257,7 +248,7 @@ PE_TEST(a34_destroyers_look_at_the_task_that_ends_and_free_it)
 
     forget();
     MUST(pe_loop_on_failure(f.loop, on_failure, NULL), 0);
-    async_start(f.loop, sleep_for_ever, NULL, &f.sleeper);
+    async_start(f.loop, async_sleep_for_ever, NULL, &f.sleeper);
     async_start(f.loop, return_error, &f, &f.task);
     MUST(pe_loop_run(f.loop), 0);
     MUST(f.calls, 1);

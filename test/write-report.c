@@ -18,11 +18,6 @@ static uint32_t one_track(struct draft *draft)
     return draft_track(draft, draft_process(draft, 100, 0, -1), 100, "main");
 }
 
-static uint32_t root_of(struct draft *draft, uint32_t track)
-{
-    return draft_node(draft, track, PE__REGION_NOTHING, draft_label(draft, PE__KIND_ROOT, ""), 0, 0);
-}
-
 static void make_nothing(struct draft *draft)
 {
     one_track(draft);
@@ -36,7 +31,7 @@ static void make_names(struct draft *draft)
         "<b>&amp;",   "ends in 12", "\x01\x02\x7f",  "caf\xc3\xa9",   "\xff\xfe",    "\xc3",      "\xed\xa0\x80",
         "std::map<int, long>::find", "\xf0\x9f\x8e\x84", "\xe2\x80\xa8", "{\"a\":1}", "</script>", "%s%n",
     };
-    uint32_t track = one_track(draft), root = root_of(draft, track);
+    uint32_t track = one_track(draft), root = draft_root(draft, track);
 
     draft->profile.program = "na\"me\n\xff";
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -76,7 +71,7 @@ static void make_numbers(struct draft *draft)
         for (int32_t thread = 0; thread < 3; thread++) {
             uint32_t track = draft_track(draft, index, process == 3 ? 0 : 100 + thread / 2, thread == 2 ? "" : "twin");
 
-            draft_node(draft, track, root_of(draft, track), label, 1, 1000);
+            draft_node(draft, track, draft_root(draft, track), label, 1, 1000);
             draft_event(draft, track, PE__EVENT_CALL, label, 0, 1000, 0);
         }
     }
@@ -107,7 +102,7 @@ static void make_spans(struct draft *draft)
 {
     uint32_t track = one_track(draft), span = draft_label(draft, PE__KIND_SPAN, "request");
 
-    draft_node(draft, track, root_of(draft, track), span, 3, 9000);
+    draft_node(draft, track, draft_root(draft, track), span, 3, 9000);
     for (int64_t i = 0; i < 3; i++)
         draft_event(draft, track, PE__EVENT_CALL, span, 1000 * i, 1000 * i + 3000, 0);
 }
@@ -123,7 +118,7 @@ static void make_waits(struct draft *draft)
                   { "pe.run", 20000, 50000 },
                   { "pe.idle", 50000, 60000 },
                   { "pe.run", 60000, 90000 } };
-    uint32_t track = one_track(draft), root = root_of(draft, track);
+    uint32_t track = one_track(draft), root = draft_root(draft, track);
 
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         uint32_t label = draft_label(draft, PE_SITE_REGION, calls[i].name);

@@ -54,12 +54,27 @@ void async_settle(pe_loop *loop)
         ;
 }
 
+void async_assert_ended(pe_task *task, int result)
+{
+    MUST(pe_task_has_ended(task), 1);
+    MUST(pe_task_result(task), result);
+    pe_task_free(task);
+}
+
+int async_failures;
+
+void async_count_failure(pe_loop *loop, const char *task_name, int error, void *context)
+{
+    (void)loop, (void)task_name, (void)error, (void)context;
+    async_failures++;
+}
+
 char async_letter(int result)
 {
     return result == PE_ECANCELED ? 'C' : result == PE_ETIMEDOUT ? 'T' : result >= 0 ? (char)('0' + result % 10) : '?';
 }
 
-static int sleep_on(pe_task *t, void *frame)
+int async_sleep_for_ever(pe_task *t, void *frame)
 {
     (void)frame;
     PE_BEGIN(t);
@@ -68,10 +83,18 @@ static int sleep_on(pe_task *t, void *frame)
     PE_END(t);
 }
 
+int async_await_other(pe_task *t, void *frame)
+{
+    PE_BEGIN(t);
+    PE_AWAIT(t, pe_await(t, *(pe_task **)frame));
+    PE_RETURN(t, t->result);
+    PE_END(t);
+}
+
 void async_use_memory_up(pe_loop *loop)
 {
     harness_fail_from(HARNESS_MALLOC, 1, ENOMEM);
-    while (pe_spawn(loop, sleep_on, NULL, 0, NULL) == 0)
+    while (pe_spawn(loop, async_sleep_for_ever, NULL, 0, NULL) == 0)
         ;
     harness_fail_reset();
 }

@@ -28,6 +28,17 @@ void async_finish(pe_loop *loop);
 /* Polls till all tasks wait. */
 void async_settle(pe_loop *loop);
 
+/* The task has ended with this; gives it back. */
+void async_assert_ended(pe_task *task, int result);
+
+int async_sleep_for_ever(pe_task *t, void *frame);
+/* Waits for a task, and ends as it has; the frame is the address of its handle. */
+int async_await_other(pe_task *t, void *frame);
+
+/* Counts the failures of tasks that nobody has looked at: for pe_loop_on_failure. */
+extern int async_failures;
+void async_count_failure(pe_loop *loop, const char *task_name, int error, void *context);
+
 /* For diaries: C cancelled, T timed out, ? another error, else the last digit. */
 char async_letter(int result);
 

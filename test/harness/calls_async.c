@@ -17,15 +17,6 @@ int calls_return_nothing(pe_task *t, void *frame)
     return 0;
 }
 
-int calls_sleep_for_ever(pe_task *t, void *frame)
-{
-    (void)frame;
-    PE_BEGIN(t);
-    PE_AWAIT(t, pe_sleep(t, PE_FOREVER));
-    PE_RETURN(t, t->result);
-    PE_END(t);
-}
-
 static void post_nothing(void *context)
 {
     (void)context;

@@ -68,6 +68,5 @@ extern const size_t call_row_count;
 
 extern char *calls_program[]; /* one that sleeps */
 int calls_return_nothing(pe_task *t, void *frame);
-int calls_sleep_for_ever(pe_task *t, void *frame);
 
 #endif

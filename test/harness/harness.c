@@ -46,6 +46,14 @@ double harness_slowness(void)
     return factor > 1.0 ? factor : 1.0;
 }
 
+uint64_t harness_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
 int harness_forks(void)
 {
     const char *text = getenv("CK_FORK");

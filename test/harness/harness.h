@@ -84,6 +84,8 @@ int harness_long(void);
 /* How long a soak test goes on: as many seconds as PAREXEC_TEST_SOAK says (test/run --soak), ten minutes in long modes,
  * else as given. */
 int64_t harness_soak_ns(int64_t quick_ns);
+/* The next of the random numbers that follow from a seed, which is not 0. */
+uint64_t harness_random(uint64_t *state);
 /* 1 when each test runs in a process of its own. */
 int harness_forks(void);
 /* Under valgrind (test/run --valgrind), where some things cannot be tried. */

@@ -73,6 +73,13 @@ int range_nothing(uint64_t first, uint64_t last, void *acc, const void *context)
     return 0;
 }
 
+int combine_sum(void *acc, const void *part, const void *context)
+{
+    (void)context;
+    *(uint64_t *)acc += *(const uint64_t *)part;
+    return 0;
+}
+
 int combine_nothing(void *acc, const void *part, const void *context)
 {
     (void)acc, (void)part, (void)context;

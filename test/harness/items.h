@@ -23,6 +23,8 @@ int item_for_ever(const void *in, void *out, const void *context);
 /* For calls that are refused, or where the call alone matters. */
 int item_nothing(const void *in, void *out, const void *context);
 int range_nothing(uint64_t first, uint64_t last, void *acc, const void *context);
+/* Of two uint64_t. */
+int combine_sum(void *acc, const void *part, const void *context);
 int combine_nothing(void *acc, const void *part, const void *context);
 
 struct progress {

@@ -164,6 +164,14 @@ void process_await_stopped(pid_t pid, int stopped)
     }
 }
 
+int64_t process_thread_cpu_ns(void)
+{
+    struct timespec spent;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return PE_SECONDS(spent.tv_sec) + spent.tv_nsec;
+}
+
 void process_sleep_ms(int64_t ms)
 {
     struct timespec left = { ms / 1000, ms % 1000 * 1000000 };

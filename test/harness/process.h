@@ -33,6 +33,8 @@ struct process_effort {
 };
 
 struct process_effort process_effort(pid_t pid);
+/* What the calling thread has spent of it. */
+int64_t process_thread_cpu_ns(void);
 void process_sleep_ms(int64_t ms);
 /* 1 when the process spent nothing in that time: it slept throughout. */
 int process_is_idle(pid_t pid, int64_t for_ns);

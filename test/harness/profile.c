@@ -90,6 +90,11 @@ uint32_t draft_node(struct draft *draft, uint32_t track, uint32_t parent, uint32
     return draft->profile.node_count - 1;
 }
 
+uint32_t draft_root(struct draft *draft, uint32_t track)
+{
+    return draft_node(draft, track, PE__REGION_NOTHING, draft_label(draft, PE__KIND_ROOT, ""), 0, 0);
+}
+
 uint32_t draft_counter(struct draft *draft, uint32_t track, uint32_t parent, uint32_t label, uint64_t times,
                        int64_t sum)
 {
@@ -201,14 +206,9 @@ static void call(struct draft *draft, uint32_t track, uint32_t label, int64_t fr
     draft_event(draft, track, PE__EVENT_CALL, label, US(from_us), US(until_us), 0);
 }
 
-static uint32_t new_root(struct draft *draft, uint32_t track)
-{
-    return draft_node(draft, track, PE__REGION_NOTHING, draft_label(draft, PE__KIND_ROOT, ""), 0, 0);
-}
-
 static void example_main(struct draft *draft, uint32_t track)
 {
-    uint32_t root = new_root(draft, track);
+    uint32_t root = draft_root(draft, track);
     uint32_t solve = draft_label_at(draft, PE_SITE_REGION, "solve", "grid.c", 30);
     uint32_t relax = draft_label_at(draft, PE_SITE_REGION, "relax", "grid.c", 40);
     uint32_t line[2] = { draft_label_at(draft, PE_SITE_LINE, "", "grid.c", 41),
@@ -238,7 +238,7 @@ static void example_main(struct draft *draft, uint32_t track)
 static void example_io(struct draft *draft, uint32_t track)
 {
     uint32_t label = draft_label_at(draft, PE_SITE_REGION, "write", "io.c", 7);
-    uint32_t node = draft_node(draft, track, new_root(draft, track), label, 4, US(200));
+    uint32_t node = draft_node(draft, track, draft_root(draft, track), label, 4, US(200));
 
     draft->profile.nodes[node].open_ns = US(980);
     for (int64_t i = 0; i < 4; i++)
@@ -249,7 +249,7 @@ static void example_worker(struct draft *draft, uint32_t track, uint32_t jobs, b
 {
     uint32_t run = draft_label(draft, PE_SITE_REGION, "pe.run");
     uint32_t item = draft_label_at(draft, PE_SITE_REGION, "item", "job.c", 12);
-    uint32_t runs = draft_node(draft, track, new_root(draft, track), run, jobs, US(200 * jobs));
+    uint32_t runs = draft_node(draft, track, draft_root(draft, track), run, jobs, US(200 * jobs));
     uint32_t items = draft_node(draft, track, runs, item, jobs, US(150 * jobs));
     uint32_t inner = crashed ? items : draft_node(draft, track, items, item, jobs, US(50 * jobs));
 

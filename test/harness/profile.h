@@ -31,6 +31,7 @@ uint32_t draft_track(struct draft *draft, uint32_t process, int32_t tid, const c
 /* The one with that kind, name, file and line; a new one if there is none. */
 uint32_t draft_label(struct draft *draft, uint32_t kind, const char *name);
 uint32_t draft_label_at(struct draft *draft, uint32_t kind, const char *name, const char *file, uint32_t line);
+uint32_t draft_root(struct draft *draft, uint32_t track);
 /* The smallest and the largest call, and its buckets, are as if all calls took equally long. */
 uint32_t draft_node(struct draft *draft, uint32_t track, uint32_t parent, uint32_t label, uint64_t calls,
                     int64_t total_ns);

@@ -1,4 +1,5 @@
 /* Acts with maps: whole ones, stopped ones, streams, reduces, and maps without a pool. */
+#include "harness/items.h"
 #include "harness/soak_pool.h"
 
 #include <stdlib.h>
@@ -199,20 +200,13 @@ static int add_range(uint64_t first, uint64_t last, void *acc, const void *conte
     return 0;
 }
 
-static int add(void *acc, const void *part, const void *context)
-{
-    (void)context;
-    *(uint64_t *)acc += *(const uint64_t *)part;
-    return 0;
-}
-
 static void reduce(struct soak_player *player)
 {
     uint64_t first = pe_rng_next(&player->rng) / 2, last = first + soak_below(player, 100000), sum = 0, wanted = 0;
     pe_map_options options = { .size = sizeof options, .retries = UINT32_MAX };
 
     (void)add_range(first, last, &wanted, NULL);
-    ck_assert_int_eq(pe_pool_reduce(player->pool, add_range, add, first, last, &sum, sizeof sum, &options), 0);
+    ck_assert_int_eq(pe_pool_reduce(player->pool, add_range, combine_sum, first, last, &sum, sizeof sum, &options), 0);
     ck_assert_uint_eq(sum, wanted);
 }
 
