@@ -342,8 +342,8 @@ PE_EXPORT void pe_job_free(pe_job *job);
  * @errors PE_ETOOBIG: more than max_reply_bytes of the pool. PE_ENOMEM: no memory for it. PE_EINVAL: reply NULL, or
  *         data NULL with bytes. PE_EFORKED: in a process that the function has forked. The first error of the first two
  *         kinds sticks: later writes return it too, the reply is dropped, and the job ends as PE_RETURNED with that
- *         error as its code, whatever the function returns. So it does with PE_ENOMEM where the program has no memory to
- *         take the reply over.
+ *         error as its code, whatever the function returns. So it does with PE_ENOMEM where the program has no memory
+ *         to take the reply over.
  * @ownership the bytes are copied.
  * @threads the one that runs the job. @child yes, that is what it is for. @since 1.0
  */
