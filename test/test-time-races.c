@@ -101,12 +101,13 @@ PE_TEST(items_either_done_or_stopped)
 }
 
 /* Every fifth item ends at about the instant at which its limit is over; those behind it on the same worker are far
- * from theirs. Each says when it began and ended, and as which worker. */
-#define NEIGHBOURS 5
+ * from theirs. Each says when it began and was last seen, and as which worker. The first half takes longer, so that its
+ * end is stolen: one worker runs the second half first. */
+enum { NEIGHBOURS = 5, ITEMS = NEIGHBOURS * 300 };
 #define LIMIT_NS PE_MS(10)
 
 struct trace {
-    _Atomic int64_t begun, ended;
+    _Atomic int64_t begun, seen;
     _Atomic int32_t worker;
 };
 
@@ -114,44 +115,51 @@ static int item_near_its_limit(const void *in, void *out, const void *context)
 {
     struct trace *traces;
     uint64_t number = pe_worker_item();
-    int64_t begin = pe_now(), late = PE_US(-50 + (int64_t)(number * 37 % 200));
+    int64_t begin = pe_now(), now = begin, late = PE_US(-50 + (int64_t)(number * 37 % 200));
+    int64_t length = number % NEIGHBOURS == 0 ? LIMIT_NS + late : PE_US(number < ITEMS / 2 ? 400 : 20);
 
     (void)in;
     (void)out;
     memcpy(&traces, context, sizeof traces);
     atomic_store(&traces[number].worker, pe_worker_index());
     atomic_store(&traces[number].begun, begin);
-    while (pe_now() < begin + (number % NEIGHBOURS == 0 ? LIMIT_NS + late : PE_US(20)))
-        ;
-    atomic_store(&traces[number].ended, pe_now());
+    for (; now < begin + length; now = pe_now())
+        atomic_store(&traces[number].seen, now);
     return 0;
 }
 
-/* For how long the worker number had nothing else to do than what was stopped. `end`: when all was over. Its limit
- * began before its first step, and at the earliest when the one before it had ended: it may have been kept from its CPU
- * in between. */
-static int64_t time_for(const struct trace *traces, uint64_t count, uint64_t item, const pe_status *status, int64_t end)
+struct span {
+    int64_t begin, end;
+};
+
+/* For how long, while the map ran, the worker number had nothing else to do than what was stopped. The limit of that
+ * began before its first step, for it may have been kept from its CPU in between, and at the earliest when what ran
+ * there before it was last seen. That need not be the item with the number before: items are stolen. */
+static int64_t time_for(const struct trace *traces, uint64_t item, struct span map)
 {
     int64_t begun = traces[item].begun;
+    struct span span = map;
 
-    if (item > 0 && traces[item - 1].worker == status->worker && traces[item - 1].ended != 0)
-        begun = traces[item - 1].ended;
     if (begun == 0)
-        return INT64_MAX; /* stolen or stopped anew: nothing is known */
-    for (uint64_t i = 0; i < count; i++)
-        if (i != item && traces[i].worker == status->worker && traces[i].begun > begun && traces[i].begun < end)
-            end = traces[i].begun;
-    return end - begun;
+        return INT64_MAX; /* it was stopped before its first step: nothing is known */
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        if (i == item || traces[i].begun == 0 || traces[i].worker != traces[item].worker)
+            continue;
+        if (traces[i].begun < begun && traces[i].seen > span.begin)
+            span.begin = traces[i].seen;
+        if (traces[i].begun > begun && traces[i].begun < span.end)
+            span.end = traces[i].begun;
+    }
+    return span.end - span.begin;
 }
 
 /* No signal for one item hits the next. A neighbour may be kept from its CPU until its limit is really over; but then
- * its worker number has begun nothing else for about so long. */
+ * its worker number has begun nothing else for so long. */
 PE_TEST(neighbours_of_what_is_stopped_are_not_hurt)
 {
-    enum { COUNT = NEIGHBOURS * 300 };
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .max_deaths = UINT32_MAX });
-    struct trace *traces = pool_shared(pool, COUNT * sizeof *traces);
-    static pe_status statuses[COUNT];
+    struct trace *traces = pool_shared(pool, ITEMS * sizeof *traces);
+    static pe_status statuses[ITEMS];
     pe_map_options options = PE_MAP_OPTIONS_INIT;
     int rounds = harness_long() ? 20 : 1, done = 0, stopped = 0, excused = 0;
 
@@ -161,18 +169,20 @@ PE_TEST(neighbours_of_what_is_stopped_are_not_hurt)
     options.context = &traces;
     options.context_bytes = sizeof traces;
     for (int round = 0; round < rounds; round++) {
-        memset(traces, 0, COUNT * sizeof *traces);
-        int result = pe_pool_map(pool, item_near_its_limit, NULL, 0, NULL, 0, COUNT, &options);
-        int64_t end = pe_now();
+        memset(traces, 0, ITEMS * sizeof *traces);
+        struct span map = { .begin = pe_now() };
+        int result = pe_pool_map(pool, item_near_its_limit, NULL, 0, NULL, 0, ITEMS, &options);
+        map.end = pe_now();
         ck_assert(result == 0 || result == PE_EITEMS);
-        for (uint64_t i = 0; i < COUNT; i++) {
+        for (uint64_t i = 0; i < ITEMS; i++) {
             int is_done = statuses[i].kind == PE_RETURNED, is_near = i % NEIGHBOURS == 0;
             ck_assert(is_done || statuses[i].kind == PE_TIMED_OUT);
+            ck_assert(traces[i].begun == 0 || traces[i].worker == (int32_t)statuses[i].worker);
             done += is_near && is_done;
             stopped += is_near && !is_done;
             excused += !is_near && !is_done;
             if (!is_done)
-                ck_assert_int_ge(time_for(traces, COUNT, i, &statuses[i], end), LIMIT_NS / 2);
+                ck_assert_int_ge(time_for(traces, i, map), LIMIT_NS);
         }
     }
     ck_assert_int_gt(done, 0);
