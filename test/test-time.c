@@ -321,9 +321,10 @@ static int range_for_ever(uint64_t first, uint64_t last, void *acc, const void *
     (void)last;
     (void)acc;
     (void)context;
-    while (first > 0)
+    if (first == 0)
+        return 0;
+    for (;;)
         pause();
-    return 0;
 }
 
 PE_TEST(block_that_runs_too_long)
