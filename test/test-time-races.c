@@ -155,7 +155,7 @@ static int64_t time_for(const struct trace *traces, uint64_t item, struct span m
 
 /* No signal for one item hits the next. A neighbour may be kept from its CPU until its limit is really over; but then
  * its worker number has begun nothing else for so long. */
-PE_TEST(neighbours_of_what_is_stopped_are_not_hurt)
+PE_TEST_FULL(neighbours_of_what_is_stopped_are_not_hurt, 4 * HARNESS_TIMEOUT_SECONDS, 0, 1)
 {
     pe_pool *pool = pool_with((pe_pool_options){ .workers = 2, .grace_ns = PE_NOW, .max_deaths = UINT32_MAX });
     struct trace *traces = pool_shared(pool, ITEMS * sizeof *traces);
