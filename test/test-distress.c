@@ -428,24 +428,4 @@ PE_TEST_SLOW(host_keeper_and_worker_stopped, 60)
     assert_host_ends_well(host);
 }
 
-static int job_stops_parent(const void *arg, size_t arg_bytes, pe_reply *reply)
-{
-    (void)arg, (void)arg_bytes, (void)reply;
-    return kill(getppid(), SIGSTOP);
-}
-
-/* Without the keeper no time limit would be kept. */
-PE_TEST(keeper_stopped_by_a_job_goes_on)
-{
-    pe_pool *pool = pool_of(1);
-    int32_t *pid = pool_shared(pool, sizeof *pid);
-    pe_job *job;
-
-    ck_assert_int_eq(pool_run(pool, job_stops_parent, NULL, 0).code, 0);
-    job = pool_submit_with(pool, job_for_ever, &pid, sizeof pid, (pe_job_options){ .timeout_ns = PE_MS(10) });
-    ck_assert_int_eq(pe_job_wait(job, pe_after(GUARD_NS)), 0);
-    ck_assert_uint_eq(job_finish(job).kind, PE_TIMED_OUT);
-    pool_end(pool);
-}
-
 HARNESS_MAIN("distress")

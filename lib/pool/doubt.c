@@ -10,17 +10,13 @@
  * read has been so all the time between, since no use of a record has the word of another one.
  *
  * While something waits everybody is rung too, in case an announcement was overwritten, and who has left for want of
- * work is started again. Orders to single workers are given again, and the keeper is to look at deadlines; a job may
- * have stopped it, being its child, so it is told to go on.
+ * work is started again. Orders to single workers are given again, and the keeper is to look at deadlines.
  *
  * Whether a record was passed over by claims of later ones is asked more often: when a sleep ends without a ring.
  */
 #include "pool/doubt.h"
 
-#include <signal.h>
-
 #include "base/clock.h"
-#include "base/fd.h"
 #include "pool/broadcast.h"
 #include "pool/deadline.h"
 #include "pool/pool.h"
@@ -118,8 +114,6 @@ void pe__pool_doubt(pe_pool *pool)
         return;
     pool->doubt.due_ns = now_ns + EACH_NS;
     uint32_t waiting = oldest_waiting(pool);
-    if (pool->keeper_pidfd >= 0)
-        pe__base_pidfd_send(pool->keeper_pidfd, SIGCONT);
     pe__pool_repeat_orders(pool);
     pe__pool_repeat_deadlines(pool);
     if (any_cannot_hold(pool) || (waiting != NONE && is_passed_over(pool, waiting)))
