@@ -22,9 +22,9 @@
  * Threads: a worker has one thread. If a function starts others, they may call everything here but
  * pe_worker_fail, and must have ended when the function returns. Forks: a process that the function forks
  * gets the answers of its worker, and can write no reply. It is not the worker: if it comes back from the function,
- * because exec has failed for example, it ends by exit with what the function gave back (PE_POOL_INLINE: it is a copy
- * of the program, and goes on as that). Signals: all but pe_worker_fail may be called in signal handlers. In a pool
- * made with PE_POOL_INLINE the answers hold for the calling thread.
+ * because exec has failed for example, it ends, with what the function gave back as its exit status (PE_POOL_INLINE: it
+ * is a copy of the program, and goes on as that). Signals: all but pe_worker_fail may be called in signal handlers. In
+ * a pool made with PE_POOL_INLINE the answers hold for the calling thread.
  */
 #ifndef PAREXEC_WORKER_H
 #define PAREXEC_WORKER_H

@@ -9,6 +9,9 @@
 #include "worker/copy.h"
 
 #include <pthread.h>
+#include <unistd.h>
+
+#include "worker/hygiene.h"
 
 static struct pe__worker *watched;
 
@@ -25,4 +28,10 @@ void pe__worker_copy_watch(struct pe__worker *worker)
     worker->reply.token = worker->token;
     if (!has_handler)
         pthread_atfork(NULL, NULL, mark_copy);
+}
+
+void pe__worker_copy_leave(int code)
+{
+    pe__worker_flush_stdio();
+    _exit(code);
 }

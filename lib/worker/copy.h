@@ -8,7 +8,7 @@
 #ifndef PE__WORKER_COPY_H
 #define PE__WORKER_COPY_H
 
-#include <stdlib.h>
+#include <stdnoreturn.h>
 
 #include "base/forked.h"
 #include "worker/worker.h"
@@ -16,11 +16,14 @@
 /* From now on this process is the worker, and no copy. */
 void pe__worker_copy_watch(struct pe__worker *worker);
 
-/* A copy ends with what the function gave back, as a program does whose main returns. */
+/* Writes out what stands in stdout and stderr, and ends this process. */
+noreturn void pe__worker_copy_leave(int code);
+
+/* A copy ends with what the function gave back as its exit status. */
 static inline void pe__worker_copy_end(const struct pe__worker *worker, int code)
 {
     if (__builtin_expect(pe__base_forked(worker->token), 0))
-        exit(code);
+        pe__worker_copy_leave(code);
 }
 
 #endif
